@@ -1,0 +1,114 @@
+"""Parameters: one dataclass a node, read from the YAML that ROS reads too. An unknown key is an error."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from saccade.errors import ConfigError, choices
+
+T = TypeVar("T")
+
+
+def load(cls: type[T], path: Path | str, node: str) -> T:
+    """Parameters of `node` from a ROS 2 parameter file; what the file leaves out keeps the dataclass' default.
+
+    The file has `<node>: ros__parameters: {...}` sections; `/**` applies to every node and the node's own section wins.
+    ConfigError names the file and key, and the nearest valid key.
+    """
+    path = Path(path)
+    try:
+        document = yaml.safe_load(path.read_text()) or {}
+    except OSError as error:
+        raise ConfigError(f"cannot read parameter file {path}: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not YAML: {error}") from error
+    values: dict[str, Any] = {}
+    for section in ("/**", node, f"/{node}"):
+        body = document.get(section)
+        if body is None:
+            continue
+        if not isinstance(body, dict) or set(body) != {"ros__parameters"}:
+            raise ConfigError(
+                f"{path}: section {section!r} must hold exactly `ros__parameters:` (a ROS 2 parameter file)"
+            )
+        values.update(body["ros__parameters"] or {})
+    return build(cls, values, str(path))
+
+
+def build(cls: type[T], values: dict[str, Any], where: str = "parameters") -> T:
+    """A dataclass from nested plain values, checked for unknown keys and wrong types; dotted keys reach into groups."""
+    hints = typing.get_type_hints(cls)
+    names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    kwargs: dict[str, Any] = {}
+    for key, value in _nested(values, where).items():
+        if key not in names:
+            raise ConfigError(f"{where}: unknown parameter {key!r}; {choices(key, names)}")
+        kwargs[key] = _convert(hints[key], value, f"{where}: {key}")
+    try:
+        return cls(**kwargs)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def plain(value: Any) -> Any:
+    """The inverse of `build`: a dataclass as nested dicts, lists and scalars, ready for YAML."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    return value
+
+
+def dump(value: Any, node: str) -> str:
+    """The parameter file that `load` reads back as the same dataclass."""
+    return str(yaml.safe_dump({node: {"ros__parameters": plain(value)}}, sort_keys=False))
+
+
+def _nested(values: dict[str, Any], where: str) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for key, value in values.items():
+        head, _, rest = str(key).partition(".")
+        if not rest:
+            out[head] = value
+            continue
+        group = out.setdefault(head, {})
+        if not isinstance(group, dict):
+            raise ConfigError(f"{where}: {head!r} is given both as a value and as a group ({key!r})")
+        group[rest] = value
+    return out
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    """`value` as type `hint`: scalars strictly, ints accepted for floats, lists for tuples, dicts for dataclasses."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        if isinstance(value, dict):
+            return build(hint, value, where)
+    elif origin in (typing.Union, types.UnionType):
+        if value is None and type(None) in args:
+            return None
+        return _convert(next(a for a in args if a is not type(None)), value, where)
+    elif origin is typing.Literal:
+        if value in args:
+            return value
+        raise ConfigError(f"{where} is {value!r}; {choices(str(value), map(str, args))}")
+    elif origin is tuple and isinstance(value, list | tuple):
+        kinds = [args[0]] * len(value) if args[-1] is Ellipsis else list(args)
+        if len(kinds) == len(value):
+            return tuple(_convert(k, v, f"{where}[{i}]") for i, (k, v) in enumerate(zip(kinds, value, strict=True)))
+    elif origin is dict and isinstance(value, dict):
+        return {str(k): _convert(args[1], v, f"{where}.{k}") for k, v in value.items()}
+    elif hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    elif isinstance(hint, type) and type(value) is hint:
+        return value
+    name = getattr(hint, "__name__", str(hint))
+    raise ConfigError(f"{where} is {value!r} ({type(value).__name__}); expected {name}")

@@ -1,0 +1,23 @@
+"""Where the files that ship beside the code are: in a checkout, or in the install prefix's share/saccade."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from saccade.errors import ConfigError
+
+_IN_CHECKOUT = {"msg": "ros2_ws/src/saccade_msgs/msg"}
+
+
+@lru_cache
+def share(kind: str) -> Path:
+    """Directory of shipped files: 'msg', 'config' or 'launch'."""
+    for parent in Path(__file__).resolve().parents:
+        if (parent / "package.xml").is_file() and (parent / "setup.py").is_file():
+            return parent / _IN_CHECKOUT.get(kind, kind)
+        if (installed := parent / "share" / "saccade" / kind).is_dir():
+            return installed
+    raise ConfigError(
+        f"no {kind!r} files beside {__file__}: expected a checkout or <prefix>/share/saccade/{kind}; reinstall saccade"
+    )

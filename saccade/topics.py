@@ -1,0 +1,110 @@
+"""The table of topics: name, type, rate, stale-after. Freshness, buses, replay, tests and docs all read this one.
+
+Names are canonical and relative; a mapping (recordings) or ROS remapping ties them to a robot's own. Rates are what a
+robot is expected to publish; `stale_ns` is the age of the header stamp after which a value may not be acted on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from saccade.clock import MS, SEC
+from saccade.errors import ConfigError, choices
+
+
+class Role(Enum):
+    """Which way a topic flows."""
+
+    SENSOR = "sensor"
+    REQUEST = "request"
+    INTERNAL = "internal"
+    OUTPUT = "output"
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One row of the table. `latched` topics are delivered to late joiners (transient local)."""
+
+    name: str
+    type: str
+    role: Role
+    rate_hz: float
+    stale_ns: int
+    about: str
+    latched: bool = False
+
+
+_IMAGE, _COMPRESSED, _INFO = (
+    "sensor_msgs/msg/Image",
+    "sensor_msgs/msg/CompressedImage",
+    "sensor_msgs/msg/CameraInfo",
+)
+_S, _R, _I, _O = Role.SENSOR, Role.REQUEST, Role.INTERNAL, Role.OUTPUT
+
+_ROWS = [
+    *(
+        Topic(f"{side}/{name}{suffix}", type_, _S, 30, 300 * MS, f"{side} camera, {about}")
+        for side in ("left", "right")
+        for name, about in (("image_raw", "as captured"), ("image_rect", "rectified"))
+        for suffix, type_ in (("", _IMAGE), ("/compressed", _COMPRESSED))
+    ),
+    Topic("left/camera_info", _INFO, _S, 30, 5 * SEC, "left calibration"),
+    Topic("right/camera_info", _INFO, _S, 30, 5 * SEC, "right calibration; P[3] = -fx B"),
+    Topic("rgbd/color/image_rect", _IMAGE, _S, 30, 300 * MS, "RGB-D camera, colour"),
+    Topic("rgbd/color/image_rect/compressed", _COMPRESSED, _S, 30, 300 * MS, "RGB-D camera, colour, JPEG or PNG"),
+    Topic("rgbd/depth/image_rect", _IMAGE, _S, 30, 300 * MS, "RGB-D camera, 32FC1 m or 16UC1 mm (REP 118)"),
+    Topic("rgbd/depth/image_rect/compressedDepth", _COMPRESSED, _S, 30, 300 * MS, "RGB-D camera, PNG of 16UC1"),
+    Topic("rgbd/depth/camera_info", _INFO, _S, 30, 5 * SEC, "RGB-D depth calibration"),
+    Topic("odom", "nav_msgs/msg/Odometry", _S, 50, 200 * MS, "pose and body twist"),
+    Topic("imu", "sensor_msgs/msg/Imu", _S, 200, 100 * MS, "angular rate and acceleration"),
+    Topic("tf", "tf2_msgs/msg/TFMessage", _S, 50, 500 * MS, "moving frames"),
+    Topic("tf_static", "tf2_msgs/msg/TFMessage", _S, 0, 0, "fixed frames", latched=True),
+    Topic(
+        "instruction",
+        "std_msgs/msg/String",
+        _R,
+        0,
+        0,
+        "what the robot is told to do; empty = stop",
+        latched=True,
+    ),
+    Topic("operator_stop", "std_msgs/msg/Bool", _R, 0, 0, "true stops the robot until false", latched=True),
+    Topic("disparity", "stereo_msgs/msg/DisparityImage", _O, 30, 300 * MS, "pixels, left image"),
+    Topic("depth/image_rect", _IMAGE, _O, 30, 300 * MS, "32FC1 metres, NaN = none (REP 118)"),
+    Topic("depth/camera_info", _INFO, _O, 30, 5 * SEC, "intrinsics of the depth image, scaled"),
+    Topic("depth/confidence", _IMAGE, _O, 30, 300 * MS, "mono8, 255 = sure"),
+    Topic("local_map", "saccade_msgs/msg/LocalMap", _I, 10, 400 * MS, "occupancy and clearance around the robot"),
+    Topic("occupancy", "nav_msgs/msg/OccupancyGrid", _O, 2, 2 * SEC, "the local map for RViz and Nav2"),
+    Topic("plan", "saccade_msgs/msg/Plan", _I, 1, 10 * SEC, "the slow planner's newest plan"),
+    Topic("plan/path", "nav_msgs/msg/Path", _O, 1, 10 * SEC, "the plan for RViz"),
+    Topic(
+        "chunk",
+        "saccade_msgs/msg/ActionChunk",
+        _I,
+        20,
+        300 * MS,
+        "actions on absolute time, request to the gate",
+    ),
+    Topic("cmd_vel", "geometry_msgs/msg/TwistStamped", _O, 100, 50 * MS, "the command; only the gate sends it"),
+    Topic("verdict", "saccade_msgs/msg/Verdict", _O, 100, 50 * MS, "what was asked, what was granted, and why"),
+    Topic(
+        "stage_times",
+        "saccade_msgs/msg/StageTimes",
+        _O,
+        150,
+        1 * SEC,
+        "where each frame's time went (live only)",
+    ),
+    Topic("diagnostics", "diagnostic_msgs/msg/DiagnosticArray", _O, 1, 3 * SEC, "health of each stage"),
+]
+
+TOPICS: dict[str, Topic] = {row.name: row for row in _ROWS}
+
+
+def topic(name: str) -> Topic:
+    """The row of a topic; ConfigError with the nearest valid name when there is none."""
+    try:
+        return TOPICS[name]
+    except KeyError:
+        raise ConfigError(f"unknown topic {name!r}: {choices(name, TOPICS)}") from None

@@ -1,0 +1,33 @@
+"""`open_bus(url)`: the one door to every bus. Schemes are entry points of the group `saccade.bus`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from importlib.metadata import entry_points
+
+from saccade.errors import ConfigError, choices
+from saccade.node import Bus
+from saccade.topics import topic
+
+
+def open_bus(
+    url: str,
+    reads: Iterable[str] = (),
+    writes: Iterable[str] = (),
+    *,
+    latency_ns: Mapping[str, int] | None = None,
+    pace: float | None = None,
+) -> Bus:
+    """Open `scheme:rest`, e.g. `dds:0`, `bag:drive.mcap`, `sim:hall?seed=7`.
+
+    `reads` and `writes` are canonical topics; live buses subscribe and advertise just these. `latency_ns` and `pace`
+    go to buses on virtual time and are refused by live ones. ConfigError for an unknown scheme or topic.
+    """
+    scheme, colon, rest = url.partition(":")
+    openers = {point.name: point for point in entry_points(group="saccade.bus")}
+    if not colon or scheme not in openers:
+        raise ConfigError(f"no bus {url!r}: expected SCHEME:ADDRESS such as dds:0; {choices(scheme, openers)}")
+    for name in (*reads, *writes):
+        topic(name)
+    opener: Callable[..., Bus] = openers[scheme].load()
+    return opener(rest, frozenset(reads), frozenset(writes), latency_ns=latency_ns, pace=pace)

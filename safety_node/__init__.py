@@ -1,0 +1,1 @@
+"""The gate: its own process, pure and small, the last word on every command."""

@@ -1,0 +1,61 @@
+"""Build script for pip and colcon; name, version, licence and dependencies come from package.xml."""
+
+import xml.etree.ElementTree as ET
+from glob import glob
+
+from setuptools import find_packages, setup
+
+package = ET.parse("package.xml").getroot()
+
+
+def text(tag: str) -> str:
+    """Text of one required element of package.xml."""
+    found = package.findtext(tag)
+    if not found:
+        raise SystemExit(f"package.xml has no <{tag}>")
+    return found
+
+
+maintainer = package.find("maintainer")
+NODES = ("perception_node", "vla_node", "safety_node")
+SHARE = f"share/{text('name')}"
+
+setup(
+    name=text("name"),
+    version=text("version"),
+    description=text("description"),
+    license=text("license"),
+    maintainer=maintainer.text if maintainer is not None else "",
+    maintainer_email=maintainer.get("email", "") if maintainer is not None else "",
+    python_requires=">=3.10",
+    packages=find_packages(include=["saccade*", "engines*", *(f"{n}*" for n in NODES), "sim*"]),
+    package_data={"saccade": ["py.typed"], "engines": ["cards/*.yaml"], "sim": ["*.xml"]},
+    install_requires=[pip.get("requires", "") for pip in package.iterfind("export/pip")],
+    extras_require={
+        "openvino": ["openvino>=2024.4"],
+        "train": ["torch>=2.4", "onnx>=1.16"],
+        "gpu": ["onnxruntime-gpu>=1.20", "cuda-python>=12.6"],
+    },
+    data_files=[
+        ("share/ament_index/resource_index/packages", ["resource/saccade"]),
+        (SHARE, ["package.xml"]),
+        (f"{SHARE}/launch", glob("launch/*.launch.py")),
+        (f"{SHARE}/config", glob("config/*.*")),
+        (f"{SHARE}/config/robots", glob("config/robots/*.yaml")),
+        (f"{SHARE}/config/limits", glob("config/limits/*.yaml")),
+        (f"{SHARE}/msg", glob("ros2_ws/src/saccade_msgs/msg/*.msg")),
+    ],
+    entry_points={
+        "console_scripts": [
+            "saccade = saccade.cli:main",
+            *(f"{node} = {node}.__main__:main" for node in NODES),
+        ],
+        # Bus schemes for saccade.wire.open_bus; a world of your own is one more line in your package's setup.py.
+        "saccade.bus": [
+            "bag = saccade.wire.bag:open_bag",
+            "dds = saccade.wire.dds:open_dds",
+            "sim = sim.bus:open_sim",
+        ],
+    },
+    zip_safe=False,
+)

@@ -1,0 +1,1 @@
+"""Worlds as buses: physics and cameras behind the same four verbs as a robot."""
