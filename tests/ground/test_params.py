@@ -1,0 +1,75 @@
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pytest
+
+from saccade import params
+from saccade.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    size_m: float = 12.8
+    cells: tuple[int, int] = (4, 5)
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    engine: str = "sgbm"
+    rate_hz: float = 20.0
+    mode: Literal["hold", "swap"] = "hold"
+    names: tuple[str, ...] = ()
+    limit: float | None = None
+    map: Group = field(default_factory=Group)
+
+
+def write(tmp_path, text):
+    path = tmp_path / "p.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_file_overrides_defaults_and_the_node_wins_over_all_nodes(tmp_path):
+    text = """
+/**: {ros__parameters: {engine: all, rate_hz: 5}}
+node: {ros__parameters: {engine: mine, names: [a, b], map: {size_m: 3}, map.cells: [1, 2], limit: 2}}
+other: {ros__parameters: {nonsense: 1}}
+"""
+    got = params.load(Params, write(tmp_path, text), "node")
+    assert got == Params("mine", 5.0, "hold", ("a", "b"), 2.0, Group(3.0, (1, 2)))
+
+
+def test_dump_is_read_back_the_same(tmp_path):
+    original = Params(names=("x",), map=Group(1.5, (7, 8)))
+    assert params.load(Params, write(tmp_path, params.dump(original, "node")), "node") == original
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("{engin: x}", "unknown parameter 'engin'; did you mean 'engine'"),
+        ("{map: {size: 3}}", "unknown parameter 'size'; did you mean 'size_m'"),
+        ("{rate_hz: fast}", "rate_hz is 'fast' (str); expected float"),
+        ("{rate_hz: true}", "expected float"),
+        ("{mode: hldo}", "did you mean 'hold'"),
+        ("{map.cells: [1]}", "expected tuple"),
+        ("{engine: 3}", "expected str"),
+    ],
+)
+def test_bad_values_name_the_file_the_key_and_what_is_valid(tmp_path, body, message):
+    path = write(tmp_path, f"node: {{ros__parameters: {body}}}")
+    with pytest.raises(ConfigError) as error:
+        params.load(Params, path, "node")
+    assert message in str(error.value)
+    assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["node: {engine: x}", "node: 3", "node: [", "{"])
+def test_a_file_that_is_not_a_ros_parameter_file_is_refused(tmp_path, text):
+    with pytest.raises(ConfigError, match=r"ros__parameters|YAML"):
+        params.load(Params, write(tmp_path, text), "node")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml"):
+        params.load(Params, tmp_path / "nowhere.yaml", "node")
