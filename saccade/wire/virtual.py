@@ -18,8 +18,8 @@ class Source(Protocol):
     def next_ns(self) -> int | None:
         """When the next sample is due, without producing it; None when there will be no more."""
 
-    def take(self) -> Sample:
-        """Produce that sample; only called at its time."""
+    def take(self) -> Sample | None:
+        """Produce that sample, or None when nothing came of it; only called at its time."""
 
     def advance(self, to_ns: int) -> None:
         """Let time pass up to `to_ns`, never beyond `next_ns()`."""
@@ -61,18 +61,20 @@ class VirtualBus:
 
     def recv(self, deadline_ns: int) -> Sample | None:
         """See `Bus.recv`. At equal times: what nodes sent first, then the source, then the deadline."""
-        queued = self._queue[0][0] if self._queue else NEVER_NS
-        upcoming = self._source.next_ns() if self._source else None
-        if not self._queue and upcoming is None and (self._source is not None or deadline_ns == NEVER_NS):
-            raise BusEnd
-        event = min(queued, NEVER_NS if upcoming is None else upcoming)
-        self._pass_until(max(self._now_ns, min(event, deadline_ns)))
-        if event > deadline_ns:
-            return None
-        if queued <= event:
-            return heapq.heappop(self._queue)[2]
-        assert self._source is not None
-        return self._source.take()
+        while True:
+            queued = self._queue[0][0] if self._queue else NEVER_NS
+            upcoming = self._source.next_ns() if self._source else None
+            if not self._queue and upcoming is None and (self._source is not None or deadline_ns == NEVER_NS):
+                raise BusEnd
+            event = min(queued, NEVER_NS if upcoming is None else upcoming)
+            self._pass_until(max(self._now_ns, min(event, deadline_ns)))
+            if event > deadline_ns:
+                return None
+            if queued <= event:
+                return heapq.heappop(self._queue)[2]
+            assert self._source is not None
+            if (sample := self._source.take()) is not None:
+                return sample
 
     def send(self, topic: str, cdr: bytes | memoryview) -> None:
         """See `Bus.send`."""

@@ -90,8 +90,8 @@ def test_bytes_that_are_no_message_are_named(cdr):
 def test_inconsistent_messages_are_refused():
     new = codec().new
     bad = new(
-        "saccade_msgs/msg/ActionChunk", header=convert.header(0, ""), t0=convert.time_msg(0), dt=convert.duration_msg(5),
-        plan_id=0, epoch=0, axes=["vx", "wz"], actions=np.zeros(3),
+        "saccade_msgs/msg/ActionChunk", header=convert.header(0, ""), t0=convert.time_msg(0),
+        dt=convert.duration_msg(5), plan_id=0, epoch=0, axes=["vx", "wz"], actions=np.zeros(3),
     )  # fmt: skip
     with pytest.raises(DataError, match="3 numbers for 2 axes"):
         convert.decode_chunk(codec().encode(bad))

@@ -1,0 +1,57 @@
+# Two commands: `make demo` and `make test`. Everything they need is installed into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DEV := $(VENV)/.ready-dev
+OUT ?= out/demo
+ROOMS := saccade engines perception_node vla_node safety_node sim
+
+.PHONY: demo test test-slow test-ros test-gpu lint golden bench clean
+
+demo: $(READY)
+ifdef RECORDING
+	$(BIN)/saccade replay "$(RECORDING)" --out "$(OUT)"
+else
+	$(BIN)/saccade demo --out "$(OUT)"
+endif
+
+test: $(DEV) lint
+	$(BIN)/pytest -n 2 -m "not slow and not ros and not gpu"
+
+test-slow: $(DEV)
+	$(BIN)/pytest -n 2 -m "slow and not ros and not gpu"
+
+test-ros: $(DEV)
+	$(BIN)/pytest -m ros
+
+test-gpu: $(DEV)
+	$(BIN)/pytest -m gpu
+
+lint: $(DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+golden: $(DEV)
+	$(BIN)/pytest tests/golden --update-golden
+
+bench: $(DEV)
+	$(BIN)/python -m bench
+
+clean:
+	rm -rf $(VENV) out build *.egg-info
+
+$(READY): requirements.txt package.xml setup.py pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "Saccade needs Python >= 3.10; found $$($(PYTHON) --version). Try: make PYTHON=python3.11"; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || \
+	  { echo "No venv module. On Debian/Ubuntu: sudo apt install python3-venv"; rm -rf $(VENV); exit 1; }
+	$(BIN)/pip install -q --disable-pip-version-check -r requirements.txt
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+$(DEV): $(READY) requirements-dev.txt
+	$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,19 @@
+"""Shared by all tests: hypothesis without wall-clock deadlines, and where the real recordings are."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("saccade", deadline=None, print_blob=True)
+settings.load_profile("saccade")
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real recordings beside the checkout; tests that need it skip where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip(f"real recordings not found at {SHARED}")
+    return SHARED
