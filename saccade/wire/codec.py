@@ -52,10 +52,21 @@ class Codec:
                 f"message type {msgtype!r} is not known to ROS 2 {self.distro} nor to saccade_msgs"
             ) from None
 
+    def from_ros1(self, msgtype: str, raw: bytes | memoryview) -> memoryview:
+        """CDR bytes of a ROS 1 message, converted without decoding it. DataError if the bytes are not one."""
+        try:
+            return self._store.ros1_to_cdr(raw, msgtype)
+        except Exception as error:  # rosbags raises whatever the broken bytes lead to
+            raise DataError(f"{len(raw)} bytes are not a ROS 1 {msgtype}: {type(error).__name__}: {error}") from error
+
     def definition(self, msgtype: str) -> tuple[str, str]:
         """(concatenated .msg text, RIHS01 type hash) as bags and DDS type hashes carry them."""
         text, _ = self._store.generate_msgdef(msgtype, ros_version=2)
         return text, self._store.hash_rihs01(msgtype)
+
+    def fields(self, msgtype: str) -> list[tuple[str, Any]]:
+        """(name, rosbags field descriptor) of each member, for wires that announce the type and not only its bytes."""
+        return list(self._store.fielddefs[msgtype][1])
 
     def knows(self, msgtype: str) -> bool:
         """Whether this message type can be encoded and decoded."""

@@ -1,0 +1,92 @@
+"""How topics look on DDS: QoS from the topic table, and the domain's network settings from the bus' address."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+from xml.sax.saxutils import quoteattr
+
+from cyclonedds.qos import Policy, Qos
+
+from saccade.errors import ConfigError, choices
+from saccade.topics import Role, Topic
+
+ADDITIVE_DEPTH = {"tf2_msgs/msg/TFMessage": 100, "diagnostic_msgs/msg/DiagnosticArray": 16,
+                  "saccade_msgs/msg/StageTimes": 64}  # fmt: skip
+"""Types whose messages add to what was said before, often by several senders: there the newest alone is not enough."""
+_WRITE_DEPTH = 4
+_CDR1 = Policy.DataRepresentation(use_cdrv0_representation=True)
+_RELIABLE = Policy.Reliability.Reliable(max_blocking_time=0)  # a send never waits; see RawWriter.dropped
+_DOMAINS = range(233)  # what the RTPS port formula leaves room for
+
+
+def reader_qos(row: Topic, depth: int = 1) -> Qos:
+    """Sensors best effort (REP 2003), the rest reliable; the newest `depth` samples; latched topics transient local."""
+    best_effort = row.role is Role.SENSOR and not row.latched
+    depth = max(depth, ADDITIVE_DEPTH.get(row.type, 1))
+    return Qos(
+        _CDR1, Policy.Reliability.BestEffort if best_effort else _RELIABLE, _durability(row),
+        Policy.History.KeepLast(depth),
+    )  # fmt: skip
+
+
+def writer_qos(row: Topic) -> Qos:
+    """Reliable, so that readers of both kinds match; latched topics keep their last message for late joiners."""
+    return Qos(_CDR1, _RELIABLE, _durability(row), Policy.History.KeepLast(1 if row.latched else _WRITE_DEPTH))
+
+
+def _durability(row: Topic) -> Policy:
+    return Policy.Durability.TransientLocal if row.latched else Policy.Durability.Volatile
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A DDS bus' address: domain id; network interface, None = loopback only; samples kept per reader."""
+
+    domain: int = 0
+    interface: str | None = None
+    depth: int = 1
+
+
+def parse(rest: str) -> Address:
+    """`DOMAIN[?interface=NAME&depth=N]`; ConfigError naming what is wrong.
+
+    >>> parse("7?interface=eth0")
+    Address(domain=7, interface='eth0', depth=1)
+    """
+    domain, _, query = rest.partition("?")
+    asked = f"bus 'dds:{rest}'"
+    if not domain.isdecimal() or int(domain) not in _DOMAINS:
+        raise ConfigError(f"{asked}: domain {domain!r} is not a number from 0 to {_DOMAINS[-1]}, as in dds:0")
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    for name in options:
+        if name not in ("interface", "depth"):
+            raise ConfigError(f"{asked}: unknown parameter {name!r}; {choices(name, ('interface', 'depth'))}")
+    depth = options.get("depth", "1")
+    if not depth.isdecimal() or not 1 <= int(depth) <= 1000:
+        raise ConfigError(f"{asked}: depth {depth!r} is not a number from 1 to 1000")
+    if options.get("interface") == "":
+        raise ConfigError(f"{asked}: interface is empty; name one, as in interface=eth0, or leave it out for loopback")
+    return Address(int(domain), options.get("interface"), int(depth))
+
+
+def domain_config(address: Address) -> str:
+    """CycloneDDS settings (XML). Loopback is the default and nothing then leaves the machine, multicast included.
+
+    Loopback carries 64 kB datagrams whole, so an image costs few of them; a network keeps CycloneDDS' own sizes.
+    """
+    if address.interface is None:
+        general = (
+            '<Interfaces><NetworkInterface address="127.0.0.1" multicast="false"/></Interfaces>'
+            "<AllowMulticast>false</AllowMulticast>"
+            "<MaxMessageSize>65500B</MaxMessageSize><FragmentSize>64000B</FragmentSize>"
+        )
+    else:
+        general = f"<Interfaces><NetworkInterface name={quoteattr(address.interface)}/></Interfaces>"
+    return f"""<CycloneDDS><Domain Id="any">
+        <General>{general}</General>
+        <Discovery><ParticipantIndex>auto</ParticipantIndex>
+            <Peers AddLocalhost="true"/></Discovery>
+        <Internal><SocketReceiveBufferSize max="8MiB"/>
+            <Watermarks><WhcHigh>16MiB</WhcHigh></Watermarks></Internal>
+    </Domain></CycloneDDS>"""
