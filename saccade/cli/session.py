@@ -1,0 +1,171 @@
+"""One run of the nodes on virtual time: from a source to run.mcap, summary.json and report.html."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from perception_node.node import PerceptionNode
+from perception_node.params import PerceptionParams
+from safety_node.node import SafetyNode
+from safety_node.params import SafetyParams
+from vla_node.node import VlaNode
+from vla_node.params import VlaParams
+
+from saccade import params
+from saccade.clock import SEC, nanoseconds, perf_ns, seconds
+from saccade.errors import ConfigError, choices
+from saccade.node import Node, Sample, run
+from saccade.paths import share
+from saccade.report.html import write_report
+from saccade.report.summary import summarise
+from saccade.topics import TOPICS, Role
+from saccade.wire.convert import encode_text
+from saccade.wire.record import Recorder
+from saccade.wire.virtual import Source, VirtualBus
+
+Only = Literal["perception", "all"]
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayParams:
+    """How long work takes on virtual time: seconds from a node's input to its output, the same in every run."""
+
+    perception_latency_s: float = 0.04
+    policy_latency_s: float = 0.002
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a run left behind."""
+
+    out: Path
+    summary: dict[str, Any]
+    stages: dict[str, dict[str, dict[str, float]]]
+    wall_s: float
+
+    @property
+    def files(self) -> list[Path]:
+        """The files to look at, most telling first."""
+        return [self.out / name for name in ("report.html", "run.mcap", "summary.json")]
+
+
+def robot_file(robot: str) -> Path:
+    """The parameter file of a robot by name (config/robots) or by path; ConfigError lists the known robots."""
+    if (path := Path(robot)).suffix == ".yaml":
+        return path
+    folder = share("config") / "robots"
+    known = sorted(p.stem for p in folder.glob("*.yaml"))
+    if robot not in known:
+        raise ConfigError(f"no robot {robot!r} in {folder}; {choices(robot, known)}; or give a file ending in .yaml")
+    return folder / f"{robot}.yaml"
+
+
+def make_nodes(robot: str, only: Only = "all") -> list[Node]:
+    """The nodes as on the robot, except that the slow planner's thinking time is modelled, so that runs repeat."""
+    path = robot_file(robot)
+    perception = PerceptionNode(params.load(PerceptionParams, path, "perception_node"))
+    if only == "perception":
+        return [perception]
+    vla = params.load(VlaParams, path, "vla_node")
+    vla = replace(vla, planner=replace(vla.planner, worker="modelled"))
+    return [perception, VlaNode(vla), SafetyNode(params.load(SafetyParams, path, "safety_node"))]
+
+
+def modelled_latency(robot: str, nodes: Iterable[Node]) -> dict[str, int]:
+    """Topic -> ns that its message takes on virtual time, from the robot file's `replay` section."""
+    replay = params.load(ReplayParams, robot_file(robot), "replay")
+    per_node = {"perception_node": replay.perception_latency_s, "vla_node": replay.policy_latency_s}
+    return {topic: nanoseconds(per_node[node.name]) for node in nodes if node.name in per_node for topic in node.writes}
+
+
+def run_session(
+    source: Source,
+    robot: str,
+    out: Path,
+    *,
+    only: Only = "all",
+    instruction: str | None = None,
+    keep_inputs: bool = False,
+    pace: float | None = None,
+    watch: Iterable[Node] = (),
+    stop: Callable[[], bool] = lambda: False,
+    progress: Progress = lambda now_ns: None,
+    facts: dict[str, str] | None = None,
+    extra: Callable[[], dict[str, Any]] = dict,
+    inputs: Path | None = None,
+) -> Result:
+    """Run the nodes over a source and write everything into `out`.
+
+    `instruction` is given half a second after the start. `keep_inputs` records the sensors too, so that run.mcap can be
+    replayed. `extra` is called after the run and its answer becomes part of the summary. The run.mcap and the summary
+    (but for its `timing` part) of two runs over the same source are equal byte for byte.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    nodes = make_nodes(robot, only)
+    bus = VirtualBus(source, latency_ns=modelled_latency(robot, nodes), pace=pace)
+    if instruction is not None:
+        bus.push(Sample("instruction", bus.now_ns() + SEC // 2, encode_text(instruction)))
+    recording = out / "run.mcap"
+    recorder = Recorder(recording, recorded_topics(keep_inputs))
+
+    def stopped() -> bool:
+        progress(bus.now_ns())
+        return stop()
+
+    begin = perf_ns()
+    try:
+        run([*nodes, recorder, *watch], bus, stopped)
+    finally:
+        bus.close()
+    wall_s = seconds(perf_ns() - begin)
+    stages = {node.name: node.stages.summary() for node in (*nodes, recorder)}
+    summary = {**summarise(recording), **extra()}
+    ran_s = summary["duration_s"]
+    timing = {"wall_s": wall_s, "times_real_time": ran_s / wall_s if wall_s else None, "stages": stages}
+    (out / "summary.json").write_text(json.dumps({**summary, "timing": timing}, indent=1) + "\n")
+    write_report(recording, out / "report.html", stages, {**(facts or {}), **machine()}, summary, inputs=inputs)
+    return Result(out, {**summary, "timing": timing}, stages, wall_s)
+
+
+def recorded_topics(keep_inputs: bool) -> frozenset[str]:
+    """What goes into run.mcap: what the nodes say, where the robot was, what it was told; sensors on request."""
+    small = {"odom", "tf", "tf_static"}
+    return frozenset(t.name for t in TOPICS.values() if keep_inputs or t.role is not Role.SENSOR or t.name in small)
+
+
+def machine() -> dict[str, str]:
+    """What this ran on, for the report."""
+    from importlib.metadata import version
+
+    import cv2
+
+    cpu = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        cpu = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass
+    return {
+        "machine": f"{cpu}, {platform.system()} {platform.machine()}, {cv2.getNumThreads()} OpenCV threads",
+        "python": platform.python_version(),
+        "saccade": version("saccade"),
+        "opencv": cv2.__version__,
+    }
+
+
+def fresh_folder(out: Path) -> Path:
+    """`out`, emptied of an earlier run's files; ConfigError rather than deleting anything else."""
+    ours = {"run.mcap", "summary.json", "report.html", "replay", "error.txt"}
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"--out {out} is a file; expected a folder to write into")
+    for path in out.iterdir() if out.exists() else ():
+        if path.name in ours:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return out
