@@ -1,0 +1,222 @@
+"""The bounded instruction language: a strict parser from English to steps. What it does not know, it refuses.
+
+Every clause must match one rule whole; nothing is guessed from a keyword, because a sentence that merely contains
+"go to the red box" ("don't …", "… unless …") may mean the opposite.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from vla_node.numbers import NUMBER, number
+
+COLOURS = ("red", "orange", "yellow", "green", "cyan", "blue", "purple", "magenta", "white", "grey", "black")
+SHAPES = ("box", "cylinder", "ball")
+
+_COLOUR_WORDS = {**{c: c for c in COLOURS}, "violet": "purple", "pink": "magenta", "gray": "grey", "turquoise": "cyan"}
+_SHAPE_WORDS = {
+    "box": "box", "cube": "box", "crate": "box", "block": "box",
+    "cylinder": "cylinder", "pillar": "cylinder", "column": "cylinder", "post": "cylinder",
+    "ball": "ball", "sphere": "ball",
+    "object": None, "thing": None, "one": None,
+}  # fmt: skip
+_METRES = {"m": 1.0, "cm": 0.01, "foot": 0.3048, "feet": 0.3048, "ft": 0.3048} | {
+    f"{prefix}met{end}{s}": scale
+    for prefix, scale in (("", 1.0), ("centi", 0.01))
+    for end in ("er", "re")
+    for s in ("", "s")
+}
+_SECONDS = {"s": 1.0, "sec": 1.0, "secs": 1.0, "second": 1.0, "seconds": 1.0, "minute": 60.0, "minutes": 60.0}
+
+MAX_TEXT = 500
+MAX_STEPS = 20
+MAX_DISTANCE_M = 50.0
+MAX_ANGLE_RAD = 2 * math.tau
+MAX_WAIT_S = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class GoTo:
+    """Drive up to the object of this colour, and of this shape where one was named."""
+
+    colour: str
+    shape: str | None
+
+    def __str__(self) -> str:
+        return f"go to the {self.colour} {self.shape or 'object'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """Drive back to the pose where the instruction was given."""
+
+    def __str__(self) -> str:
+        return "come back"
+
+
+@dataclass(frozen=True, slots=True)
+class Drive:
+    """Drive straight by this many metres; negative is backwards."""
+
+    distance_m: float
+
+    def __str__(self) -> str:
+        return f"go {'forward' if self.distance_m > 0 else 'backward'} {abs(self.distance_m):g} m"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Turn in place by this many radians; positive is left (REP 103)."""
+
+    angle_rad: float
+
+    def __str__(self) -> str:
+        return f"turn {'left' if self.angle_rad > 0 else 'right'} {abs(math.degrees(self.angle_rad)):g} degrees"
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Stand still for this many seconds."""
+
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"wait {self.seconds:g} s"
+
+
+@dataclass(frozen=True, slots=True)
+class Explore:
+    """Keep driving forward while the way is free; has no end of its own."""
+
+    def __str__(self) -> str:
+        return "drive forward while the way is free"
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Stand still; nothing comes after it."""
+
+    def __str__(self) -> str:
+        return "stop"
+
+
+Step = GoTo | Return | Drive | Turn | Wait | Explore | Stop
+
+
+@dataclass(frozen=True, slots=True)
+class Misunderstood:
+    """An instruction that will not be acted on: the offending part, and why or what would be understood."""
+
+    part: str
+    hint: str
+
+    def __str__(self) -> str:
+        return f"not understood: {self.part!r}. {self.hint}"
+
+
+HELP = (
+    "I understand: 'go to the red box', 'come back', 'go forward 2 metres', 'back up 50 cm', 'turn left 90 degrees', "
+    "'turn around', 'wait two seconds', 'follow the corridor', 'stop', joined by ',', 'and' or 'then'. "
+    f"Colours: {', '.join(COLOURS)}. Things: {', '.join(w for w in _SHAPE_WORDS)}."
+)
+
+_N = f"(?P<n>{NUMBER})"
+_GO = "(?:go|drive|move|head|walk|roll)"
+_LENGTH = f"{_N} ?(?P<unit>{'|'.join(sorted(_METRES, key=len, reverse=True))})"
+_DURATION = f"{_N} ?(?P<unit>{'|'.join(sorted(_SECONDS, key=len, reverse=True))})"
+_ONWARD = "(?:forwards?|straight(?: ahead| on| forward)?)"
+_FORWARD = f"(?:ahead|{_ONWARD})"  # without a length, "go ahead" may just mean yes
+_BACKWARD = f"(?:back up|reverse|{_GO} back(?:wards?)?)"
+_SIDE = "(?P<side>left|right)"
+_DEGREES = f"{_N} ?-?(?:degrees?|deg|°)"
+
+
+def _drive(sign: int) -> Callable[[re.Match[str]], Step | str]:
+    def build(match: re.Match[str]) -> Step | str:
+        distance_m = number(match["n"]) * _METRES[match["unit"]]
+        if not 0 < distance_m <= MAX_DISTANCE_M:
+            return f"A distance must be above 0 and at most {MAX_DISTANCE_M:g} m."
+        return Drive(sign * distance_m)
+
+    return build
+
+
+def _turn(match: re.Match[str]) -> Step | str:
+    degrees = match.groupdict().get("n")
+    angle_rad = math.radians(number(degrees)) if degrees else math.pi / 2
+    if not 0 < angle_rad <= MAX_ANGLE_RAD:
+        return f"An angle must be above 0 and at most {math.degrees(MAX_ANGLE_RAD):g} degrees."
+    return Turn(angle_rad if match["side"] == "left" else -angle_rad)
+
+
+def _wait(match: re.Match[str]) -> Step | str:
+    seconds = number(match["n"]) * _SECONDS[match["unit"]]
+    return Wait(seconds) if 0 < seconds <= MAX_WAIT_S else f"A wait may last up to {MAX_WAIT_S:g} s."
+
+
+_RULES: list[tuple[str, Callable[[re.Match[str]], Step | str]]] = [
+    (
+        rf"(?:{_GO}|drive up|go up|come|get|navigate|travel) (?:over )?(?:to|towards?) (?:the|a|an|that) "
+        rf"(?P<colour>{'|'.join(_COLOUR_WORDS)}) (?P<shape>{'|'.join(_SHAPE_WORDS)})",
+        lambda m: GoTo(_COLOUR_WORDS[m["colour"]], _SHAPE_WORDS[m["shape"]]),
+    ),
+    (
+        r"(?:(?:come|go|drive|head) (?:back|home)|return)"
+        r"(?: home| to (?:me|the start|start|where you (?:started|were)|the starting (?:point|place|position)))?",
+        lambda m: Return(),
+    ),
+    (rf"{_GO} {_FORWARD}(?: for| by)? {_LENGTH}", _drive(+1)),
+    (rf"{_GO} {_LENGTH} {_FORWARD}", _drive(+1)),
+    (rf"{_BACKWARD}(?: for| by)? {_LENGTH}", _drive(-1)),
+    (rf"{_GO} {_LENGTH} back(?:wards?)?", _drive(-1)),
+    (rf"(?:turn|rotate)(?: to the)? {_SIDE}(?:(?: by)? {_DEGREES})?", _turn),
+    (rf"(?:turn|rotate)(?: by)? {_DEGREES}(?: to the)? {_SIDE}", _turn),
+    (rf"make a {_SIDE} turn", _turn),
+    (r"turn (?:a)?round|(?:make|do) an? (?:180|u)(?: ?-?degrees?)?[- ]turn", lambda m: Turn(math.pi)),
+    (rf"(?:wait|pause)(?: for)? {_DURATION}", _wait),
+    (
+        rf"{_GO} {_ONWARD}|keep going(?: {_ONWARD})?|explore"
+        rf"|(?:follow|{_GO} (?:down|along)) (?:the )?(?:corridor|hallway|hall)",
+        lambda m: Explore(),
+    ),
+    (r"(?:stop|halt|freeze)(?: now| here| immediately| moving| there)?|(?:wait|stay|stand still)(?: here)?", lambda m: Stop()),
+]  # fmt: skip
+_COMPILED = [(re.compile(pattern), build) for pattern, build in _RULES]
+_JOINT = re.compile(r"\s*(?:[,;.!]+(?:\s*(?:and then|then|and)\b)?|\b(?:and then|then|and)\b)\s*")
+_POLITE = re.compile(r"^(?:please|now)\s+|\s+(?:please|now)$")
+
+
+def parse(text: str) -> list[Step] | Misunderstood:
+    """Steps of an instruction, or why it is refused as a whole; empty text means stop."""
+    if len(text) > MAX_TEXT:
+        return Misunderstood(text[:40] + "…", f"An instruction has at most {MAX_TEXT} characters.")
+    clean = " ".join(unicodedata.normalize("NFKC", text).lower().split())
+    clean = re.sub(r"(?<=\d)\.(?=\d)", "·", clean).strip(" .,;!")  # a decimal point joins nothing
+    if not clean:
+        return [Stop()] if not text.strip() else Misunderstood(text, HELP)
+    steps: list[Step] = []
+    for clause in _JOINT.split(clean):
+        step = _step(clause.replace("·", "."))
+        if isinstance(step, Misunderstood):
+            return step
+        if steps and isinstance(steps[-1], Explore | Stop):
+            return Misunderstood(
+                str(steps[-1]), f"It has no end, so nothing can follow it; say how far or how long, before {clause!r}."
+            )
+        steps.append(step)
+    if len(steps) > MAX_STEPS:
+        return Misunderstood(text, f"An instruction has at most {MAX_STEPS} steps.")
+    return steps
+
+
+def _step(clause: str) -> Step | Misunderstood:
+    words = _POLITE.sub("", clause)
+    for pattern, build in _COMPILED:
+        if match := pattern.fullmatch(words):
+            step = build(match)
+            return Misunderstood(clause, step) if isinstance(step, str) else step
+    return Misunderstood(clause or "nothing between two joining words", HELP)

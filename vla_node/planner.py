@@ -1,0 +1,70 @@
+"""What a slow reasoner is given and what it must answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from saccade.clock import SEC
+from saccade.geometry import F32, F64, SE3, Pinhole
+from saccade.types import Image, LocalMap, Plan, PlanKind, RobotState
+
+NO_POINTS: F64 = np.zeros((0, 3))
+NO_VALUES: F64 = np.zeros(0)
+VALID_FOR_NS = 4 * SEC
+"""How long a plan may be acted on without a newer one."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Observation:
+    """What the robot saw and where it was at one instant.
+
+    `state` is the odometry interpolated at `stamp_ns`; `start` the pose in the same frame where the instruction was
+    given. image, depth_m (h, w) metres, camera (of the depth's size) and T_odom_from_cam are None where missing, and
+    `blind` then says why. `held_ns` is how long the gate has been stopping the robot.
+    """
+
+    stamp_ns: int
+    epoch: int
+    instruction: str
+    state: RobotState
+    start: SE3
+    image: Image | None
+    depth_m: F32 | None
+    camera: Pinhole | None
+    T_odom_from_cam: SE3 | None
+    grid: LocalMap | None
+    blind: str
+    held_ns: int
+
+
+class Reasoner(Protocol):
+    """A slow planner: a model, a server, or the embedded one."""
+
+    def refuses(self, instruction: str) -> str:
+        """Why this instruction will not be acted on, or "" when it will be; quick, may be called at any time."""
+
+    def plan(self, observation: Observation) -> Plan:
+        """The plan from this observation; may take seconds. Its id and inference time are set by who asked."""
+
+
+def make_plan(
+    observation: Observation,
+    kind: PlanKind,
+    text: str,
+    *,
+    waypoints: F64 = NO_POINTS,
+    values: F64 = NO_VALUES,
+    confidence: float = 1.0,
+    final: bool = False,
+    valid_for_ns: int = VALID_FOR_NS,
+) -> Plan:
+    """A plan tied to its observation's stamp, pose, frame and epoch."""
+    return Plan(
+        id=0, epoch=observation.epoch, instruction=observation.instruction, kind=kind,
+        obs_stamp_ns=observation.stamp_ns, obs_pose=observation.state.T_odom_from_body, inference_ns=0,
+        valid_for_ns=valid_for_ns, frame_id=observation.state.frame_id, waypoints=waypoints, values=values,
+        confidence=confidence, final=final, text=text,
+    )  # fmt: skip

@@ -1,0 +1,70 @@
+"""Waypoints on the local map. Convention: at its end the robot faces along the last segment, however short."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from saccade.geometry import F64
+from vla_node.planner import Observation
+from vla_node.search import cost_map, find_path
+
+HEADING_M = 0.02
+"""Length of the last segment that only carries a heading."""
+BLIND_M = 0.8
+"""Up to here in front of the robot the floor is below the camera's view: unknown does not yet mean unexplored."""
+LOOK_M = 3.0
+SPREAD_RAD = tuple(math.radians(a) for a in (0, 10, -10, 20, -20, 35, -35, 50, -50, 65, -65))
+
+
+def facing(position: F64, yaw: float) -> F64:
+    """Waypoints (2, 3) that turn the robot in place to a heading in the waypoints' frame."""
+    tip = position + HEADING_M * np.array([math.cos(yaw), math.sin(yaw), 0.0])
+    return np.stack([position, tip])
+
+
+def route(obs: Observation, goal: F64, reach_m: float, yaw: float | None, radius_m: float) -> F64 | None:
+    """Waypoints (n, 3) to within `reach_m` of `goal`, ending with heading `yaw`, or facing the goal when None.
+
+    None when the local map offers no path.
+    """
+    assert obs.grid is not None
+    here = obs.state.T_odom_from_body.t
+    path = find_path(cost_map(obs.grid, here[:2], radius_m), here[:2], goal[:2], reach_m)
+    if path is None:
+        return None
+    end = np.array([*path[-1], here[2]])
+    if yaw is None:
+        yaw = math.atan2(goal[1] - end[1], goal[0] - end[0])
+    points = np.column_stack([path, np.full(len(path), here[2])])
+    return np.vstack([points[:-1], facing(end, yaw)])
+
+
+def free_behind(obs: Observation, distance_m: float, radius_m: float) -> bool:
+    """Whether a robot of this radius can back up in a straight line over floor that is known to be free."""
+    if obs.grid is None:
+        return False
+    pose = obs.state.T_odom_from_body
+    back = np.arange(0.0, distance_m + 0.05, 0.05)
+    x, y = pose.t[0] - back * math.cos(pose.yaw), pose.t[1] - back * math.sin(pose.yaw)
+    return bool(np.all(obs.grid.clearance_at(x, y) >= radius_m))
+
+
+def open_way(obs: Observation, radius_m: float) -> F64 | None:
+    """Waypoints (2, 3) along the freest direction that is nearly ahead; None when none is free for half a metre."""
+    assert obs.grid is not None
+    pose = obs.state.T_odom_from_body
+    costs = cost_map(obs.grid, pose.t[:2], radius_m)
+    along = np.arange(0.0, LOOK_M, costs.resolution_m)
+    best, best_score = None, 0.5
+    for turn in SPREAD_RAD:
+        direction = np.array([math.cos(pose.yaw + turn), math.sin(pose.yaw + turn)])
+        points = pose.t[:2] + along[:, None] * direction
+        cost, unknown = costs.at(points)
+        blocked = np.isinf(cost) | (unknown & (along > BLIND_M))
+        free_m = float(along[np.argmax(blocked)]) if blocked.any() else LOOK_M
+        score = free_m * math.cos(turn)
+        if score > best_score + 0.05:
+            best, best_score = np.array([*(pose.t[:2] + free_m * direction), pose.t[2]]), score
+    return None if best is None else np.stack([pose.t, best])

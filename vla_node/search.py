@@ -1,0 +1,191 @@
+"""Path search on the local map: A* over a coarse grid whose costs keep away from what is occupied or unknown."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from heapq import heappop, heappush
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from saccade.geometry import F64
+from saccade.types import LocalMap
+
+OCCUPIED = 50
+"""Occupancy in per cent from which a cell counts as an obstacle."""
+CELL_M = 0.10
+"""Planning cells are at least this large: a path needs no finer ones, and the search shares its core."""
+COMFORT_M = 0.35
+"""Beyond the robot's radius, obstacles up to this far away still cost."""
+
+_NEAR_COST, _UNKNOWN_COST, _START_COST = 4.0, 2.0, 10.0
+_STEPS = [(dr, dc, math.hypot(dr, dc)) for dr in (-1, 0, 1) for dc in (-1, 0, 1) if dr or dc]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CostMap:
+    """cost (H, W) float64 of crossing one cell, inf where the robot's centre may not be; `origin_m` as LocalMap.
+
+    unknown (H, W) bool marks cells of which most is unseen.
+    """
+
+    cost: F64
+    unknown: npt.NDArray[np.bool_]
+    resolution_m: float
+    origin_m: tuple[float, float]
+
+    def cell(self, xy: F64) -> tuple[int, int]:
+        """Row and column of a point (2,); may lie outside."""
+        return (
+            math.floor((xy[1] - self.origin_m[1]) / self.resolution_m),
+            math.floor((xy[0] - self.origin_m[0]) / self.resolution_m),
+        )
+
+    def centre(self, row: int, col: int) -> tuple[float, float]:
+        """x and y in metres of a cell's centre."""
+        return self.origin_m[0] + (col + 0.5) * self.resolution_m, self.origin_m[1] + (row + 0.5) * self.resolution_m
+
+    def at(self, xy: F64) -> tuple[F64, npt.NDArray[np.bool_]]:
+        """Cost and unknown at points (n, 2); outside the map inf and unknown."""
+        col, row = np.floor((xy - np.array(self.origin_m)) / self.resolution_m).astype(np.intp).T
+        inside = (row >= 0) & (row < self.cost.shape[0]) & (col >= 0) & (col < self.cost.shape[1])
+        cost, unknown = np.full(len(xy), np.inf), np.ones(len(xy), bool)
+        cost[inside], unknown[inside] = self.cost[row[inside], col[inside]], self.unknown[row[inside], col[inside]]
+        return cost, unknown
+
+    def inside(self, row: int, col: int) -> bool:
+        """Whether the cell exists."""
+        return 0 <= row < self.cost.shape[0] and 0 <= col < self.cost.shape[1]
+
+
+def cost_map(grid: LocalMap, start: F64, radius_m: float) -> CostMap:
+    """Costs for a round robot at `start` (2,) metres in the grid's frame.
+
+    Unknown cells may be planned through at a price, for the gate stops the robot before they are entered unseen. Cells
+    around the start are always passable unless occupied, so that a robot that stands too near to something can leave.
+    """
+    step = max(1, round(CELL_M / grid.resolution_m))
+    rows, cols = (n // step for n in grid.occupancy.shape)
+    fine = grid.occupancy[: rows * step, : cols * step].reshape(rows, step, cols, step)
+    occupied = (fine >= OCCUPIED).any(axis=(1, 3))
+    unknown = (fine < 0).mean(axis=(1, 3)) > 0.5
+    resolution_m = grid.resolution_m * step
+    to_occupied_m = _distance_m(occupied, resolution_m)
+    nearness = 1.0 - np.clip((to_occupied_m - radius_m) / COMFORT_M, 0.0, 1.0)
+    beside_unknown = _distance_m(unknown, resolution_m) < radius_m + COMFORT_M / 2
+    cost = 1.0 + _NEAR_COST * nearness + _UNKNOWN_COST * (0.5 * beside_unknown + 0.5 * unknown)
+    cost[to_occupied_m < radius_m] = np.inf
+    out = CostMap(cost, unknown, resolution_m, grid.origin_m)
+    row, col = out.cell(start)
+    reach = math.ceil(radius_m / resolution_m)
+    window = np.s_[max(0, row - reach) : max(0, row + reach + 1), max(0, col - reach) : max(0, col + reach + 1)]
+    cost[window] = np.where(occupied[window], np.inf, np.minimum(cost[window], _START_COST))
+    return out
+
+
+def _distance_m(cells: npt.NDArray[np.bool_], resolution_m: float) -> F64:
+    """Distance from each cell's centre to the edge of the nearest marked cell, inf where there is none."""
+    if not cells.any():
+        return np.full(cells.shape, np.inf)
+    pixels = cv2.distanceTransform((~cells).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return (pixels.astype(np.float64) - 0.5) * resolution_m
+
+
+def find_path(costs: CostMap, start: F64, goal: F64, reach_m: float) -> F64 | None:
+    """Cheapest path (n, 2) in metres from `start` to within `reach_m` of `goal`, both (2,); None when there is none.
+
+    A goal outside the map is approached through the map's edge, from where the straight line to it is charged.
+    """
+    origin = costs.cell(start)
+    if not costs.inside(*origin):
+        return None
+    cells = _search(costs, origin, goal, reach_m)
+    if cells is None:
+        return None
+    kept = _straighten(costs, cells)
+    path = np.array([tuple(start[:2]), *(costs.centre(*cell) for cell in kept[1:])], np.float64)
+    if np.hypot(*(path[-1] - goal[:2])) <= costs.resolution_m:
+        path[-1] = goal[:2]
+    return path
+
+
+def _search(costs: CostMap, origin: tuple[int, int], goal: F64, reach_m: float) -> list[tuple[int, int]] | None:
+    """A* with the straight distance as heuristic; ties are broken by the order of discovery."""
+    height, width = costs.cost.shape
+    price = costs.cost.tolist()
+    goal_row = (float(goal[1]) - costs.origin_m[1]) / costs.resolution_m - 0.5
+    goal_col = (float(goal[0]) - costs.origin_m[0]) / costs.resolution_m - 0.5
+    outside = not costs.inside(*costs.cell(goal))
+    reach = max(reach_m / costs.resolution_m, 0.71)
+    best = {origin: 0.0}
+    parent: dict[tuple[int, int], tuple[int, int]] = {}
+    heap = [(math.hypot(goal_row - origin[0], goal_col - origin[1]), 0, origin, False)]
+    done: set[tuple[int, int]] = set()
+    count = 0
+    while heap:
+        _, _, cell, leaves = heappop(heap)
+        if leaves:
+            return _trace(parent, cell)
+        if cell in done:
+            continue
+        done.add(cell)
+        row, col = cell
+        left = math.hypot(goal_row - row, goal_col - col)
+        if left <= reach:
+            return _trace(parent, cell)
+        if outside and (row in (0, height - 1) or col in (0, width - 1)):
+            count += 1
+            heappush(heap, (best[cell] + left, count, cell, True))
+        for dr, dc, length in _STEPS:
+            r, c = row + dr, col + dc
+            if not (0 <= r < height and 0 <= c < width) or price[r][c] == math.inf:
+                continue
+            g = best[cell] + length * 0.5 * (min(price[row][col], _START_COST) + price[r][c])
+            if g < best.get((r, c), math.inf):
+                best[r, c], parent[r, c] = g, cell
+                count += 1
+                heappush(heap, (g + math.hypot(goal_row - r, goal_col - c), count, (r, c), False))
+    return None
+
+
+def _trace(parent: dict[tuple[int, int], tuple[int, int]], cell: tuple[int, int]) -> list[tuple[int, int]]:
+    cells = [cell]
+    while cells[-1] in parent:
+        cells.append(parent[cells[-1]])
+    return cells[::-1]
+
+
+def _straighten(costs: CostMap, cells: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Keep the corners that matter: drop those where the straight line costs no more than the path it replaces."""
+    along = [0.0]
+    for (r0, c0), (r1, c1) in zip(cells, cells[1:], strict=False):
+        pair = 0.5 * (min(costs.cost[r0, c0], _START_COST) + costs.cost[r1, c1])
+        along.append(along[-1] + float(math.hypot(r1 - r0, c1 - c0) * pair))
+    corners = sorted({0, len(cells) - 1, *(i for i in range(1, len(cells) - 1) if _bends(cells, i))})
+    kept, i = [cells[0]], 0
+    while i < len(corners) - 1:
+        j = len(corners) - 1
+        while j > i + 1 and _line_cost(costs, cells[corners[i]], cells[corners[j]]) > 1.02 * (
+            along[corners[j]] - along[corners[i]]
+        ):
+            j -= 1
+        kept.append(cells[corners[j]])
+        i = j
+    return kept
+
+
+def _bends(cells: list[tuple[int, int]], i: int) -> bool:
+    (r0, c0), (r1, c1), (r2, c2) = cells[i - 1 : i + 2]
+    return (r1 - r0, c1 - c0) != (r2 - r1, c2 - c1)
+
+
+def _line_cost(costs: CostMap, a: tuple[int, int], b: tuple[int, int]) -> float:
+    """Cost of the straight line between two cells, sampled twice a cell."""
+    length = math.hypot(b[0] - a[0], b[1] - a[1])
+    t = np.linspace(0.0, 1.0, max(2, math.ceil(2 * length) + 1))
+    rows = np.rint(a[0] + t * (b[0] - a[0])).astype(np.intp)
+    cols = np.rint(a[1] + t * (b[1] - a[1])).astype(np.intp)
+    values = np.minimum(costs.cost[rows, cols], np.where(t == 0.0, _START_COST, np.inf))
+    return float(length * values.mean())

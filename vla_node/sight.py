@@ -1,0 +1,74 @@
+"""What the robot has seen of the things it was told about, remembered in odom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from saccade.types import U8
+from vla_node.grounding import Sighting, View, find
+from vla_node.language import GoTo
+from vla_node.planner import Observation
+
+MIN_CONFIDENCE = 0.2
+SAME_M = 0.8
+"""Two sightings this near to each other are taken for one thing."""
+GREY_SPREAD = 12
+"""A picture whose channels never differ by more than this has no colours to go by."""
+
+
+class Memory:
+    """The best sighting of each named thing of a mission."""
+
+    def __init__(self) -> None:
+        self.colourless = False
+        self._known: dict[GoTo, Sighting] = {}
+        self._notes: dict[GoTo, str] = {}
+
+    def look(self, observation: Observation, targets: Iterable[GoTo]) -> None:
+        """Search the observation's picture for each target; does nothing when the observation is blind."""
+        image, camera, T = observation.image, observation.camera, observation.T_odom_from_cam
+        if image is None or camera is None or T is None:
+            return
+        self.colourless = _colourless(image.data)
+        if self.colourless:
+            return
+        # The odometry's origin is on the ground under the robot (REP 105), so its height is the floor's.
+        floor_z_m = float(observation.state.T_odom_from_body.t[2])
+        view = View(image.data, observation.depth_m, camera, T, floor_z_m)
+        for target in dict.fromkeys(targets):
+            self._remember(target, find(view, target.colour, target.shape))
+
+    def recall(self, target: GoTo) -> Sighting | None:
+        """Where the target is as far as is known, or None."""
+        return self._known.get(target)
+
+    def describe(self, target: GoTo) -> str:
+        """How the target was chosen, for the plan's text."""
+        return self._notes.get(target, f"no {target.colour} {target.shape or 'object'} was seen")
+
+    def _remember(self, target: GoTo, sightings: list[Sighting]) -> None:
+        fitting = [s for s in sightings if s.confidence >= MIN_CONFIDENCE]
+        known = self._known.get(target)
+        if not fitting:
+            if sightings and known is None:
+                self._notes[target] = f"a {target.colour} thing is in sight, but it does not look like a {target.shape}"
+            return
+        best = fitting[0]
+        if known is not None:
+            same = [s for s in fitting if np.linalg.norm(s.centre - known.centre) < SAME_M]
+            if not same or same[0].confidence < 0.8 * known.confidence:
+                return  # another thing, or the same one seen worse (cut by the picture's edge): keep what is known
+            best = same[0]
+        self._known[target] = best
+        others = f", chosen among {len(fitting)} by likeness, then nearness" if len(fitting) > 1 else ""
+        shape = "" if target.shape is None else f", {target.shape} {best.confidence:.0%} sure"
+        self._notes[target] = f"ranged by {best.ranged_by}{shape}{others}"
+
+
+def _colourless(rgb: U8) -> bool:
+    if rgb.ndim == 2:
+        return True
+    sparse = rgb[::4, ::4].astype(np.int16)
+    return bool((sparse.max(axis=2) - sparse.min(axis=2)).max() <= GREY_SPREAD)
