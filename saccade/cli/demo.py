@@ -1,4 +1,4 @@
-"""A robot is told to go to the red box and come back in the embedded world; the run is recorded, replayed from its own bag and reported."""
+"""A robot in the embedded world is told to go to the red box and come back; recorded, replayed from its own bag."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the demo; exit code 1 when the robot collided, did not finish, or its replay commanded otherwise."""
     from rich.console import Console
+    from sim.bus import open_world
 
     from saccade.cli import FAILED, OK
     from saccade.cli.mission import MissionWatch, compare_commands
@@ -36,7 +37,6 @@ def run(args: argparse.Namespace) -> int:
     from saccade.wire.bag import open_recording
     from saccade.wire.inject import InjectSource, parse_faults
     from saccade.wire.virtual import Source
-    from sim.bus import open_world
 
     out = fresh_folder(args.out)
     say = Console(stderr=True).print
@@ -67,9 +67,8 @@ def run(args: argparse.Namespace) -> int:
     with Bar("replaying", bag.start_ns, bag.end_ns, shown) as bar:
         replayed = run_session(bag, "hall", out / "replay", progress=bar, facts={"source": str(out / "run.mcap")})
     same = compare_commands(out / "run.mcap", out / "replay" / "run.mcap")
-    say(
-        f"[bold]Commands of the run and of its replay:[/] {same} (replayed at {replayed.summary['timing']['times_real_time']:.1f}x)"
-    )
+    speed = replayed.summary["timing"]["times_real_time"]
+    say(f"[bold]Commands of the run and of its replay ({speed:.1f}x real time):[/] {same}")
     print(result_table(result.summary, result.stages, result.files, try_next=_try_next(out)))
     episode = result.summary["episode"]
     good = (
@@ -80,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _try_next(out: Path) -> list[str]:
     return [
-        f"open {out / 'report.html'} in a browser, or {out / 'run.mcap'} in Foxglove (layout: config/foxglove_layout.json)",
+        f"open {out / 'report.html'} in a browser, {out / 'run.mcap'} in Foxglove (config/foxglove_layout.json)",
         "saccade replay YOUR_BAG          # your own recording: rosbag2, MCAP, SQLite or ROS 1",
         'saccade demo --seed 3 --instruction "go to the blue cylinder, wait two seconds, then come back"',
     ]

@@ -1,0 +1,61 @@
+"""The package says the same thing everywhere, and importing it stays cheap."""
+
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from importlib.metadata import entry_points, metadata, requires
+from pathlib import Path
+
+import pytest
+
+from saccade.cli import VERBS
+from saccade.paths import share
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_package_xml_is_the_one_place_for_name_version_and_dependencies():
+    package = ET.parse(ROOT / "package.xml").getroot()
+    installed = metadata("saccade")
+    assert installed["Name"] == package.findtext("name")
+    assert installed["Version"] == package.findtext("version")
+    wanted = {e.get("requires", "").split(">")[0].split("=")[0] for e in package.iterfind("export/pip")}
+    plain = [r for r in requires("saccade") or [] if "extra ==" not in r]
+    assert wanted == {r.split(">")[0].split("<")[0].split("=")[0].strip() for r in plain}
+
+
+def test_every_dependency_is_pinned():
+    pinned = (ROOT / "requirements.txt").read_text().lower()
+    package = ET.parse(ROOT / "package.xml").getroot()
+    names = [e.get("requires", "").split(">")[0].split("=")[0].lower() for e in package.iterfind("export/pip")]
+    assert [n for n in names if f"\n{n}==" not in pinned] == []
+
+
+def test_importing_saccade_loads_no_heavy_library():
+    code = "import sys, saccade, saccade.cli; print(' '.join(sys.modules))"
+    loaded = subprocess.check_output([sys.executable, "-c", code], text=True).split()
+    heavy = {"numpy", "cv2", "onnxruntime", "rosbags", "mujoco", "cyclonedds", "foxglove", "rich", "yaml"}
+    assert heavy & set(loaded) == set()
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help_with_examples(verb):
+    done = subprocess.run([sys.executable, "-m", "saccade.cli", verb, "--help"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "examples:" in done.stdout
+    assert f"saccade {verb}" in done.stdout
+
+
+def test_an_unknown_verb_is_wrong_usage():
+    done = subprocess.run([sys.executable, "-m", "saccade.cli", "rplay"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "replay" in done.stderr
+
+
+def test_bus_schemes_are_installed():
+    assert {"bag", "dds", "sim"} <= {p.name for p in entry_points(group="saccade.bus")}
+
+
+def test_shipped_files_are_found():
+    assert (share("msg") / "Plan.msg").is_file()
+    assert list((share("config") / "robots").glob("*.yaml"))
