@@ -1,0 +1,96 @@
+"""ONNX Runtime behind the engine contract: the right file, on the provider asked for."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from engines.card import load_card
+from engines.check import check_engine
+from engines.engine import EngineError
+from engines.open import open_engine
+from saccade.errors import ConfigError
+
+
+def pair(height=32, width=64, disparity=5):
+    scene = np.random.default_rng(2).standard_normal((1, 3, height, width + disparity)).astype(np.float32)
+    return {"left_bgr": scene[..., :-disparity].copy(), "right_bgr": scene[..., disparity:].copy()}
+
+
+def test_it_keeps_the_contract(blocks_card):
+    check_engine(open_engine(blocks_card), pair(), resized=pair(48, 32))
+
+
+def test_it_computes_what_the_graph_says(blocks_card):
+    with open_engine(blocks_card) as engine:
+        for _ in range(3):  # the first call allocates, later ones write into its buffers
+            flow = engine.infer(pair())["flow"]
+            assert (flow[..., 7:] == -5).all()
+
+
+def test_buffers_are_kept_while_shapes_stay(blocks_card):
+    with open_engine(blocks_card) as engine:
+        first = engine.infer(pair())["flow"]
+        assert engine.infer(pair(disparity=3))["flow"] is first
+        assert (first[..., 7:] == -3).all()
+
+
+def test_sizes_that_disagree_are_refused(blocks_card):
+    with open_engine(blocks_card) as engine, pytest.raises(EngineError, match="W = 64"):
+        engine.infer({"left_bgr": pair()["left_bgr"], "right_bgr": pair(32, 48)["right_bgr"]})
+
+
+def test_it_says_what_was_asked_and_got(blocks_card):
+    with open_engine(blocks_card, intra_threads=1) as engine:
+        assert engine.report["asked"] == engine.report["got"] == "CPUExecutionProvider"
+        assert engine.report["threads"].startswith("1 within")
+
+
+def test_another_file_than_the_card_means_is_refused(blocks_card):
+    card = dataclasses.replace(load_card(blocks_card), sha256="0" * 64)
+    with pytest.raises(EngineError, match="sha256"):
+        open_engine(card)
+    card = dataclasses.replace(load_card(blocks_card), onnx="absent.onnx")
+    with pytest.raises(EngineError, match=r"absent\.onnx"):
+        open_engine(card)
+
+
+def test_a_provider_that_is_not_there_is_an_error_unless_allowed(blocks_card):
+    asked = {"providers": ["CUDAExecutionProvider"]}
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this machine has the provider that the test needs to be absent")
+    with pytest.raises(EngineError, match="CUDAExecutionProvider"):
+        open_engine(blocks_card, **asked)
+    with open_engine(blocks_card, **asked, allow_fallback=True) as engine:
+        assert engine.report["asked"] == "CUDAExecutionProvider"
+        assert engine.report["got"] == "CPUExecutionProvider"
+
+
+@pytest.mark.filterwarnings("ignore:Specified provider")
+def test_a_silent_fallback_inside_the_library_is_seen(blocks_card, monkeypatch):
+    """A provider that is listed but does not load: the library falls back by itself, the engine refuses."""
+    import onnxruntime
+
+    monkeypatch.setattr(
+        onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    )
+    with pytest.raises(EngineError, match="CUDAExecutionProvider"):
+        open_engine(blocks_card, providers=["CUDAExecutionProvider", "CPUExecutionProvider"])
+
+
+def test_a_file_that_is_no_model_is_refused(blocks_card, tmp_path):
+    import hashlib
+
+    (tmp_path / "blocks.onnx").write_bytes(b"not a model")
+    card = dataclasses.replace(
+        load_card(blocks_card), path=str(tmp_path / "c.yaml"), sha256=hashlib.sha256(b"not a model").hexdigest()
+    )
+    with pytest.raises(EngineError, match="cannot load"):
+        open_engine(card)
+
+
+def test_an_unknown_option_is_an_error(blocks_card):
+    with pytest.raises(ConfigError, match="did you mean 'intra_threads'"):
+        open_engine(blocks_card, intra_thread=1)
