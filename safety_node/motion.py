@@ -1,0 +1,93 @@
+"""Where a command would take the robot before it could be stopped again, and how near to obstacles that is.
+
+Points of the plane are complex numbers, x + iy in metres: a rotation is then one product.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from saccade.clock import seconds
+from saccade.geometry import F64
+from saccade.inbox import Reading
+from saccade.types import LocalMap
+from safety_node.limits import AXES, PLANAR_AXES, Limits
+
+C128 = npt.NDArray[np.complex128]
+SAMPLES = 24
+"""Points along a predicted path."""
+FAR_M = 1e3
+"""Clearances are cut off here, so that a map without any obstacle (infinite clearance) can be interpolated."""
+
+
+class Motion:
+    """Predicts with one robot's limits."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._reaction_s = limits.reaction_s
+        self._brake = np.array(limits.max_brake)
+        self._axes = [AXES.index(axis) for axis in limits.axes]
+        self._planar = np.array([[float(axis == p) for p in PLANAR_AXES] for axis in limits.axes])
+        self._along = self._planar @ np.array([1.0, 1.0j, 0.0])
+        self._turn = self._planar[:, 2]
+        self._middle = (np.arange(SAMPLES) + 0.5) / SAMPLES
+
+    def translates(self, command: F64) -> bool:
+        """Whether a command does more than turn on the spot."""
+        return bool(command @ self._along != 0)
+
+    def nearest(self, commands: F64, odom: Reading, grid: Reading) -> tuple[F64, F64]:
+        """Least clearance (k,) on the way of each command (k, d), and its longest step (k,) between samples, metres.
+
+        The robot is where `odom` saw it, and went on as it was seen for the reading's age and the reaction time. What
+        has happened since the map was made will be seen that much later: so a stop may come that much later as well.
+        """
+        T = odom.value.T_odom_from_body
+        lag_s = self._reaction_s + max(0.0, seconds(odom.age_ns))
+        hold_s = lag_s + max(0.0, seconds(grid.age_ns))
+        velocities, dt = self._velocities(commands, odom.value.twist[self._axes], lag_s, hold_s)
+        wz = velocities @ self._turn
+        heading = T.yaw + (np.cumsum(wz, axis=1) - wz / 2) * dt
+        steps = velocities @ self._along * dt
+        points = complex(T.t[0], T.t[1]) + np.cumsum(steps * np.exp(1j * heading), axis=1)
+        return clearance_at(grid.value, points).min(axis=1), np.abs(steps).max(axis=1)
+
+    def _velocities(self, commands: F64, twist: F64, lag_s: float, hold_s: float) -> tuple[F64, F64]:
+        """Velocities (k, SAMPLES, d) in the middle of each step, and the steps' length (k, 1) in seconds.
+
+        A command is held until `hold_s`, then the base brakes to zero. Of what it may do in between, this takes it
+        furthest: an axis that is to go faster does so at once, one that is to go slower keeps `twist` (d,) for `lag_s`
+        and then slows down by its braking limit.
+        """
+        speed, asked, brake = np.abs(twist), np.abs(commands), self._brake
+        total_s = hold_s + (np.maximum(speed, asked) / brake).max(axis=1, keepdims=True)
+        t = (total_s * self._middle)[:, :, None]
+        slower = ((asked < speed) | (commands * twist < 0))[:, None, :]
+        change = np.where(slower, brake * np.maximum(np.minimum(t, hold_s) - lag_s, 0.0), np.inf)
+        held = twist + np.minimum(np.maximum(commands[:, None, :] - twist, -change), change)
+        left = np.maximum(np.abs(held) - brake * np.maximum(t - hold_s, 0.0), 0.0)
+        return np.copysign(left, held), total_s / SAMPLES
+
+
+def clearance_at(grid: LocalMap, points: C128) -> F64:
+    """Clearance in metres at points (k, n), bilinear between the cells' centres.
+
+    0 beyond the outermost centres, beside a cell that holds NaN, and where a coordinate is not finite. Between centres
+    and not in steps, because the gate has to tell whether a motion of millimetres makes things worse.
+    """
+    height, width = grid.clearance_m.shape
+    if height < 2 or width < 2:
+        return np.zeros(points.shape)
+    cells = (points - complex(*grid.origin_m)) / grid.resolution_m - (0.5 + 0.5j)
+    inside = (cells.real >= 0) & (cells.real < width - 1) & (cells.imag >= 0) & (cells.imag < height - 1)
+    cells = np.where(inside, cells, 0.0)
+    col, row = cells.real.astype(np.intp), cells.imag.astype(np.intp)
+    right, up = cells.real - col, cells.imag - row
+    first = row * width + col
+    corners = grid.clearance_m.reshape(-1)[first + np.array([0, 1, width, width + 1])[:, None, None]]
+    low_left, low_right, up_left, up_right = np.minimum(corners, FAR_M)
+    low = low_left + right * (low_right - low_left)
+    high = up_left + right * (up_right - up_left)
+    between = low + up * (high - low)
+    return np.where(inside & (between > 0.0), between, 0.0)
