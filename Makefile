@@ -35,7 +35,7 @@ lint: $(DEV)
 	$(BIN)/lint-imports
 
 golden: $(DEV)
-	$(BIN)/pytest tests/golden --update-golden
+	$(BIN)/pytest tests/golden tests/ground/test_topics.py --update-golden
 
 bench: $(DEV)
 	$(BIN)/python -m bench

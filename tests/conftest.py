@@ -17,3 +17,8 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"real recordings not found at {SHARED}")
     return SHARED
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`make golden` rewrites the golden command streams."""
+    parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden/*.json from this run")

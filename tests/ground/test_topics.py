@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from saccade.errors import ConfigError
@@ -23,3 +25,31 @@ def test_only_the_gate_speaks_to_the_robot():
 def test_an_unknown_topic_names_the_nearest():
     with pytest.raises(ConfigError, match="did you mean 'odom'"):
         topic("odmo")
+
+
+def table() -> str:
+    """docs/topics.md, from the table itself."""
+    lines = [
+        "# Topics", "",
+        "Written from `saccade/topics.py` by `make golden`. Names are relative; a leading namespace or a remapping is yours.",
+        "A value older than *stale after* (by its header stamp) is never acted on. Latched: late joiners get the last one.",
+        "",
+    ]  # fmt: skip
+    for role in Role:
+        lines += [f"## {role.value}", "", "| topic | type | rate, Hz | stale after, ms | |", "|---|---|---|---|---|"]
+        for t in (t for t in TOPICS.values() if t.role is role):
+            rate, stale = (
+                (f"{t.rate_hz:g}" if t.rate_hz else "on change"),
+                (f"{t.stale_ns // 10**6}" if t.stale_ns else "–"),
+            )
+            latched = "; latched" if t.latched else ""
+            lines.append(f"| `{t.name}` | {t.type.replace('/msg/', '/')} | {rate} | {stale} | {t.about}{latched} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def test_the_page_of_topics_says_what_the_table_says(request):
+    page = Path(__file__).resolve().parents[2] / "docs" / "topics.md"
+    if request.config.getoption("--update-golden"):
+        page.write_text(table())
+    assert page.read_text() == table(), "run `make golden`"
