@@ -32,16 +32,15 @@ def table() -> str:
     lines = [
         "# Topics", "",
         "Written from `saccade/topics.py` by `make golden`. Names are relative; a leading namespace or a remapping is yours.",
-        "A value older than *stale after* (by its header stamp) is never acted on. Latched: late joiners get the last one.",
+        "A value older than *stale after* (by its header stamp) is never acted on.",
+        "Latched: late joiners get the last one.",
         "",
     ]  # fmt: skip
     for role in Role:
         lines += [f"## {role.value}", "", "| topic | type | rate, Hz | stale after, ms | |", "|---|---|---|---|---|"]
         for t in (t for t in TOPICS.values() if t.role is role):
-            rate, stale = (
-                (f"{t.rate_hz:g}" if t.rate_hz else "on change"),
-                (f"{t.stale_ns // 10**6}" if t.stale_ns else "–"),
-            )
+            rate = f"{t.rate_hz:g}" if t.rate_hz else "on change"
+            stale = f"{t.stale_ns // 10**6}" if t.stale_ns else "–"
             latched = "; latched" if t.latched else ""
             lines.append(f"| `{t.name}` | {t.type.replace('/msg/', '/')} | {rate} | {stale} | {t.about}{latched} |")
         lines.append("")
