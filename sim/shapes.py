@@ -1,0 +1,232 @@
+"""Solids a ray can hit, each with a chart: metres along and up its unrolled surface, to hang a picture on.
+
+Rays are `origin + t * d` with d as three float32 arrays of any one shape; where d's component along the optical axis
+is 1, t is depth. Plain float32 arithmetic, element by element; rays along an axis divide by zero and that is meant.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from saccade.geometry import F32, F64
+from saccade.types import U8
+from sim.layout import HALL_M, Thing
+
+Rays = tuple[F32, F32, F32]
+FAR = np.float32(1e9)
+
+
+class Solid(Protocol):
+    """A convex thing that stands upright on the floor."""
+
+    @property
+    def thing(self) -> Thing:
+        """What it is."""
+
+    @property
+    def chart_m(self) -> tuple[float, float]:
+        """Width (all the way round) and height (up the side, then inwards over the top) of the chart in metres."""
+
+    def hit(self, origin: F64, d: Rays) -> F32:
+        """Distance t along each ray to the first hit, FAR where there is none."""
+
+    def chart(self, x: F32, y: F32, z: F32) -> tuple[F32, F32]:
+        """Chart coordinates in metres of points on the surface, given in hall coordinates."""
+
+    def surface(self, s: F32, v: F32) -> tuple[F32, F32]:
+        """Points (..., 3) and outward normals (..., 3) of chart coordinates, in hall coordinates."""
+
+
+def solid(thing: Thing) -> Solid:
+    """The solid of a thing."""
+    return Box(thing) if thing.kind == "box" else Round(thing)
+
+
+def _first(t: F32, valid: npt.NDArray[np.bool_]) -> F32:
+    return np.where(valid & (t > 0), t, FAR)
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A cuboid with a square footprint."""
+
+    thing: Thing
+
+    @property
+    def chart_m(self) -> tuple[float, float]:
+        """See Solid."""
+        side = self.thing.size[0]
+        return 4 * side, self.thing.height_m + side / 2
+
+    def _turn(self, x: F32, y: F32) -> tuple[F32, F32]:
+        c, s = np.float32(math.cos(self.thing.yaw)), np.float32(math.sin(self.thing.yaw))
+        return c * x + s * y, c * y - s * x
+
+    def hit(self, origin: F64, d: Rays) -> F32:
+        """See Solid; slab method."""
+        half = np.float32(self.thing.size[0] / 2)
+        ox, oy = self._turn(np.float32(origin[0] - self.thing.x), np.float32(origin[1] - self.thing.y))
+        dx, dy = self._turn(d[0], d[1])
+        near, far = np.full(dx.shape, -FAR, np.float32), np.full(dx.shape, FAR, np.float32)
+        for o, di, low, high in (
+            (ox, dx, -half, half), (oy, dy, -half, half),
+            (np.float32(origin[2]), d[2], np.float32(0), np.float32(self.thing.height_m)),
+        ):  # fmt: skip
+            inverse = 1 / di
+            a, b = (low - o) * inverse, (high - o) * inverse
+            near, far = np.maximum(near, np.minimum(a, b)), np.minimum(far, np.maximum(a, b))
+        return _first(near, near <= far)
+
+    def chart(self, x: F32, y: F32, z: F32) -> tuple[F32, F32]:
+        """See Solid; the faces +x, +y, -x, -y follow each other."""
+        side = np.float32(self.thing.size[0])
+        lx, ly = self._turn(x - np.float32(self.thing.x), y - np.float32(self.thing.y))
+        on_x = np.abs(lx) >= np.abs(ly)
+        face = np.where(on_x, np.where(lx > 0, 0, 2), np.where(ly > 0, 1, 3))
+        along = np.where(on_x, np.where(lx > 0, ly, -ly), np.where(ly > 0, -lx, lx))
+        inwards = side / 2 - np.maximum(np.abs(lx), np.abs(ly))
+        return face * side + np.clip(along + side / 2, 0, side), z + np.maximum(inwards, 0)
+
+    def surface(self, s: F32, v: F32) -> tuple[F32, F32]:
+        """See Solid."""
+        side, height = self.thing.size[0], self.thing.height_m
+        face = np.floor(s / side)
+        angle = face * (math.pi / 2) + self.thing.yaw
+        along, inwards = s - face * side - side / 2, np.maximum(v - height, 0)
+        nx, ny = np.cos(angle), np.sin(angle)
+        points = np.stack(
+            [
+                self.thing.x + nx * (side / 2 - inwards) - ny * along,
+                self.thing.y + ny * (side / 2 - inwards) + nx * along,
+                np.minimum(v, height),
+            ],
+            axis=-1,
+        )
+        top = v > height
+        normals = np.stack([np.where(top, 0, nx), np.where(top, 0, ny), top], axis=-1)
+        return points.astype(np.float32), normals.astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A solid of revolution about the vertical: cylinder, sphere or capsule."""
+
+    thing: Thing
+
+    @property
+    def chart_m(self) -> tuple[float, float]:
+        """See Solid; the rows of spheres and capsules are heights, only a cylinder has a top of its own."""
+        radius, height = self.thing.size[0], self.thing.height_m
+        return 2 * math.pi * radius, height + (radius if self.thing.kind == "cylinder" else 0.0)
+
+    def hit(self, origin: F64, d: Rays) -> F32:
+        """See Solid."""
+        r, h = self.thing.size[0], self.thing.height_m
+        o = (np.float32(origin[0] - self.thing.x), np.float32(origin[1] - self.thing.y), np.float32(origin[2]))
+        if self.thing.kind == "sphere":
+            return _ball(o, d, r, r)
+        if self.thing.kind == "capsule":
+            tube = _tube(o, d, r, r, h - r)
+            return np.minimum(tube, np.minimum(_ball(o, d, r, r), _ball(o, d, h - r, r)))
+        lid = (np.float32(h) - o[2]) / d[2]
+        inside = (o[0] + lid * d[0]) ** 2 + (o[1] + lid * d[1]) ** 2 <= np.float32(r * r)
+        return np.minimum(_tube(o, d, r, 0.0, h), _first(lid, inside))
+
+    def chart(self, x: F32, y: F32, z: F32) -> tuple[F32, F32]:
+        """See Solid."""
+        radius = np.float32(self.thing.size[0])
+        lx, ly = x - np.float32(self.thing.x), y - np.float32(self.thing.y)
+        s = (np.arctan2(ly, lx) + np.float32(math.pi)) * radius
+        if self.thing.kind == "cylinder":
+            z = z + np.maximum(radius - np.sqrt(lx * lx + ly * ly), 0)
+        return s, z
+
+    def surface(self, s: F32, v: F32) -> tuple[F32, F32]:
+        """See Solid."""
+        radius, height = self.thing.size[0], self.thing.height_m
+        angle = s / radius - math.pi
+        if self.thing.kind == "cylinder":
+            up: F32 = (v > height).astype(np.float32)
+            reach, z = np.minimum(radius, radius + height - v), np.minimum(v, height)
+        else:
+            z = np.clip(v, 0, height)
+            centre = np.clip(z, radius, height - radius)
+            up = (z - centre) / radius
+            reach = radius * np.sqrt(np.maximum(0, 1 - up * up))
+        level = np.sqrt(np.maximum(0, 1 - up * up))
+        c, sn = np.cos(angle), np.sin(angle)
+        points = np.stack([self.thing.x + reach * c, self.thing.y + reach * sn, z], axis=-1)
+        return points.astype(np.float32), np.stack([level * c, level * sn, up], axis=-1).astype(np.float32)
+
+
+def _tube(o: Rays, d: Rays, radius: float, low: float, high: float) -> F32:
+    a = d[0] * d[0] + d[1] * d[1]
+    b = o[0] * d[0] + o[1] * d[1]
+    root = b * b - a * (o[0] * o[0] + o[1] * o[1] - np.float32(radius * radius))
+    t = (-b - np.sqrt(np.maximum(root, 0))) / a
+    z = o[2] + t * d[2]
+    return _first(t, (root > 0) & (z >= np.float32(low)) & (z <= np.float32(high)))
+
+
+def _ball(o: Rays, d: Rays, height: float, radius: float) -> F32:
+    oz = o[2] - np.float32(height)
+    a = d[0] * d[0] + d[1] * d[1] + d[2] * d[2]
+    b = o[0] * d[0] + o[1] * d[1] + oz * d[2]
+    root = b * b - a * (o[0] * o[0] + o[1] * o[1] + oz * oz - np.float32(radius * radius))
+    return _first((-b - np.sqrt(np.maximum(root, 0))) / a, root > 0)
+
+
+class Room:
+    """The hall from inside. Faces: 0 east, 1 west, 2 north, 3 south, 4 ceiling, 5 floor."""
+
+    FACES = 6
+
+    def chart_m(self, face: int) -> tuple[float, float]:
+        """Width and height of a face's chart in metres."""
+        length, width, height = HALL_M
+        return ((width, height), (length, height), (length, width))[face // 2]
+
+    def hit(self, origin: F64, d: Rays) -> tuple[F32, U8]:
+        """(t, face) of each ray from inside; no branches, as masks cost more than arithmetic here."""
+        ts = []
+        for axis, (low, high) in enumerate(_BOUNDS):
+            inverse = 1 / d[axis]
+            ts.append(np.maximum(np.float32(low - origin[axis]) * inverse, np.float32(high - origin[axis]) * inverse))
+        wall = np.minimum(ts[0], ts[1])
+        flat, across = ts[2] < wall, ts[1] < ts[0]
+        x, y, z = (np.signbit(component).view(np.uint8) for component in d)
+        side = x + (across * (2 + y - x)).view(np.uint8)
+        return np.minimum(wall, ts[2]), (side + flat * (4 + z - side)).view(np.uint8)
+
+    def chart(self, face: U8, x: F32, y: F32, z: F32) -> tuple[F32, F32]:
+        """Chart coordinates in metres: along the wall and up; x and y on floor and ceiling."""
+        s, y = x + np.float32(HALL_M[0] / 2), y + np.float32(HALL_M[1] / 2)
+        cv2.copyTo(y, (face < 2).view(np.uint8), s)
+        return s, np.asarray(cv2.copyTo(y, (face >= 4).view(np.uint8), z.copy()), np.float32)
+
+    def surface(self, face: int, s: F32, v: F32) -> tuple[F32, F32]:
+        """Points (..., 3) and inward normals (..., 3) of chart coordinates."""
+        axis, low_high = face // 2, _BOUNDS[face // 2]
+        fixed = np.full(s.shape, low_high[1 - face % 2], np.float32)
+        x, y = s - np.float32(HALL_M[0] / 2), (v if face >= 4 else s) - np.float32(HALL_M[1] / 2)
+        points = [(fixed, y, v), (x, fixed, v), (x, y, fixed)][axis]
+        normals = np.zeros((*s.shape, 3), np.float32)
+        normals[..., axis] = 2 * (face % 2) - 1
+        return np.stack(points, axis=-1).astype(np.float32), normals
+
+    def distance_m(self, face: int, origin: F64) -> float:
+        """Distance of a point inside from the plane of a face."""
+        return abs(_BOUNDS[face // 2][1 - face % 2] - float(origin[face // 2]))
+
+
+_BOUNDS = (
+    (-HALL_M[0] / 2, HALL_M[0] / 2),
+    (-HALL_M[1] / 2, HALL_M[1] / 2),
+    (0.0, HALL_M[2]),
+)

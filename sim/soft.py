@@ -1,0 +1,117 @@
+"""A camera without OpenGL: one ray a pixel against the hall's solids, colours from the baked atlas.
+
+The default, because it needs nothing but numpy and OpenCV, runs anywhere, and gives the same bytes for the same pose:
+element-wise float32 arithmetic, no driver. Depth is exact, so left and right pictures are exact stereo.
+OpenCV 5's `triangleRasterize` was tried instead: it drops every triangle with a corner behind the camera, so floor and
+walls need thousands of them (20 ms a picture), where the rays take a few.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import cv2
+import numpy as np
+
+from saccade.geometry import F32, F64, SE3, Pinhole
+from saccade.types import U8
+from sim.bake import LEVELS, PPM, Atlas, bake
+from sim.layout import Layout, Thing
+from sim.shapes import Room, Solid
+
+Window: TypeAlias = tuple[slice, slice]
+_NEAR_M = 0.02
+_CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+
+
+class SoftRenderer:
+    """Renders a layout from any pose inside the hall."""
+
+    def __init__(self, layout: Layout, camera: Pinhole) -> None:
+        self._camera = camera
+        self._atlas = bake(layout)
+        self._bodies = [(solid, _corners(solid.thing)) for solid in self._atlas.solids]
+        self._a = ((np.arange(camera.width) - camera.cx) / camera.fx).astype(np.float32)[None]
+        self._b = ((np.arange(camera.height) - camera.cy) / camera.fy).astype(np.float32)[:, None]
+
+    def render(self, T_world_from_cam: SE3) -> tuple[U8, F32]:
+        """(rgb (H, W, 3) uint8, depth (H, W) float32 in metres along the optical axis)."""
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            rgb, depth_m, chart = self._cast(T_world_from_cam)
+        _soften_edges(rgb, chart)
+        return rgb, depth_m
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _cast(self, T: SE3) -> tuple[U8, F32, U8]:
+        """(colour, depth, chart number) of each pixel."""
+        a, b, origin = self._a, self._b, T.t
+        dx, dy, dz = (row[0] * a + (row[1] * b + row[2]) for row in T.R.astype(np.float32))
+        d = (dx, dy, dz)
+        t, chart = self._atlas.room.hit(origin, d)
+        seen: list[tuple[int, Solid, Window]] = []
+        for number, (solid, corners) in enumerate(self._bodies, start=Room.FACES):
+            window = _window((corners - T.t) @ T.R, a, b)
+            if window is not None:
+                ahead = solid.hit(origin, (dx[window], dy[window], dz[window]))
+                chart[window] = np.where(ahead < t[window], np.uint8(number), chart[window])
+                t[window] = np.minimum(ahead, t[window])
+                seen.append((number, solid, window))
+        x, y, z = (np.float32(o) + t * component for o, component in zip(origin, d, strict=True))
+        s, v = self._atlas.room.chart(chart, x, y, z)
+        for number, solid, window in seen:
+            on = chart[window] == number
+            s[window][on], v[window][on] = solid.chart(x[window][on], y[window][on], z[window][on])
+        return self._look_up(origin, t, chart, s, v), t, chart
+
+    def _look_up(self, origin: F64, t: F32, chart: U8, s: F32, v: F32) -> U8:
+        """Colour at chart coordinates in metres, from the level whose pixels are as large as a ray's footprint.
+
+        The footprint's area is (t / f)^2, times t / h on a plane seen from distance h.
+        """
+        corner = self._atlas.corner
+        slant = np.zeros(256, np.float32)
+        slant[: Room.FACES] = [1 / max(0.02, self._atlas.room.distance_m(f, origin)) for f in range(Room.FACES)]
+        area = t * t * np.maximum(cv2.LUT(chart, slant) * t, 1.3)
+        area *= np.float32((PPM / self._camera.fx) ** 2 * 4)
+        np.clip(area, 2, 2 * 4 ** (LEVELS - 1), out=area)
+        level = ((area.view(np.int32) >> 24) - 64).astype(np.uint8)  # log4 of a float32, read off its exponent
+        index = chart * np.uint8(LEVELS) + level
+        scale = np.float32(PPM) / 2.0 ** (np.arange(256, dtype=np.float32) % LEVELS)
+        at_x = s * cv2.LUT(index, scale) + cv2.LUT(index, _table(corner[..., 0]))
+        at_y = v * cv2.LUT(index, scale) + cv2.LUT(index, _table(corner[..., 1]))
+        return np.asarray(cv2.remap(self._atlas.picture, at_x, at_y, cv2.INTER_LINEAR), np.uint8)
+
+
+def _window(corners: F64, a: F32, b: F32) -> Window | None:
+    """Index of the rays that may hit what has these corners (8, 3) in the camera's frame; None where there are none."""
+    if (corners[:, 2] <= _NEAR_M).all():
+        return None
+    low, high = np.full(2, -np.inf), np.full(2, np.inf)
+    if (corners[:, 2] > _NEAR_M).all():
+        projected = corners[:, :2] / corners[:, 2:]
+        low, high = projected.min(axis=0), projected.max(axis=0)
+    cols = np.flatnonzero((a[0] >= low[0]) & (a[0] <= high[0]))
+    rows = np.flatnonzero((b[:, 0] >= low[1]) & (b[:, 0] <= high[1]))
+    if not (cols.size and rows.size):
+        return None
+    return slice(rows[0], rows[-1] + 1), slice(cols[0], cols[-1] + 1)
+
+
+def _corners(thing: Thing) -> F64:
+    """Corners (8, 3) of an upright box around a thing."""
+    r, h = thing.radius_m, thing.height_m
+    return np.array([(thing.x + i * r, thing.y + j * r, k) for i in (-1, 1) for j in (-1, 1) for k in (0.0, h)])
+
+
+def _soften_edges(rgb: U8, chart: U8) -> None:
+    """Blur where neighbouring pixels see different charts: one ray a pixel leaves stairs that no lens would."""
+    edge = cv2.morphologyEx(chart, cv2.MORPH_GRADIENT, _CROSS)
+    cv2.copyTo(cv2.GaussianBlur(rgb, (3, 3), 0.7), edge, rgb)
+
+
+def _table(values: F32) -> F32:
+    out = np.zeros(256, np.float32)
+    out[: values.size] = values.reshape(-1)
+    return out
