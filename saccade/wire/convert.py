@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -264,3 +265,33 @@ def decode_verdict(cdr: Cdr) -> Verdict:
         clearance_m=float(msg.clearance_m), obs_stamp_ns=stamp_ns(msg.obs_stamp), plan_id=int(msg.plan_id),
         epoch=int(msg.epoch),
     )  # fmt: skip
+
+
+def encode_transforms(stamp: int, links: Iterable[tuple[str, str, SE3]]) -> Cdr:
+    """tf2_msgs/TFMessage of (parent, child, T_parent_from_child), all with one stamp."""
+    new = codec().new
+    transforms = []
+    for parent, child, T in links:
+        x, y, z, w = T.quaternion()
+        rotation = new("geometry_msgs/msg/Quaternion", x=x, y=y, z=z, w=w)
+        transform = new("geometry_msgs/msg/Transform", translation=_vector3(T.t), rotation=rotation)
+        transforms.append(
+            new(
+                "geometry_msgs/msg/TransformStamped", header=header(stamp, parent), child_frame_id=child,
+                transform=transform,
+            )
+        )  # fmt: skip
+    return codec().encode(new("tf2_msgs/msg/TFMessage", transforms=transforms))
+
+
+def decode_transforms(cdr: Cdr) -> list[tuple[int, str, str, SE3]]:
+    """(stamp, parent, child, T_parent_from_child) of each transform in a tf2_msgs/TFMessage."""
+    return [
+        (
+            stamp_ns(t.header.stamp),
+            t.header.frame_id,
+            t.child_frame_id,
+            se3(t.transform.translation, t.transform.rotation),
+        )
+        for t in codec().decode("tf2_msgs/msg/TFMessage", cdr).transforms
+    ]

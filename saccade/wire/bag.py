@@ -1,0 +1,193 @@
+"""Recordings as buses: what was recorded comes back on virtual time, under canonical names and in canonical frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+from saccade.clock import MS, SEC
+from saccade.errors import ConfigError, DataError, choices
+from saccade.node import Sample
+from saccade.topics import topic
+from saccade.wire.codec import codec
+from saccade.wire.convert import Cdr, decode_odom, decode_transforms, encode_transforms, stamp_ns
+from saccade.wire.frames import Frames, Link, OdomRewriter, arrange
+from saccade.wire.mapping import Mapping as TopicMapping
+from saccade.wire.mapping import choose, read_mapping_file
+from saccade.wire.reader import Record, open_reader
+from saccade.wire.virtual import VirtualBus
+
+_CAMERAS = ("rgbd/depth/image", "left/image", "rgbd/color/image")
+"""Beginnings of the topics whose frames must be tied to base_link, the one to rely on first."""
+_FIRST_ODOMETRY = 20
+"""How many messages tell whether a velocity is recorded."""
+_FUTURE_NS = 100 * MS
+
+
+def open_recording(path: Path | str, mapping: Path | None = None) -> Recording:
+    """Open a recording and decide what to play; see `Recording`. DataError or ConfigError when it cannot be used."""
+    return Recording(Path(path), mapping)
+
+
+def open_bag(
+    rest: str,
+    reads: Collection[str],
+    writes: Collection[str],
+    *,
+    latency_ns: Mapping[str, int] | None = None,
+    pace: float | None = None,
+) -> VirtualBus:
+    """The opener of `bag:PATH[?mapping=FILE]`; plays what is in `reads`, or everything when that is empty."""
+    path, _, query = rest.partition("?")
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    for key in options:
+        if key != "mapping":
+            raise ConfigError(f"bag:{rest} has an unknown option {key!r}; {choices(key, ['mapping'])}")
+    recording = open_recording(path, Path(options["mapping"]) if "mapping" in options else None)
+    return VirtualBus(recording.source(reads, recording.close), latency_ns=latency_ns, pace=pace)
+
+
+class Recording:
+    """A recording that can be played, any number of times. Print `mapping` to see what is played and assumed."""
+
+    def __init__(self, path: Path, mapping: Path | None = None) -> None:
+        file = read_mapping_file(mapping)
+        self._reader = open_reader(path)
+        self._problems: list[str] = []
+        try:
+            self.mapping: TopicMapping = choose(self._reader.topics, file, self._problems)
+            self._frames = self._look()
+        except DataError as error:
+            self.close()
+            raise DataError("\n".join([f"{path}: {error}", *self.problems])) from error
+        self.mapping.assumptions += self._frames.assumptions
+        if "tf" in self.mapping.topics and not self._frames.keeps_odom:
+            del self.mapping.topics["tf"]
+            self.mapping.assumptions.append("moving transforms are not played, as they belong to the recorded odometry")
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong with the recording, in whole sentences; playing it may find more."""
+        return [*self._reader.problems, *self._problems]
+
+    def source(self, only: Collection[str] = (), on_close: Callable[[], None] = lambda: None) -> BagSource:
+        """The recording from its start, all topics or `only` these."""
+        return BagSource(self._samples(frozenset(only)), self._reader.end_ns, on_close)
+
+    def close(self) -> None:
+        """Release the files; sources of this recording end."""
+        self._reader.close()
+
+    def _records(self, name: str, at_most: int | None = None) -> Iterator[Record]:
+        """The first messages of one canonical topic."""
+        b = self.mapping.topics.get(name)
+        return islice(self._reader.records({b.topic: b.type}), at_most) if b else iter(())
+
+    def _look(self) -> Frames:
+        """Look at the first messages: frames, fixed transforms, whether velocity is recorded, how old stamps are."""
+        links: list[Link] = []
+        for record in self._records("tf_static"):
+            links += [(parent, child, T) for _, parent, child, T in decode_transforms(record.cdr)]
+        cameras = [n for prefix in _CAMERAS for n in self.mapping.topics if n.startswith(prefix)]
+        headers = [
+            header for name in cameras for record in self._records(name, 1) if (header := self._header(name, record))
+        ]
+        odom = []
+        for i, record in enumerate(self._records("odom", _FIRST_ODOMETRY)):
+            odom.append(decode_odom(record.cdr))
+            if i == 0:
+                self._header("odom", record)
+        return arrange(odom, [header.frame_id for header in headers], links, self.mapping.file)
+
+    def _header(self, name: str, record: Record) -> Any:
+        """The header of a message; says in `problems` when its stamp is no good for telling how old the data is."""
+        header = codec().decode(topic(name).type, record.cdr).header
+        age_ns, stale_ns = record.stamp_ns - stamp_ns(header.stamp), topic(name).stale_ns
+        if age_ns > stale_ns or age_ns < -_FUTURE_NS:
+            self._problems.append(
+                f"{name} arrived {age_ns / SEC:.3f} s after its header stamp, which is outside of "
+                f"{-_FUTURE_NS / SEC:.1f} to {stale_ns / SEC:.1f} s: the gate will hold the robot. "
+                f"Record with the clocks of sensors and recorder synchronised."
+            )
+        return header
+
+    def _samples(self, only: frozenset[str]) -> Iterator[Sample]:
+        names: dict[str, list[str]] = {}
+        wanted: dict[str, str] = {}
+        for name, b in self.mapping.topics.items():
+            if name != "tf_static" and (not only or name in only):
+                names.setdefault(b.topic, []).append(name)
+                wanted[b.topic] = b.type
+        rewriter = None if self._frames.keeps_odom else OdomRewriter(self._frames)
+        links = self._frames.links if not only or "tf_static" in only else []
+        newest_ns, back = -1, _JumpsBack(self._problems)
+        for bag_topic, stamp, cdr in self._reader.records(wanted):
+            if stamp < newest_ns:
+                back.add(bag_topic, newest_ns - stamp)
+            if links:
+                yield Sample("tf_static", stamp, encode_transforms(stamp, links))
+                links = []
+            newest_ns = max(stamp, newest_ns)
+            for name in names[bag_topic]:
+                yield Sample(name, newest_ns, _rewritten(rewriter, cdr) if rewriter and name == "odom" else cdr)
+
+
+def _rewritten(rewriter: OdomRewriter, cdr: Cdr) -> Cdr:
+    try:
+        return rewriter(cdr)
+    except DataError:
+        return cdr  # the nodes diagnose it like any other corrupt message
+
+
+class _JumpsBack:
+    """Counts messages whose log time lies before an earlier one's, in one problem that is kept up to date."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self._problems, self._count, self._worst_ns, self._text = problems, 0, 0, ""
+
+    def add(self, bag_topic: str, by_ns: int) -> None:
+        """One more message."""
+        self._count, self._worst_ns = self._count + 1, max(self._worst_ns, by_ns)
+        if self._text:
+            self._problems.remove(self._text)
+        self._text = (
+            f"{self._count} message(s), such as of {bag_topic}, are up to {self._worst_ns / SEC:.3f} s out of order "
+            f"in log time; they are played late, at the time of the newest before them, with their header stamps kept."
+        )
+        self._problems.append(self._text)
+
+
+class BagSource:
+    """The world of a recording, see `Source`. It holds one message at a time."""
+
+    def __init__(self, samples: Iterator[Sample], end_ns: int, on_close: Callable[[], None]) -> None:
+        self._samples, self._on_close = samples, on_close
+        self._next = next(samples, None)
+        self.start_ns = self._next.stamp_ns if self._next else end_ns
+        self.end_ns = end_ns
+
+    def next_ns(self) -> int | None:
+        """See `Source.next_ns`."""
+        return self._next.stamp_ns if self._next else None
+
+    def take(self) -> Sample:
+        """See `Source.take`."""
+        sample = self._next
+        if sample is None:
+            raise IndexError("the recording is over")
+        self._next = next(self._samples, None)
+        return sample
+
+    def advance(self, to_ns: int) -> None:
+        """Nothing moves in a recording."""
+
+    def heard(self, topic: str, cdr: Cdr, now_ns: int) -> None:
+        """A recording does not listen."""
+
+    def close(self) -> None:
+        """See `Source.close`."""
+        self._next, self._samples = None, iter(())
+        self._on_close()
