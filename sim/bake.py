@@ -25,7 +25,7 @@ GUTTER_PX = 16
 _COARSE_PX = 10
 _LAMPS_X_M = (-2.6, 0.0, 2.6)
 _LAMP_M = (0.6, 1.6)
-_WARM, _COOL = np.float32((1.04, 1.0, 0.93)), np.float32((0.96, 1.0, 1.05))
+_WARM, _COOL = np.array((1.04, 1.0, 0.93), np.float32), np.array((0.96, 1.0, 1.05), np.float32)
 _DIRECT, _AMBIENT = 2.3, 0.52
 
 
@@ -41,6 +41,13 @@ class Atlas:
     corner: F32
     solids: tuple[Solid, ...]
     room: Room
+
+    def chart(self, number: int) -> U8:
+        """One chart at level 0, (h, w, 3) uint8 RGB, first row at the bottom."""
+        n = number - Room.FACES
+        width, height = self.room.chart_m(number) if n < 0 else self.solids[n].chart_m
+        left, bottom = (int(c + 0.5) for c in self.corner[number, 0])
+        return self.picture[bottom : bottom + round(height * PPM), left : left + round(width * PPM)]
 
 
 def bake(layout: Layout) -> Atlas:
@@ -116,17 +123,17 @@ def _lit(picture: U8, points: F32, normals: F32, solids: tuple[Solid, ...], lamp
     ambient = np.float32(_AMBIENT) * _openness(points, normals, solids)
     light = direct[..., None] * _WARM + ambient[..., None] * _COOL
     gain = cv2.resize(np.sqrt(light), picture.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    return np.clip(picture * gain, 0, 255).astype(np.uint8)
+    lit: U8 = np.clip(picture * gain, 0, 255).astype(np.uint8)
+    return lit
 
 
 def _openness(points: F32, normals: F32, solids: tuple[Solid, ...]) -> F32:
     """How much of the surroundings' light arrives, 0..1: less near edges of the room and at the foot of things."""
     x, y, z = points[..., 0], points[..., 1], points[..., 2]
-    gaps = [HALL_M[0] / 2 - np.abs(x), HALL_M[1] / 2 - np.abs(y), z, HALL_M[2] - z]
-    axes = [np.abs(normals[..., 0]), np.abs(normals[..., 1]), np.abs(normals[..., 2]), np.abs(normals[..., 2])]
+    length, width, height = HALL_M
     open_ = np.ones(z.shape, np.float32)
-    for gap, along in zip(gaps, axes, strict=True):
-        open_ *= 1 - 0.42 * (1 - along) * np.exp(-np.maximum(gap, 0) / 0.22)
+    for gap, axis in ((length / 2 - np.abs(x), 0), (width / 2 - np.abs(y), 1), (z, 2), (height - z, 2)):
+        open_ *= 1 - 0.42 * (1 - np.abs(normals[..., axis])) * np.exp(-np.maximum(gap, 0) / 0.22)
     on_floor = (normals[..., 2] > 0.9) & (z < 0.01)
     for body in solids if on_floor.any() else ():
         thing = body.thing
@@ -139,11 +146,10 @@ def _openness(points: F32, normals: F32, solids: tuple[Solid, ...]) -> F32:
 def _draw_lamps(ceiling: U8) -> None:
     for x in _LAMPS_X_M:
         left, bottom = x - _LAMP_M[0] / 2 + HALL_M[0] / 2, HALL_M[1] / 2 - _LAMP_M[1] / 2
-        corners = [
-            (round(a * PPM), round(b * PPM)) for a, b in ((left, bottom), (left + _LAMP_M[0], bottom + _LAMP_M[1]))
-        ]
-        cv2.rectangle(ceiling, *corners, (255, 252, 240), -1)
-        cv2.rectangle(ceiling, *corners, (150, 150, 148), 5)
+        low = (round(left * PPM), round(bottom * PPM))
+        high = (round((left + _LAMP_M[0]) * PPM), round((bottom + _LAMP_M[1]) * PPM))
+        cv2.rectangle(ceiling, low, high, (255, 252, 240), -1)
+        cv2.rectangle(ceiling, low, high, (150, 150, 148), 5)
 
 
 def _pack(charts: list[tuple[U8, int]]) -> tuple[U8, F32]:

@@ -72,5 +72,5 @@ class Physics:
         return float(self._data.qvel[left]), float(self._data.qvel[right])
 
     def inertial(self) -> tuple[F64, F64]:
-        """Angular velocity (3,) rad/s and proper acceleration (3,) m/s^2 in imu_link, which is 0.10 m above base_link."""
+        """Angular velocity (3,) rad/s and proper acceleration (3,) m/s^2 in imu_link."""
         return self._data.sensordata[:3].copy(), self._data.sensordata[3:6].copy()

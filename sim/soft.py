@@ -15,7 +15,7 @@ import numpy as np
 
 from saccade.geometry import F32, F64, SE3, Pinhole
 from saccade.types import U8
-from sim.bake import LEVELS, PPM, Atlas, bake
+from sim.bake import LEVELS, PPM, bake
 from sim.layout import Layout, Thing
 from sim.shapes import Room, Solid
 
