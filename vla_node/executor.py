@@ -133,7 +133,8 @@ class Executor:
     def offer(self, chunk: ActionChunk, now_ns: int) -> bool:
         """Take a chunk; False for one of another epoch, wholly past, empty, not finite or off the grid."""
         on_grid = chunk.dt_ns == self._dt_ns and chunk.t0_ns % self._dt_ns == 0
-        if chunk.epoch != self._epoch or not on_grid or chunk.end_ns <= now_ns or not np.isfinite(chunk.actions).all():
+        usable = len(chunk.actions) and chunk.end_ns > now_ns and np.isfinite(chunk.actions).all()
+        if chunk.epoch != self._epoch or not on_grid or not usable:
             return False
         live = tuple(c for c in self._chunks if c.end_ns > now_ns)
         if live and live[-1].axes != chunk.axes:
@@ -154,4 +155,5 @@ class Executor:
 
 def scheduler(name: Literal["hold", "swap", "ensemble"], ensemble_m: float) -> Scheduler:
     """A scheduler by its name; `ensemble_m` is the decay of the ensemble's weights."""
-    return {"hold": Hold(), "swap": Swap(), "ensemble": Ensemble(ensemble_m)}[name]
+    schedulers: dict[str, Scheduler] = {"hold": Hold(), "swap": Swap(), "ensemble": Ensemble(ensemble_m)}
+    return schedulers[name]

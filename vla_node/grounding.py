@@ -63,7 +63,8 @@ def colour_mask(rgb: U8, colour: str) -> U8:
         low, high = _HUE[colour]
         mask = cv2.inRange(hsv, np.array((max(0, low), _MIN_SATURATION, _MIN_VALUE)), np.array((high, 255, 255)))
         if low < 0:
-            mask |= cv2.inRange(hsv, np.array((180 + low, _MIN_SATURATION, _MIN_VALUE)), np.array((179, 255, 255)))
+            wrapped = cv2.inRange(hsv, np.array((180 + low, _MIN_SATURATION, _MIN_VALUE)), np.array((179, 255, 255)))
+            mask = cv2.bitwise_or(mask, wrapped)
     opened: U8 = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)).astype(np.uint8, copy=False)
     return opened
 

@@ -183,7 +183,10 @@ _RULES: list[tuple[str, Callable[[re.Match[str]], Step | str]]] = [
         rf"|(?:follow|{_GO} (?:down|along)) (?:the )?(?:corridor|hallway|hall)",
         lambda m: Explore(),
     ),
-    (r"(?:stop|halt|freeze)(?: now| here| immediately| moving| there)?|(?:wait|stay|stand still)(?: here)?", lambda m: Stop()),
+    (
+        r"(?:stop|halt|freeze)(?: now| here| immediately| moving| there)?|(?:wait|stay|stand still)(?: here)?",
+        lambda m: Stop(),
+    ),
 ]  # fmt: skip
 _COMPILED = [(re.compile(pattern), build) for pattern, build in _RULES]
 _JOINT = re.compile(r"\s*(?:[,;.!]+(?:\s*(?:and then|then|and)\b)?|\b(?:and then|then|and)\b)\s*")
@@ -200,6 +203,8 @@ def parse(text: str) -> list[Step] | Misunderstood:
         return [Stop()] if not text.strip() else Misunderstood(text, HELP)
     steps: list[Step] = []
     for clause in _JOINT.split(clean):
+        if not clause:
+            return Misunderstood(clean, "A joining word has nothing on one side of it.")
         step = _step(clause.replace("·", "."))
         if isinstance(step, Misunderstood):
             return step
@@ -219,4 +224,4 @@ def _step(clause: str) -> Step | Misunderstood:
         if match := pattern.fullmatch(words):
             step = build(match)
             return Misunderstood(clause, step) if isinstance(step, str) else step
-    return Misunderstood(clause or "nothing between two joining words", HELP)
+    return Misunderstood(clause, HELP)

@@ -127,5 +127,3 @@ def ahead(motion: Motion, by_ns: int) -> Motion:
         x=motion.x + motion.v * dt * math.cos(yaw), y=motion.y + motion.v * dt * math.sin(yaw),
         yaw=motion.yaw + motion.w * dt,
     )  # fmt: skip
-
-

@@ -19,6 +19,7 @@ from vla_node.sight import Memory
 
 ARRIVED_M = 0.20
 FACING_RAD = 0.20
+STANDING_M_S = 0.10
 TURNED_RAD = 0.08
 SEARCH_STEP_RAD = math.radians(110)
 """How far ahead of the robot the heading to turn to is set; below 180 degrees so that the side is never in doubt."""
@@ -92,7 +93,7 @@ class EmbeddedReasoner:
         reach_m = target.width_m / 2 + self._standoff_m
         left_m = float(np.hypot(*(target.centre - here)[:2])) - reach_m
         turned = abs(wrap_angle(bearing - obs.state.T_odom_from_body.yaw)) < FACING_RAD
-        if turned and (left_m < ARRIVED_M or (left_m < HELD_SHORT_M and obs.held_ns)):
+        if turned and _standing(obs) and (left_m < ARRIVED_M or (left_m < HELD_SHORT_M and obs.held_ns)):
             return None
         text = f"{mission.label()}: {left_m:.1f} m to go, {mission.memory.describe(step)}"
         return self._follow(obs, mission, target.centre, reach_m, None, text, target.confidence)
@@ -100,7 +101,7 @@ class EmbeddedReasoner:
     def _search(self, step: GoTo, obs: Observation, mission: _Mission, progress: _Progress) -> Plan:
         if obs.blind:
             return _halt(obs, mission, f"cannot look for it: {obs.blind}")
-        if mission.memory.colourless:
+        if mission.memory.mono:
             return _halt(obs, mission, "the camera's picture is grey, so colours cannot be told", final=True)
         if abs(progress.turned_rad) >= math.tau:
             return _halt(obs, mission, f"not found after a full turn; {mission.memory.describe(step)}", final=True)
@@ -110,7 +111,7 @@ class EmbeddedReasoner:
     def _return(self, step: Return, obs: Observation, mission: _Mission, progress: _Progress) -> Plan | None:
         left_m = float(np.hypot(*(obs.start.t - obs.state.T_odom_from_body.t)[:2]))
         turned = abs(wrap_angle(obs.start.yaw - obs.state.T_odom_from_body.yaw)) < FACING_RAD
-        if left_m < ARRIVED_M and turned:
+        if left_m < ARRIVED_M and turned and _standing(obs):
             return None
         text = f"{mission.label()}: {left_m:.1f} m to go"
         return self._follow(obs, mission, obs.start.t, 0.0, obs.start.yaw, text)
@@ -122,7 +123,7 @@ class EmbeddedReasoner:
         text = f"{mission.label()}: {abs(left_m):.2f} m to go"
         if step.distance_m < 0:
             return self._back_up(obs, mission, -left_m, text)
-        if left_m < ARRIVED_M / 2:
+        if left_m < ARRIVED_M / 2 and _standing(obs):
             return None
         goal = start + step.distance_m * ahead
         return self._follow(obs, mission, goal, 0.0, progress.yaw, text, detour_m=0.5 * left_m + 0.5)
@@ -195,6 +196,10 @@ def _advance(mission: _Mission, obs: Observation) -> _Progress:
         mission.progress.turned_rad += wrap_angle(pose.yaw - mission.last_yaw)
     mission.last_yaw = pose.yaw
     return mission.progress
+
+
+def _standing(obs: Observation) -> bool:
+    return bool(abs(obs.state.twist[0]) < STANDING_M_S)
 
 
 def _last(mission: _Mission) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from heapq import heappop, heappush
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -57,7 +58,8 @@ class CostMap:
 
     def inside(self, row: int, col: int) -> bool:
         """Whether the cell exists."""
-        return 0 <= row < self.cost.shape[0] and 0 <= col < self.cost.shape[1]
+        height, width = self.cost.shape
+        return 0 <= row < int(height) and 0 <= col < int(width)
 
 
 def cost_map(grid: LocalMap, start: F64, radius_m: float) -> CostMap:
@@ -69,8 +71,8 @@ def cost_map(grid: LocalMap, start: F64, radius_m: float) -> CostMap:
     step = max(1, round(CELL_M / grid.resolution_m))
     rows, cols = (n // step for n in grid.occupancy.shape)
     fine = grid.occupancy[: rows * step, : cols * step].reshape(rows, step, cols, step)
-    occupied = (fine >= OCCUPIED).any(axis=(1, 3))
-    unknown = (fine < 0).mean(axis=(1, 3)) > 0.5
+    occupied = np.asarray((fine >= OCCUPIED).any(axis=(1, 3)), np.bool_)
+    unknown = np.asarray((fine < 0).mean(axis=(1, 3)) > 0.5, np.bool_)
     resolution_m = grid.resolution_m * step
     to_occupied_m = _distance_m(occupied, resolution_m)
     nearness = 1.0 - np.clip((to_occupied_m - radius_m) / COMFORT_M, 0.0, 1.0)
@@ -160,7 +162,7 @@ def _trace(parent: dict[tuple[int, int], tuple[int, int]], cell: tuple[int, int]
 def _straighten(costs: CostMap, cells: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """Keep the corners that matter: drop those where the straight line costs no more than the path it replaces."""
     along = [0.0]
-    for (r0, c0), (r1, c1) in zip(cells, cells[1:], strict=False):
+    for (r0, c0), (r1, c1) in pairwise(cells):
         pair = 0.5 * (min(costs.cost[r0, c0], _START_COST) + costs.cost[r1, c1])
         along.append(along[-1] + float(math.hypot(r1 - r0, c1 - c0) * pair))
     corners = sorted({0, len(cells) - 1, *(i for i in range(1, len(cells) - 1) if _bends(cells, i))})

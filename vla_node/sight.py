@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from saccade.types import U8
 from vla_node.grounding import Sighting, View, find
 from vla_node.language import GoTo
 from vla_node.planner import Observation
@@ -14,26 +13,29 @@ from vla_node.planner import Observation
 MIN_CONFIDENCE = 0.2
 SAME_M = 0.8
 """Two sightings this near to each other are taken for one thing."""
-GREY_SPREAD = 12
-"""A picture whose channels never differ by more than this has no colours to go by."""
+GREY_SPREAD = 3
+"""A picture whose channels never differ by more than this shows no colour; a single one may just face a grey wall."""
 
 
 class Memory:
     """The best sighting of each named thing of a mission."""
 
     def __init__(self) -> None:
-        self.colourless = False
+        self.mono = False
+        self._saw_colour = False
         self._known: dict[GoTo, Sighting] = {}
         self._notes: dict[GoTo, str] = {}
 
     def look(self, observation: Observation, targets: Iterable[GoTo]) -> None:
-        """Search the observation's picture for each target; does nothing when the observation is blind."""
+        """Search the observation's picture for each target; does nothing when it is blind. `mono` is set if it is grey."""
         image, camera, T = observation.image, observation.camera, observation.T_odom_from_cam
         if image is None or camera is None or T is None:
             return
-        self.colourless = _colourless(image.data)
-        if self.colourless:
+        self.mono = image.data.ndim == 2
+        if self.mono:
             return
+        sparse = image.data[::4, ::4].astype(np.int16)
+        self._saw_colour |= bool((sparse.max(axis=2) - sparse.min(axis=2)).max() > GREY_SPREAD)
         # The odometry's origin is on the ground under the robot (REP 105), so its height is the floor's.
         floor_z_m = float(observation.state.T_odom_from_body.t[2])
         view = View(image.data, observation.depth_m, camera, T, floor_z_m)
@@ -46,7 +48,8 @@ class Memory:
 
     def describe(self, target: GoTo) -> str:
         """How the target was chosen, for the plan's text."""
-        return self._notes.get(target, f"no {target.colour} {target.shape or 'object'} was seen")
+        nothing = f"no {target.colour} {target.shape or 'object'} was seen"
+        return self._notes.get(target, nothing if self._saw_colour else f"{nothing}, nor any colour at all")
 
     def _remember(self, target: GoTo, sightings: list[Sighting]) -> None:
         fitting = [s for s in sightings if s.confidence >= MIN_CONFIDENCE]
@@ -65,10 +68,3 @@ class Memory:
         others = f", chosen among {len(fitting)} by likeness, then nearness" if len(fitting) > 1 else ""
         shape = "" if target.shape is None else f", {target.shape} {best.confidence:.0%} sure"
         self._notes[target] = f"ranged by {best.ranged_by}{shape}{others}"
-
-
-def _colourless(rgb: U8) -> bool:
-    if rgb.ndim == 2:
-        return True
-    sparse = rgb[::4, ::4].astype(np.int16)
-    return bool((sparse.max(axis=2) - sparse.min(axis=2)).max() <= GREY_SPREAD)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 from saccade.geometry import F64
 
@@ -18,7 +19,7 @@ class Track:
                 points.append((x, y))
         self._points = points
         self._along = [0.0]
-        for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+        for (x0, y0), (x1, y1) in pairwise(points):
             self._along.append(self._along[-1] + math.hypot(x1 - x0, y1 - y0))
         self.length_m = self._along[-1]
         self.end = points[-1]

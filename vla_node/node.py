@@ -1,0 +1,218 @@
+"""The VLA node: instruction, pictures, map and odometry in; plans at about 1 Hz and action chunks at 20 Hz out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from saccade.clock import SEC, TickGrid, nanoseconds
+from saccade.errors import DataError
+from saccade.geometry import SE3
+from saccade.inbox import Arrival
+from saccade.node import NEVER_NS, Out, Sample
+from saccade.stages import Stages
+from saccade.types import Decision, Plan, PlanKind, Verdict
+from saccade.wire.convert import decode, decode_verdict, encode_chunk, encode_path, encode_plan
+from saccade.wire.diagnostics import Level
+from vla_node.epochs import Epochs
+from vla_node.health import Health
+from vla_node.params import VlaParams
+from vla_node.pilot import Pilot
+from vla_node.planner import NO_POINTS, NO_VALUES, VALID_FOR_NS, Reasoner
+from vla_node.reasoner import EmbeddedReasoner
+from vla_node.senses import SENSES, Senses
+from vla_node.worker import Job, ModelledWorker, ThreadWorker, Worker
+
+REPEAT_NS = 2 * SEC
+"""The same words again within this time, or while they are being carried out, are an echo and no new instruction."""
+HELD_NS = SEC
+"""A robot that the gate stops for longer than this needs another plan."""
+
+
+class VlaNode:
+    """Fast in slow: the worker thinks, the pilot acts on what it thought last; every instruction is an epoch."""
+
+    name = "vla_node"
+    reads = SENSES | {"instruction", "operator_stop", "verdict"}
+    writes = frozenset({"plan", "plan/path", "chunk", "diagnostics"})
+
+    def __init__(self, params: VlaParams, reasoner: Reasoner | None = None) -> None:
+        planner = params.planner
+        self.stages = Stages()
+        self._reasoner = reasoner or EmbeddedReasoner(params.limits.radius_m + planner.margin_m, planner.standoff_m)
+        self._worker: Worker = (
+            ThreadWorker(self._reasoner)
+            if planner.worker == "thread"
+            else ModelledWorker(self._reasoner, nanoseconds(planner.latency_s))
+        )
+        self._period_ns = nanoseconds(planner.period_s)
+        self._on_map = params.policy.on_map
+        self._ticks = TickGrid(round(SEC / params.policy.rate_hz))
+        self._senses, self._pilot, self._epochs, self._health = Senses(), Pilot(params), Epochs(), Health(self.name)
+        self._instruction = ""
+        self._heard_ns = -NEVER_NS
+        self._start: SE3 | None = None
+        self._active = False
+        self._operator_stop = False
+        self._asked_ns: int | None = None
+        self._stopped = False
+        self._held_since_ns: int | None = None
+        self._acted_ns = 0
+        self._plans = 0
+        self._event = False
+
+    def next_ns(self, now_ns: int) -> int:
+        """See `Node.next_ns`."""
+        return self._ticks.next_ns if self._ticks.next_ns is not None else self._ticks.start(now_ns)
+
+    def on_sample(self, sample: Sample, now_ns: int) -> Iterable[Out]:
+        """See `Node.on_sample`."""
+        if sample.topic in SENSES:
+            return self._sense(sample, now_ns)
+        try:
+            if sample.topic == "instruction":
+                return self._instruct(str(decode("instruction", sample.cdr).data), now_ns)
+            if sample.topic == "operator_stop":
+                return self._operator(bool(decode("operator_stop", sample.cdr).data), now_ns)
+            self._judged(decode_verdict(sample.cdr), now_ns)
+        except (DataError, ValueError) as error:
+            self._health.set("inputs", Level.ERROR, f"{sample.topic}: {error}")
+        return ()
+
+    def on_tick(self, now_ns: int) -> Iterable[Out]:
+        """See `Node.on_tick`."""
+        self._ticks.advance(now_ns)
+        self.stages.frame.clear()
+        outs: list[Out] = []
+        answer = self._worker.poll(now_ns)
+        if answer is not None and self._active and self._epochs.accepts(answer.epoch):
+            outs += self._adopt(answer)
+        outs += self._act(now_ns)
+        self._ask(now_ns)
+        self._report(now_ns)
+        return outs + self._health.due(now_ns)
+
+    def close(self) -> Iterable[Out]:
+        """See `Node.close`."""
+        self._worker.close()
+        return self._begin("", self._acted_ns) if self._active else ()
+
+    def _sense(self, sample: Sample, now_ns: int) -> Iterable[Out]:
+        arrival = self._senses.take(sample)
+        if arrival is Arrival.CLOCK_BACK and sample.topic == "odom":
+            return self._refuse("the odometry's clock went back; give the instruction again", now_ns)
+        if sample.topic == "local_map" and arrival is Arrival.ACCEPTED and self._on_map:
+            if 0 <= now_ns - self._acted_ns < self._ticks.period_ns // 2:
+                return ()  # at most one more chunk than there are ticks
+            return self._act(now_ns)
+        return ()
+
+    def _instruct(self, text: str, now_ns: int) -> Iterable[Out]:
+        """A new instruction begins a new epoch and, first of all, a standstill."""
+        echo = text == self._instruction and (self._active or 0 <= now_ns - self._heard_ns < REPEAT_NS)
+        self._heard_ns = now_ns
+        if echo:
+            return ()
+        refusal = self._reasoner.refuses(text)
+        self._instruction = text
+        if refusal:
+            self._health.set("instruction", Level.WARN, refusal, instruction=text)
+            return self._refuse(refusal, now_ns)
+        self._health.set("instruction", Level.OK, f"understood: {text}")
+        outs = self._begin(text, now_ns)
+        self._active = True
+        return outs
+
+    def _operator(self, stop: bool, now_ns: int) -> Iterable[Out]:
+        """An operator's stop ends the mission: its release alone must not set the robot in motion (ISO 13850)."""
+        pressed, self._operator_stop = stop and not self._operator_stop, stop
+        return self._refuse("operator stop; give the instruction again", now_ns) if pressed else ()
+
+    def _judged(self, verdict: Verdict, now_ns: int) -> None:
+        """Note whether the gate stands the robot still, and since when it does so against a wish to move."""
+        self._stopped = verdict.decision is Decision.STOP
+        wished = np.nan_to_num(verdict.requested).any()
+        if not (self._stopped and wished):
+            self._held_since_ns = None
+        elif self._held_since_ns is None:
+            self._held_since_ns = now_ns
+
+    def _begin(self, text: str, now_ns: int) -> list[Out]:
+        """A new epoch: nothing of the old one counts, and the robot brakes until the first plan."""
+        odom = self._senses.odom(now_ns)
+        self._instruction, self._active = text, False
+        self._start = odom.value.T_odom_from_body if odom.fresh else None
+        self._worker.cancel()
+        self._pilot.begin(self._epochs.begin())
+        self._asked_ns = None
+        return self._act(now_ns)
+
+    def _refuse(self, why: str, now_ns: int) -> list[Out]:
+        """A new epoch that consists of one STOP plan."""
+        text = self._instruction
+        outs = self._begin(text, now_ns)
+        odom = self._senses.odom(now_ns)
+        pose, frame = (odom.value.T_odom_from_body, odom.value.frame_id) if odom.fresh else (SE3.identity(), "odom")
+        plan = Plan(
+            0, self._epochs.current, text, PlanKind.STOP, now_ns, pose, 0, VALID_FOR_NS, frame, NO_POINTS, NO_VALUES,
+            1.0, True, why,
+        )  # fmt: skip
+        return outs + self._adopt(plan)
+
+    def _adopt(self, answer: Plan) -> list[Out]:
+        self._plans += 1
+        plan = replace(answer, id=self._plans)
+        if plan.kind is PlanKind.STOP and plan.final:
+            self._active = False
+        self._pilot.adopt(plan)
+        level = Level.WARN if plan.kind is PlanKind.STOP and not plan.text.startswith("done") else Level.OK
+        self._health.set("planner", level, plan.text, plan=plan.id, epoch=plan.epoch, kind=plan.kind.name)
+        return [Out("plan", encode_plan(plan)), Out("plan/path", encode_path(plan))]
+
+    def _act(self, now_ns: int) -> list[Out]:
+        self._acted_ns = now_ns
+        odom, grid = self._senses.odom(now_ns), self._senses.grid(now_ns)
+        reached = self._pilot.arrived
+        with self.stages.timed("policy"):
+            chunk = self._pilot.act(now_ns, odom, grid, self._stopped)
+        self._event |= self._pilot.arrived and not reached
+        return [] if chunk is None else [Out("chunk", encode_chunk(chunk))]
+
+    def _ask(self, now_ns: int) -> None:
+        """Have the worker think, if it is idle and there is reason to: the period, or something has happened."""
+        if not self._active or self._worker.busy:
+            return
+        odom, plan = self._senses.odom(now_ns), self._pilot.plan
+        held_ns = 0 if self._held_since_ns is None else now_ns - self._held_since_ns
+        asked_ns = now_ns - self._asked_ns if self._asked_ns is not None else NEVER_NS
+        lapsed = plan is not None and plan.expired(now_ns)
+        stuck = HELD_NS < held_ns < asked_ns
+        if not (asked_ns >= self._period_ns or self._event or lapsed or stuck):
+            return
+        if self._start is None and odom.fresh:
+            self._start = odom.value.T_odom_from_body
+        if self._start is None:
+            return
+        observe = self._senses.observe(
+            now_ns, self._epochs.current, self._instruction, self._start, held_ns if held_ns > HELD_NS else 0
+        )
+        if observe is None:
+            return
+        self._asked_ns, self._event = now_ns, False
+        with self.stages.timed("planner"):
+            self._worker.offer(Job(self._epochs.current, observe), now_ns)
+
+    def _report(self, now_ns: int) -> None:
+        pilot, senses = self._pilot, self._senses
+        plan_age_ms = round((now_ns - pilot.plan.obs_stamp_ns) / 1e6) if pilot.plan else -1
+        level = Level.WARN if pilot.why and self._active else Level.OK
+        self._health.set(
+            "policy", level, pilot.why or "following", plan_age_ms=plan_age_ms, planner_busy=self._worker.busy,
+            ticks_missed=self._ticks.missed,
+        )  # fmt: skip
+        if senses.faults:
+            self._health.set("inputs", Level.ERROR, "; ".join(f"{k}: {v}" for k, v in sorted(senses.faults.items())))
+        else:
+            self._health.set("inputs", Level.OK, "all readable")

@@ -1,0 +1,97 @@
+"""Parameters of the VLA node; the defaults are the `hall` robot's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from vla_node.embodiments.base import BaseLimits
+
+
+@dataclass(frozen=True, slots=True)
+class PlannerParams:
+    """The slow planner. `latency_s` is the modelled worker's; the thread worker takes as long as it takes.
+
+    `margin_m` is kept to obstacles beyond the robot's radius; `standoff_m` is from the robot's centre to the surface
+    of an object that it was sent to.
+    """
+
+    worker: Literal["thread", "modelled"] = "thread"
+    latency_s: float = 0.4
+    period_s: float = 1.0
+    margin_m: float = 0.15
+    standoff_m: float = 0.6
+
+    def __post_init__(self) -> None:
+        _positive("planner", self, "period_s")
+        _not_negative("planner", self, "latency_s", "margin_m", "standoff_m")
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyParams:
+    """The fast policy: ticks at `rate_hz` and, with `on_map`, also when a new local map arrives.
+
+    `margin_m` is the clearance beyond the robot's radius that it wants of every point it will reach, a little more
+    than the gate's.
+    """
+
+    rate_hz: float = 20.0
+    on_map: bool = True
+    horizon: int = 20
+    cruise_m_s: float = 0.6
+    turn_rad_s: float = 1.0
+    margin_m: float = 0.12
+    reached_m: float = 0.08
+    reached_rad: float = 0.06
+    lookahead_m: float = 0.3
+    lookahead_s: float = 0.5
+
+    def __post_init__(self) -> None:
+        _positive(
+            "policy", self, "rate_hz", "horizon", "cruise_m_s", "turn_rad_s", "reached_m", "reached_rad", "lookahead_m"
+        )
+        _not_negative("policy", self, "margin_m", "lookahead_s")
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorParams:
+    """How overlapping chunks are joined; `ensemble_m` is the decay of the ensemble's weights (ACT)."""
+
+    scheduler: Literal["hold", "swap", "ensemble"] = "swap"
+    ensemble_m: float = 0.1
+
+    def __post_init__(self) -> None:
+        _not_negative("executor", self, "ensemble_m")
+
+
+@dataclass(frozen=True, slots=True)
+class VlaParams:
+    """All of them, as the section `vla_node` of a parameter file."""
+
+    embodiment: Literal["diff_drive"] = "diff_drive"
+    limits: BaseLimits = field(default_factory=BaseLimits)
+    planner: PlannerParams = field(default_factory=PlannerParams)
+    policy: PolicyParams = field(default_factory=PolicyParams)
+    executor: ExecutorParams = field(default_factory=ExecutorParams)
+
+    def __post_init__(self) -> None:
+        for name, speed, limit in (
+            ("cruise_m_s", self.policy.cruise_m_s, self.limits.v_m_s),
+            ("turn_rad_s", self.policy.turn_rad_s, self.limits.w_rad_s),
+        ):
+            if speed > limit:
+                raise ValueError(f"policy.{name} is {speed}, above the robot's limit of {limit}; lower it")
+
+
+def _positive(group: str, params: object, *names: str) -> None:
+    for name in names:
+        value = getattr(params, name)
+        if not 0 < value < 1e4:
+            raise ValueError(f"{group}.{name} is {value}; expected a number above 0 and below 10000")
+
+
+def _not_negative(group: str, params: object, *names: str) -> None:
+    for name in names:
+        value = getattr(params, name)
+        if not 0 <= value < 1e4:
+            raise ValueError(f"{group}.{name} is {value}; expected a number from 0 to below 10000")

@@ -1,0 +1,132 @@
+"""The fast half: the newest plan, the policy and the executor together; it says what to do and why not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from saccade.clock import SEC, nanoseconds
+from saccade.inbox import Reading
+from saccade.types import ActionChunk, LocalMap, Plan, PlanKind, RobotState
+from vla_node.embodiments.diff_drive import DIFF_DRIVE
+from vla_node.executor import Executor, scheduler
+from vla_node.params import VlaParams
+from vla_node.policy import Policy, ahead, grid_floor
+from vla_node.rollout import Motion, Style
+from vla_node.track import Track
+
+_EMBODIMENTS = {"diff_drive": DIFF_DRIVE}
+_MISMATCH_V, _MISMATCH_W = 0.3, 0.8
+"""Where the odometry's speeds differ this much from the requested ones, the request was not carried out."""
+
+
+class Pilot:
+    """Turns the newest plan into chunks; a plan that is missing or void ends in a standstill, never in a guess."""
+
+    def __init__(self, params: VlaParams) -> None:
+        p = params.policy
+        dt_ns = round(SEC / p.rate_hz)
+        style = Style(p.cruise_m_s, p.turn_rad_s, p.reached_m, p.reached_rad, p.lookahead_m, p.lookahead_s)
+        self._policy = Policy(
+            _EMBODIMENTS[params.embodiment], params.limits, style, p.margin_m, p.horizon, dt_ns
+        )  # fmt: skip
+        self._executor = Executor(scheduler(params.executor.scheduler, params.executor.ensemble_m), dt_ns)
+        self._dt_ns = dt_ns
+        self._epoch, self._announced = 0, True
+        self._last: ActionChunk | None = None
+        self._track: Track | None = None
+        self.plan: Plan | None = None
+        self.arrived = False
+        self.why = "no plan"
+
+    def begin(self, epoch: int) -> None:
+        """Forget the plan; what was still to be executed is void."""
+        self._epoch, self._announced = epoch, False
+        self.plan, self._track, self.arrived = None, None, False
+        self._executor.begin(epoch)
+
+    def adopt(self, plan: Plan) -> None:
+        """Follow this plan from now on."""
+        self.plan, self.arrived = plan, False
+        usable = plan.kind is PlanKind.WAYPOINTS and len(plan.waypoints) and np.isfinite(plan.waypoints).all()
+        self._track = Track(plan.waypoints) if usable else None
+
+    def act(self, now_ns: int, odom: Reading, grid: Reading, held: bool) -> ActionChunk | None:
+        """The chunk to publish now; None when there is neither a plan to follow nor a motion or an epoch to end.
+
+        `held` says that the gate stands the robot still, whatever is requested.
+        """
+        t0_ns = grid_floor(now_ns, self._dt_ns)
+        motion = self._motion(t0_ns, odom, held)
+        self.why = self._refusal(now_ns, odom, grid)
+        if self.why:
+            return self._brake(now_ns, t0_ns, grid, motion)
+        assert self.plan is not None
+        chart: LocalMap = grid.value
+        self.arrived = self._track is not None and self._policy.arrived(self._track, motion)
+        chunk = self._policy.act(t0_ns, self.plan, self._track, chart, motion)
+        return self._publish(chunk, now_ns)
+
+    def _refusal(self, now_ns: int, odom: Reading, grid: Reading) -> str:
+        """Why the plan may not be followed now, without numbers that change by the tick; "" when it may."""
+        plan = self.plan
+        if plan is None:
+            return "no plan"
+        if plan.kind is PlanKind.STOP:
+            return f"plan {plan.id} says stop"  # which does not expire
+        if plan.expired(now_ns):
+            return f"plan {plan.id} expired"
+        for reading in (odom, grid):
+            if not reading.fresh:
+                return f"{reading.name} {reading.state.value}"
+        if not plan.frame_id == odom.value.frame_id == grid.value.frame_id:
+            return f"plan in {plan.frame_id!r}, odom in {odom.value.frame_id!r}, local_map in {grid.value.frame_id!r}"
+        if plan.kind is PlanKind.VELOCITY or self._track is not None:
+            return ""
+        return f"plan {plan.id} of kind {plan.kind.name} cannot be followed"
+
+    def _brake(self, now_ns: int, t0_ns: int, grid: Reading, motion: Motion) -> ActionChunk | None:
+        plan = self.plan
+        stopping = plan is not None and plan.kind is PlanKind.STOP
+        if not stopping and self._announced and not self._moving(t0_ns):
+            return None
+        stamp_ns = grid.stamp_ns if grid.fresh else t0_ns
+        chunk = self._policy.brake(t0_ns, stamp_ns, plan.id if plan else 0, self._epoch, motion)
+        self._executor.begin(self._epoch)  # nothing older is mixed into a standstill
+        return self._publish(chunk, now_ns)
+
+    def _publish(self, chunk: ActionChunk, now_ns: int) -> ActionChunk | None:
+        if not self._executor.offer(replace(chunk, epoch=self._epoch), now_ns):
+            return None
+        self._announced = True
+        self._last = self._executor.output(now_ns)
+        return self._last
+
+    def _moving(self, t0_ns: int) -> bool:
+        """Whether what was published last still moves the robot at or after an instant."""
+        return self._last is not None and self._last.end_ns > t0_ns and bool(self._last.actions.any())
+
+    def _motion(self, t0_ns: int, odom: Reading, held: bool) -> Motion:
+        """Where the robot is at `t0_ns`, and the speeds and accelerations it has been asked for until then."""
+        axes = self._policy.embodiment
+        before = self._last.at(t0_ns - 1) if self._last else None
+        after = self._last.at(t0_ns) if self._last else None
+        pose = Motion(0.0, 0.0, 0.0, 0.0, 0.0)
+        if odom.fresh:
+            state: RobotState = odom.value
+            T = state.T_odom_from_body
+            pose = Motion(float(T.t[0]), float(T.t[1]), T.yaw, float(state.twist[0]), float(state.twist[5]))
+            pose = ahead(pose, t0_ns - state.stamp_ns)
+        if held:
+            return pose._replace(v=0.0, w=0.0)
+        if before is None:
+            return pose
+        v, w = float(before[axes.forward]), float(before[axes.turn])
+        if odom.fresh and (abs(v - pose.v) > _MISMATCH_V or abs(w - pose.w) > _MISMATCH_W):
+            return pose
+        if after is None:
+            return pose._replace(v=v, w=w)
+        dt = self._dt_ns / nanoseconds(1.0)
+        a, aw = (float(after[axes.forward]) - v) / dt, (float(after[axes.turn]) - w) / dt
+        return pose._replace(v=v, w=w, a=a, aw=aw)
