@@ -1,0 +1,242 @@
+"""The report of a run: one HTML file that needs nothing else, neither scripts nor a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from saccade.clock import SEC
+from saccade.report.birdseye import birdseye
+from saccade.report.pictures import Film, film
+from saccade.report.plots import histogram, timeline
+from saccade.report.run import Run, read_run
+from saccade.report.summary import latencies_ms
+from saccade.report.svg import tag, text
+from saccade.report.words import number, outcome, share
+
+Stages = dict[str, dict[str, dict[str, float]]]
+_PLANS_SHOWN = 40
+"""At most this many plan versions are listed, the newest."""
+
+
+def write_report(
+    recording: Path,
+    out: Path,
+    stages: Stages,
+    facts: dict[str, str],
+    summary: dict[str, Any],
+    inputs: Path | None = None,
+) -> None:
+    """Write the report of `recording` (run.mcap) to the file `out`.
+
+    `stages` is node -> stage -> {count, p50_ms, p95_ms, p99_ms, total_ms}; `facts` says what ran where; `summary` is
+    that of `summarise`. `inputs` is the recording that was replayed, for the camera's pictures where the run has none.
+    DataError when the recording cannot be read; what it lacks is said in its section.
+    """
+    run = read_run(recording)
+    strip = film(run, recording, inputs)
+    body = [
+        _head(summary),
+        _section("What it saw", _film(run, strip)),
+        tag(
+            "div",
+            _section("From above", _map(run)),
+            tag("div", _section("Plans", _plans(summary)), _section("Stops", _stops(summary))),
+            class_="pair",
+        ),
+        _section("What the gate did", _timeline(run, summary)),
+        tag(
+            "div",
+            _section("Time by stage", _stages(stages), "wall-clock time inside the nodes on this machine"),
+            _section("Camera to command", _latency(run, summary), "on the bus' clock, ticks that were not stops"),
+            class_="pair",
+        ),
+        tag(
+            "div",
+            _section("Problems", _problems(run, summary)),
+            _section("What ran where", _facts(facts, summary)),
+            class_="pair",
+        ),
+        _folded("Topics recorded", _topics(summary)),
+        tag("footer", text(f"Saccade · {summary['recording']}")),
+    ]
+    page = Template(files(__package__).joinpath("template.html").read_text(encoding="utf-8"))
+    out.write_text(page.substitute(title=text(f"Saccade: {summary['recording']}"), body="\n".join(body)), "utf-8")
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers: str = "") -> str:
+    """A table of markup cells; in `numbers` an n marks a column to be aligned right."""
+    classes = [("n" if kind == "n" else None) for kind in numbers.ljust(len(header))]
+    head = tag("tr", *(tag("th", text(h), class_=c) for h, c in zip(header, classes, strict=True)))
+    shown = tag("thead", head) if any(header) else ""
+    body = (tag("tr", *(tag("td", cell, class_=c) for cell, c in zip(row, classes, strict=True))) for row in rows)
+    return tag("div", tag("table", shown, tag("tbody", *body)), class_="scroll")
+
+
+def _section(heading: str, content: str, note: str = "") -> str:
+    small = tag("small", text(note)) if note else ""
+    return tag("section", tag("h2", text(heading), small), content)
+
+
+def _folded(heading: str, content: str) -> str:
+    return tag("section", tag("details", tag("summary", text(heading)), content))
+
+
+def _none(what: str) -> str:
+    return tag("p", text(what), class_="none")
+
+
+def _key(*entries: tuple[str, str]) -> str:
+    return tag("p", *(tag("i", class_=class_) + text(name) for class_, name in entries), class_="key")
+
+
+def _head(summary: dict[str, Any]) -> str:
+    verdicts, latency = summary["verdicts"], summary["latency_ms"]
+    tiles = [
+        (number(summary["duration_s"], "s"), "recorded", ""),
+        (number(summary["path_m"], "m", 2), "travelled", ""),
+        (number(summary["commands"]["distance_m"], "m", 2), "commanded", ""),
+        (number(summary["commands"]["max_speed_mps"], "m/s", 2), "highest speed", ""),
+        (share(verdicts["pass"]), "passed", "pass"),
+        (share(verdicts["limited"]), "limited", "limited"),
+        (share(verdicts["stop"]), "stopped", "stop"),
+        (number(latency["p50"], "ms"), "latency, median", ""),
+        (number(summary["min_clearance_m"], "m", 2), "smallest clearance", ""),
+    ]
+    drawn = (tag("div", tag("b", text(value)), tag("span", text(name)), class_=f"tile {c}") for value, name, c in tiles)
+    heading = tag("h1", tag("b", "Saccade"), text(f" · {summary['recording']}"))
+    return heading + tag("p", text(outcome(summary)), class_="lead") + tag("div", *drawn, class_="tiles")
+
+
+def _film(run: Run, strip: Film) -> str:
+    if not strip.frames:
+        return _none("No pictures: the recording has neither camera images nor depth images.")
+    figures = []
+    for frame in strip.frames:
+        names = (("camera", frame.picture), ("depth", frame.depth), ("confidence", frame.confidence))
+        pictures = (f'<img src="{uri}" alt="{name}">' for name, uri in names if uri)
+        caption = f"{(frame.stamp_ns - run.start_ns) / SEC:.2f} s"
+        caption += f", {frame.known:.0%} known" if frame.known is not None else ""
+        figures.append(tag("figure", *pictures, tag("figcaption", text(caption))))
+    missing = [
+        name
+        for name, has in (
+            ("camera image", any(f.picture for f in strip.frames)),
+            ("depth", any(f.depth for f in strip.frames)),
+            ("confidence", any(f.confidence for f in strip.frames)),
+        )
+        if not has
+    ]
+    ramp = "linear-gradient(90deg,#c1270a,#f36315,#edd03a,#a4fc3c,#1bcfd4,#4777ef,#36215f)"
+    legend = f'{strip.near_m:.1f} m<span class="ramp" style="background:{ramp}"></span>{strip.far_m:.1f} m'
+    legend += '<span class="hatch"></span>no depth. White is sure, black is not.'
+    legend += text(f" Not in the recording: {', '.join(missing)}.") if missing else ""
+    return tag("div", *figures, class_="film") + tag("p", legend, class_="key")
+
+
+def _map(run: Run) -> str:
+    drawn = birdseye(run)
+    if not drawn:
+        return _none("No map: the recording has neither odometry, plans nor obstacles.")
+    key = _key(
+        ("bg-travelled thin", "travelled"), ("bg-plan thin", "plan, the paler the older; rings: last goal"),
+        ("bg-pass", "passed"), ("bg-limited", "limited"), ("bg-stop", "stopped"),
+    )  # fmt: skip
+    frame = run.poses[0].frame_id if run.poses else run.map.frame_id
+    note = "" if run.poses else " There is no odometry in the recording."
+    return drawn + key + tag("p", text(f"Frame {frame}; x to the right, y up.{note}"), class_="key")
+
+
+def _plans(summary: dict[str, Any]) -> str:
+    plans = summary["plans"]
+    if not plans:
+        return _none("No plan was made: there is no message on plan.")
+    rows = [
+        [
+            text(f"#{p['id']}"), text(p["epoch"]), text(number(p["observed_s"], "s", 2)),
+            text(number(p["inference_ms"], "ms", 0)),
+            text(f"{p['kind'].lower().replace('_', ' ')}{', final' if p['final'] else ''}: {p['text']}"),
+        ]
+        for p in plans[-_PLANS_SHOWN:]
+    ]  # fmt: skip
+    more = f"{len(plans) - _PLANS_SHOWN} earlier plans are in summary.json." if len(plans) > _PLANS_SHOWN else ""
+    return table(("plan", "epoch", "image at", "thought", "says"), rows, "nnnn") + (_none(more) if more else "")
+
+
+def _timeline(run: Run, summary: dict[str, Any]) -> str:
+    if not run.verdicts:
+        return _none("No gate ran: there is no message on verdict.")
+    key = _key(
+        ("bg-pass", "passed"), ("bg-limited", "limited"), ("bg-stop", "stopped"), ("bg-travelled thin", "granted"),
+        ("bg-asked thin", "asked (dashed)"), ("bg-plan", "plan in force"),
+    )  # fmt: skip
+    reasons = [[text(reason), text(count)] for reason, count in summary["verdicts"]["reasons"].items()]
+    why = table(("reasons given, by kind", "ticks"), reasons[:12], " n") if reasons else ""
+    return timeline(run, summary["stops"]) + key + tag("div", why, class_="below")
+
+
+def _stages(stages: Stages) -> str:
+    rows = []
+    slowest = max((s["p99_ms"] for node in stages.values() for s in node.values()), default=0.0) or 1.0
+    for node, by_stage in stages.items():
+        for i, (stage, s) in enumerate(by_stage.items()):
+            width = f"width:{100 * s['p50_ms'] / slowest:.1f}%"
+            figures = [f"{s[name]:.3f}" for name in ("p50_ms", "p95_ms", "p99_ms")]
+            bar = tag("div", tag("div", style=width), class_="bar-cell")
+            name = tag("b", text(node)) if i == 0 else ""
+            total = f"{s['total_ms'] / 1e3:.2f}"
+            rows.append([name, text(stage), text(int(s["count"])), *map(text, figures), text(total), bar])
+    if not rows:
+        return _none("No stage times were handed to the report.")
+    return table(("node", "stage", "count", "p50 ms", "p95 ms", "p99 ms", "total s", ""), rows, "  nnnnn")
+
+
+def _latency(run: Run, summary: dict[str, Any]) -> str:
+    ms = latencies_ms(run)
+    if not ms.size:
+        return _none("Nothing to measure: no tick let a command through.")
+    return histogram(ms, summary["latency_ms"])
+
+
+def _stops(summary: dict[str, Any]) -> str:
+    if not summary["stops"]:
+        return _none("The gate never stopped the robot." if summary["verdicts"]["count"] else "No gate ran.")
+    rows = [
+        [text(f"{s['start_s']:.2f} s"), text(f"{s['duration_s']:.2f} s"), text(s["ticks"]), text(s["reason"])]
+        for s in summary["stops"]
+    ]
+    return table(("begin", "lasted", "ticks", "reason"), rows, "nnn")
+
+
+def _facts(facts: dict[str, str], summary: dict[str, Any]) -> str:
+    rows = [[text(name), text(value)] for name, value in facts.items()]
+    rows += [[text(name), text(value)] for name, value in summary.get("episode", {}).items()]
+    return table(("", ""), rows) if rows else _none("Nothing was handed to the report.")
+
+
+def _problems(run: Run, summary: dict[str, Any]) -> str:
+    level: Callable[[str], str] = lambda name: tag("span", text(name), class_=f"badge {name}")  # noqa: E731
+    rows = [
+        [level(d["level"]), text(d["name"]), text(d["count"]), _span(d["first_s"], d["last_s"]), text(d["message"])]
+        for d in summary["diagnostics"]
+    ]
+    lost = dict.fromkeys([*summary["problems"], *run.problems])
+    rows += [[level("WARN"), "recording", "", "", text(problem)] for problem in lost]
+    if not rows:
+        return _none("None: no diagnostics above OK, and everything in the recording could be read.")
+    return table(("level", "who", "times", "when", "what"), rows, "  n")
+
+
+def _span(first_s: float, last_s: float) -> str:
+    return text(f"{first_s:.2f} s" if first_s == last_s else f"{first_s:.2f} to {last_s:.2f} s")
+
+
+def _topics(summary: dict[str, Any]) -> str:
+    rows = [
+        [text(name), text(row["type"]), text(row["count"]), text(number(row["rate_hz"], "Hz", 1))]
+        for name, row in summary["topics"].items()
+    ]
+    return table(("topic", "type", "messages", "rate"), rows, "  nn") if rows else _none("None.")
