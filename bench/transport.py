@@ -1,18 +1,17 @@
 """Latency of stereo pictures between two processes over DDS: Saccade's raw bytes against typed classes, in one run.
 
 A publisher process sends 640x480 pairs; the clock starts before a pair's first picture is encoded and stops when both
-are decoded in the receiving process. `python bench/transport.py --help`.
+are decoded in the receiving process. `python -m bench.transport --help`.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from cyclonedds.topic import Topic
 from rich.console import Console
 from rich.table import Table
 
+from bench.__main__ import ROOT, save
 from saccade.clock import MS, SEC
 from saccade.topics import topic
 from saccade.types import U8
@@ -31,6 +31,7 @@ from saccade.wire.convert import header, stamp_ns
 from saccade.wire.dds import DdsBus
 from saccade.wire.dds_qos import Address, reader_qos, writer_qos
 from saccade.wire.dds_types import idl_class
+from saccade.wire.live import keep_memory
 
 WIDTH, HEIGHT, PERIOD_NS = 640, 480, SEC // 30
 SIDES = ("left/image_rect", "right/image_rect")
@@ -119,7 +120,18 @@ def latencies_ms(case: str, domain: int, seconds: float) -> Iterator[float]:
     """Time from the left picture's stamp to both pictures decoded, for each pair that arrived whole."""
     end = wire(case, domain, False)
     child = subprocess.Popen(
-        [sys.executable, __file__, "--publish", case, "--domain", str(domain), "--seconds", str(seconds)]
+        [
+            sys.executable,
+            "-m",
+            "bench.transport",
+            "--publish",
+            case,
+            "--domain",
+            str(domain),
+            "--seconds",
+            str(seconds),
+        ],
+        cwd=ROOT,
     )
     left_ns = None
     while child.poll() is None:
@@ -143,9 +155,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=10.0, help="length of each case")
     parser.add_argument("--domain", type=int, default=211)
-    parser.add_argument("--json", metavar="FILE")
+    parser.add_argument("--json", metavar="FILE", type=Path)
     parser.add_argument("--publish", choices=CASES, help=argparse.SUPPRESS)
     args = parser.parse_args()
+    keep_memory()
     if args.publish:
         publish(args.publish, args.domain, args.seconds)
         return 0
@@ -157,9 +170,7 @@ def main() -> int:
         times = (f"{row[key]:.2f}" for key in ("p50_ms", "p99_ms", "max_ms"))
         table.add_row(case, *times, f"{row['arrived']:.0%}")
     Console().print(table)
-    if args.json:
-        with open(args.json, "w") as file:
-            json.dump({"machine": platform.platform(), "cases": results}, file, indent=2)
+    save(results, args.json)
     return 0
 
 

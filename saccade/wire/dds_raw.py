@@ -11,7 +11,6 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from cyclonedds.core import DDSException
 from cyclonedds.domain import DomainParticipant
 from cyclonedds.internal import dds_c_t
@@ -24,7 +23,7 @@ from saccade.wire.dds_types import LIB, check
 _ANY_STATE = 0x7F  # every sample, view and instance state
 _SDK_DATA = 2
 _HEADER = 4  # bytes of RTPS encapsulation in front of a CDR
-_ZEROS = np.zeros(4, np.uint8)
+_PADDING = (ct.c_uint8 * 4)()
 _LEND_FROM = 64 * 1024
 """Samples of at least this many bytes are lent, smaller ones copied; those under 256 go back to a pool of their domain,
 so they must not outlive it."""
@@ -65,21 +64,38 @@ class RawWriter:
         self._writer = writer  # keeps the entity alive
         self._sertype = ct.c_void_p()
         check(LIB.dds_get_entity_sertype(writer._ref, ct.byref(self._sertype)), "no type of a writer")
+        self._parts, self._header = (_IoVec * 3)(), (ct.c_uint8 * _HEADER)()
         self.dropped = 0
         """Messages that could not be sent because a reliable reader held the line."""
 
     def write(self, cdr: bytes | memoryview) -> None:
         """Send one message; DataError when the bytes are not a CDR of the topic's type."""
-        data = np.frombuffer(cdr, np.uint8)
-        sample = _sample_of(data, self._sertype) if data.size >= _HEADER else None
+        size = len(cdr)
+        sample = self._sample(cdr, size) if size >= _HEADER else None
         if not sample:
             topic = self._writer.topic
-            raise DataError(f"{data.size} bytes for {topic.name} are not the CDR of a {topic.typename}")
+            raise DataError(f"{size} bytes for {topic.name} are not the CDR of a {topic.typename}")
         code = LIB.dds_writecdr(self._writer._ref, sample)
         if code == DDSException.DDS_RETCODE_TIMEOUT:
             self.dropped += 1
         else:
             check(code, f"writing {self._writer.topic.name}")
+
+    def _sample(self, cdr: bytes | memoryview, size: int) -> int | None:
+        """A C sample of these bytes, None if they are no CDR of the type.
+
+        RTPS wants multiples of four bytes; how many are padding the encapsulation header says (XTypes 1.3, 7.6.3.1.2).
+        """
+        start = np.frombuffer(cdr, np.uint8).__array_interface__["data"][0]
+        padding = -size % 4
+        ct.memmove(self._header, start, _HEADER)
+        self._header[3] |= padding
+        header, rest, zeros = self._parts
+        header.base, header.len = ct.addressof(self._header), _HEADER
+        rest.base, rest.len = start + _HEADER, size - _HEADER
+        zeros.base, zeros.len = ct.addressof(_PADDING), padding
+        made: int | None = LIB.ddsi_serdata_from_ser_iov(self._sertype, _SDK_DATA, 3, self._parts, size + padding)
+        return made
 
 
 class RawReader:
@@ -100,21 +116,6 @@ class RawReader:
             if self._info.valid_data:
                 return _bytes_of(sample.value)
             LIB.ddsi_serdata_unref(sample)
-
-
-def _sample_of(data: npt.NDArray[np.uint8], sertype: ct.c_void_p) -> int | None:
-    """A C sample of these bytes, None if they are no CDR of the type; RTPS wants multiples of four, so it is padded.
-
-    How many bytes are padding goes into the encapsulation header (XTypes 1.3, 7.6.3.1.2).
-    """
-    padding = -data.size % 4
-    header = data[:_HEADER].copy()
-    header[3] |= padding
-    start, rest = header.ctypes.data, data.size - _HEADER
-    pieces = ((start, _HEADER), (data.ctypes.data + _HEADER, rest), (_ZEROS.ctypes.data, padding))
-    parts = (_IoVec * 3)(*(_IoVec(*piece) for piece in pieces))
-    made: int | None = LIB.ddsi_serdata_from_ser_iov(sertype, _SDK_DATA, 3, parts, data.size + padding)
-    return made
 
 
 def _bytes_of(sample: int | None) -> bytes | memoryview:
