@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Protocol
 
+from saccade.errors import SaccadeError
 from saccade.node import NEVER_NS, BusEnd, Sample
 
 
@@ -78,6 +79,8 @@ class VirtualBus:
 
     def send(self, topic: str, cdr: bytes | memoryview) -> None:
         """See `Bus.send`."""
+        if self._closed:
+            raise SaccadeError(f"cannot send {topic!r}: the bus is closed")
         if self._source:
             self._source.heard(topic, cdr, self._now_ns)
         self.push(Sample(topic, self._now_ns + self._latency_ns.get(topic, 0), cdr))
