@@ -43,8 +43,8 @@ def write_page(results: Path, page: Path) -> None:
     """docs/benchmarks.md from the newest output of each bench."""
     parts = [
         "# Benchmarks", "",
-        "Written by `make bench`; each table is one run on the machine below. Nothing here was measured on a Jetson, with",
-        "TensorRT or on a robot.", "",
+        "Written by `make bench`; each table is one run on the machine below.",
+        "Nothing here was measured on a Jetson, with TensorRT or on a robot.", "",
         f"Machine: {cpu()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}, "
         f"Python {platform.python_version()}.", "",
     ]  # fmt: skip

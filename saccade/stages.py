@@ -10,6 +10,9 @@ import numpy as np
 
 from saccade.clock import perf_ns
 
+_FRAME_SPANS = 256
+"""Spans kept when nobody takes them, as on virtual time."""
+
 
 class Stages:
     """Durations by stage name, newest `keep` of each, and the spans of the frame being worked on."""
@@ -18,7 +21,7 @@ class Stages:
         self._keep = keep
         self._durations_ns: dict[str, deque[int]] = {}
         self.frame: list[tuple[str, int, int]] = []
-        """(stage, begin, end) of the current frame on `perf_ns`; the node clears it when a new frame begins."""
+        """(stage, begin, end) on `perf_ns` since somebody last took them; live processes do after each event."""
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -34,6 +37,8 @@ class Stages:
         if stage not in self._durations_ns:
             self._durations_ns[stage] = deque(maxlen=self._keep)
         self._durations_ns[stage].append(end_ns - begin_ns)
+        if len(self.frame) >= _FRAME_SPANS:
+            self.frame.clear()
         self.frame.append((stage, begin_ns, end_ns))
 
     def summary(self) -> dict[str, dict[str, float]]:
