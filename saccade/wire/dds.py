@@ -70,6 +70,8 @@ class DdsBus:
 
     def send(self, topic: str, cdr: bytes | memoryview) -> None:
         """See `Bus.send`; ConfigError for a topic that was not announced in `writes`."""
+        if self._closed:
+            raise ConfigError(f"cannot send {topic!r}: this bus is closed")
         if topic not in self._writers:
             raise ConfigError(f"cannot send {topic!r} on this bus; {choices(topic, self._writers)}")
         self._writers[topic].write(cdr)
