@@ -120,26 +120,26 @@ def _lit(picture: U8, points: F32, normals: F32, solids: tuple[Solid, ...], lamp
             facing[body.hit(lamp, d) < 0.985] = 0
         direct += facing
     direct *= np.float32(_DIRECT * 9 / len(lamps))
-    ambient = np.float32(_AMBIENT) * _openness(points, normals, solids)
-    light = direct[..., None] * _WARM + ambient[..., None] * _COOL
+    open_ = _openness(points, normals, solids)
+    light = (direct * open_)[..., None] * _WARM + (_AMBIENT * open_)[..., None] * _COOL
     gain = cv2.resize(np.sqrt(light), picture.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     lit: U8 = np.clip(picture * gain, 0, 255).astype(np.uint8)
     return lit
 
 
 def _openness(points: F32, normals: F32, solids: tuple[Solid, ...]) -> F32:
-    """How much of the surroundings' light arrives, 0..1: less near edges of the room and at the foot of things."""
+    """How open a place is, 0..1: less near the room's edges and around the foot of things, where light finds no way."""
     x, y, z = points[..., 0], points[..., 1], points[..., 2]
     length, width, height = HALL_M
     open_ = np.ones(z.shape, np.float32)
     for gap, axis in ((length / 2 - np.abs(x), 0), (width / 2 - np.abs(y), 1), (z, 2), (height - z, 2)):
-        open_ *= 1 - 0.42 * (1 - np.abs(normals[..., axis])) * np.exp(-np.maximum(gap, 0) / 0.22)
+        open_ *= 1 - 0.36 * (1 - np.abs(normals[..., axis])) * np.exp(-np.maximum(gap, 0) / 0.22)
     on_floor = (normals[..., 2] > 0.9) & (z < 0.01)
     for body in solids if on_floor.any() else ():
         thing = body.thing
-        foot = 0.12 if thing.kind in ("sphere", "capsule") else thing.radius_m * 0.85
+        foot = 0.06 if thing.kind in ("sphere", "capsule") else thing.radius_m * 0.85
         away = np.maximum(np.hypot(x - np.float32(thing.x), y - np.float32(thing.y)) - np.float32(foot), 0)
-        open_ *= np.where(on_floor, 1 - 0.55 * np.exp(-away / 0.16), 1)
+        open_ *= np.where(on_floor, 1 - 0.72 * np.exp(-away / 0.2), 1)
     return open_
 
 

@@ -60,9 +60,9 @@ def floor(rng: Rng, ppm: float) -> U8:
             part = np.s_[row : row + square, col : col + square]
             across = np.indices(tone[part].shape)[0 if along_x else 1]
             strip = across * strips // square
-            shade = rng.normal(1.0, 0.09, strips).astype(np.float32)[strip] + 0.06 * grain[along_x][part] + tone[part]
-            shade[across * strips % square < strips] *= 0.62
-            shade[:1], shade[:, :1] = 0.6, 0.6
+            shade = rng.normal(1.0, 0.07, strips).astype(np.float32)[strip] + 0.06 * grain[along_x][part] + tone[part]
+            shade[across * strips % square < strips] *= 0.68
+            shade[:1], shade[:, :1] = 0.65, 0.65
             out[part] = _coloured((164, 139, 112), shade)
     return out
 

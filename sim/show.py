@@ -1,0 +1,53 @@
+"""A picture of a world, for documents: `python -m sim.show 'hall?seed=7' hall.png`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from saccade.geometry import F64, SE3, Pinhole
+from saccade.types import U8
+from sim.bus import open_world
+from sim.layout import HALL_M, ROBOT_RADIUS_M, Layout, Thing
+from sim.soft import SoftRenderer
+
+_SIZE = (1280, 720)
+_FOCAL_PX = 620.0
+_EYE_M = np.array([-HALL_M[0] / 2 + 0.25, -HALL_M[1] / 2 + 0.25, 2.3])
+
+
+def look(eye_m: F64, at_m: F64) -> SE3:
+    """`T_hall_from_optical` of a camera at `eye_m` (3,) that looks at `at_m` (3,), its picture upright."""
+    forward = (at_m - eye_m) / np.linalg.norm(at_m - eye_m)
+    right = np.cross(forward, (0.0, 0.0, 1.0))
+    right /= np.linalg.norm(right)
+    return SE3(np.stack([right, np.cross(forward, right), forward], axis=1), eye_m)
+
+
+def picture(layout: Layout) -> U8:
+    """The hall and its robot from a corner, (720, 1280, 3) uint8 RGB, four rays a pixel."""
+    x, y, _ = (float(v) for v in layout.start.t)
+    robot = Thing("robot", "cylinder", (ROBOT_RADIUS_M, 0.30), (206, 206, 210), x, y, layout.start.yaw)
+    width, height = (2 * n for n in _SIZE)
+    camera = Pinhole(2 * _FOCAL_PX, 2 * _FOCAL_PX, (width - 1) / 2, (height - 1) / 2, width, height)
+    renderer = SoftRenderer(replace(layout, things=(*layout.things, robot)), camera)
+    rgb, _ = renderer.render(look(_EYE_M, np.array([0.6, 0.3, 0.35])))
+    return np.asarray(cv2.resize(rgb, _SIZE, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write the picture; exit code 0."""
+    parser = argparse.ArgumentParser(prog="python -m sim.show", description=__doc__)
+    parser.add_argument("world", help="as after sim:, for example hall?seed=7")
+    parser.add_argument("png", help="file to write")
+    args = parser.parse_args(argv)
+    cv2.imwrite(args.png, picture(open_world(args.world).layout)[..., ::-1])
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
