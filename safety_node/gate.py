@@ -17,6 +17,8 @@ from safety_node.motion import Motion
 
 RATIOS = 16
 """Steps in which clearance scales a command down."""
+SLACK_M = 0.005
+"""How much nearer than a full stop counts as no nearer, for a robot whose odometry never says quite zero."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +59,7 @@ class Gate:
                 command, over_rate = self._toward(requested * ratio, inputs.last)
                 clear, clearance_m, near = self._clear(command, inputs)
                 granted, ratio = command * clear + 0.0, ratio * clear  # + 0.0: no negative zero on the wire
-                notes = (over_speed and f"speed of {over_speed}", over_rate and f"rate of {over_rate}", near)
+                notes = (near, over_speed and f"speed of {over_speed}", over_rate and f"rate of {over_rate}")
                 why = "; ".join(note for note in notes if note)
                 decision = Decision.STOP if clear == 0.0 else Decision.LIMITED if why else Decision.PASS
         chunk, seen = inputs.chunk, inputs.readings.get("local_map", inputs.readings["chunk"])
@@ -120,24 +122,27 @@ class Gate:
     def _clear(self, command: F64, inputs: Inputs) -> tuple[float, float, str]:
         """The greatest ratio of the command whose way keeps clear, the footprint's clearance on it, and a note.
 
-        Where even a full stop would come too near, that stop is the measure: what moves the robot, slowly, no nearer
-        than that is granted, or it could never leave.
+        Where even a full stop would come too near, a stop is the measure, or the robot could never leave: slowly it may
+        do what brings it no nearer than a stop would, and, were it at rest, no nearer than it is.
         """
-        limits, ratios, full_stop = self.limits, self._ratios, self._ratios[-1:]
+        limits, ratios = self.limits, self._ratios
         if "local_map" not in limits.required:
             return 1.0, np.nan, ""
         need_m, odom, grid = limits.radius_m + limits.margin_m, inputs.readings["odom"], inputs.readings["local_map"]
-        near, step = self._motion.nearest(command * ratios[[0, -1]], odom, grid)
-        tight, known_free = near[-1] < need_m, near[-1] > 0.0
+        full, stop = self._motion.nearest(command * ratios[[0, -1]], odom, grid)
+        if min(full, stop) >= need_m:
+            return 1.0, float(full) - limits.radius_m, ""
+        tight = stop < need_m
         if tight:
             ratios = ratios * self._share(np.abs(command), limits.escape_fraction * self._max)[0]
-            if self._motion.translates(command) and not known_free:
-                ratios = full_stop  # nothing tells which way leads out
-        elif near[0] >= need_m + step[0] / 2:
-            return 1.0, float(near[0]) - limits.radius_m, ""
-        near, step = self._motion.nearest(command * ratios, odom, grid)
-        enough = near >= np.fmin(need_m + step / 2, near[-1])  # true of the full stop, the last one, whatever happens
-        i = int(np.argmax(enough))
-        clearance_m = float(near[i]) - limits.radius_m
-        where = f"clearance {clearance_m:.2f} m" + " inside the margin" * bool(tight)
-        return float(ratios[i, 0]), clearance_m, where if ratios[i, 0] < 1.0 else ""
+        near = self._motion.nearest(command * ratios, odom, grid)
+        enough = near >= (near[-1] - SLACK_M if tight else need_m)
+        if tight:
+            resting = self._motion.nearest(command * ratios, odom, grid, from_rest=True)
+            enough &= resting >= resting[-1]
+            if resting[-1] == 0.0 and self._motion.translates(command):  # on unknown ground no way is known to lead out
+                enough[:-1] = False
+        i = int(np.argmax(enough))  # the first that is; the full stop, the last one, always is
+        ratio, clearance_m = float(ratios[i, 0]), float(near[i]) - limits.radius_m
+        note = f"clearance {clearance_m:.2f} m{' inside the margin' if tight else ''}"
+        return ratio, clearance_m, note if ratio < 1.0 else ""

@@ -12,7 +12,7 @@ from saccade.clock import seconds
 from saccade.geometry import F64
 from saccade.inbox import Reading
 from saccade.types import LocalMap
-from safety_node.limits import AXES, PLANAR_AXES, Limits
+from safety_node.limits import AXES, PLANAR_AXES, TICK_NS, Limits
 
 C128 = npt.NDArray[np.complex128]
 SAMPLES = 24
@@ -31,38 +31,41 @@ class Motion:
         self._planar = np.array([[float(axis == p) for p in PLANAR_AXES] for axis in limits.axes])
         self._along = self._planar @ np.array([1.0, 1.0j, 0.0])
         self._turn = self._planar[:, 2]
-        self._middle = (np.arange(SAMPLES) + 0.5) / SAMPLES
+        self._middle = ((np.arange(SAMPLES) + 0.5) / SAMPLES)[:, None]
 
     def translates(self, command: F64) -> bool:
         """Whether a command does more than turn on the spot."""
         return bool(command @ self._along != 0)
 
-    def nearest(self, commands: F64, odom: Reading, grid: Reading) -> tuple[F64, F64]:
-        """Least clearance (k,) on the way of each command (k, d), and its longest step (k,) between samples, metres.
+    def nearest(self, commands: F64, odom: Reading, grid: Reading, *, from_rest: bool = False) -> F64:
+        """Least clearance (k,) in metres on the way of each command (k, d), the way to standstill included.
 
-        The robot is where `odom` saw it, and went on as it was seen for the reading's age and the reaction time. What
-        has happened since the map was made will be seen that much later: so a stop may come that much later as well.
+        The robot is where `odom` saw it, and went on as it was seen for the reading's age and the reaction time, unless
+        `from_rest`. The command is in force for a tick at least, and for as long as the map is old: what has happened
+        since will be known, and the robot told to stop, only so much later.
         """
         T = odom.value.T_odom_from_body
-        lag_s = self._reaction_s + max(0.0, seconds(odom.age_ns))
-        hold_s = lag_s + max(0.0, seconds(grid.age_ns))
-        velocities, dt = self._velocities(commands, odom.value.twist[self._axes], lag_s, hold_s)
+        lag_s = self._reaction_s + seconds(max(0, odom.age_ns))
+        hold_s = lag_s + seconds(TICK_NS + max(0, grid.age_ns))
+        twist = odom.value.twist[self._axes] * (not from_rest)
+        velocities, dt = self._velocities(commands, twist, lag_s, hold_s)
         wz = velocities @ self._turn
         heading = T.yaw + (np.cumsum(wz, axis=1) - wz / 2) * dt
-        steps = velocities @ self._along * dt
-        points = complex(T.t[0], T.t[1]) + np.cumsum(steps * np.exp(1j * heading), axis=1)
-        return clearance_at(grid.value, points).min(axis=1), np.abs(steps).max(axis=1)
+        moved = np.cumsum(velocities @ self._along * dt * np.exp(1j * heading), axis=1)
+        points = complex(T.t[0], T.t[1]) + np.concatenate([np.zeros((len(moved), 1)), moved], axis=1)
+        near: F64 = clearance_at(grid.value, points).min(axis=1)
+        return near
 
-    def _velocities(self, commands: F64, twist: F64, lag_s: float, hold_s: float) -> tuple[F64, F64]:
-        """Velocities (k, SAMPLES, d) in the middle of each step, and the steps' length (k, 1) in seconds.
+    def _velocities(self, commands: F64, twist: F64, lag_s: float, hold_s: float) -> tuple[F64, float]:
+        """Velocities (k, SAMPLES, d) in the middle of each step, and one step's length in seconds.
 
         A command is held until `hold_s`, then the base brakes to zero. Of what it may do in between, this takes it
         furthest: an axis that is to go faster does so at once, one that is to go slower keeps `twist` (d,) for `lag_s`
         and then slows down by its braking limit.
         """
         speed, asked, brake = np.abs(twist), np.abs(commands), self._brake
-        total_s = hold_s + (np.maximum(speed, asked) / brake).max(axis=1, keepdims=True)
-        t = (total_s * self._middle)[:, :, None]
+        total_s = hold_s + float((np.maximum(speed, asked) / brake).max())
+        t = total_s * self._middle
         slower = ((asked < speed) | (commands * twist < 0))[:, None, :]
         change = np.where(slower, brake * np.maximum(np.minimum(t, hold_s) - lag_s, 0.0), np.inf)
         held = twist + np.minimum(np.maximum(commands[:, None, :] - twist, -change), change)
