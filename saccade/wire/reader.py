@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 import rosbags.rosbag1
 import rosbags.rosbag2
 import zstandard
+from rosbags.rosbag2.storage_mcap import McapReader
 
 from saccade.clock import SEC
 from saccade.errors import DataError
@@ -117,6 +118,9 @@ class _Indexed:
         self._path, self._ros1 = path, path.suffix in _ROS1
         self._reader = rosbags.rosbag1.Reader(path) if self._ros1 else rosbags.rosbag2.Reader(path)
         self._reader.open()
+        if isinstance(self._reader, rosbags.rosbag2.Reader) and not _has_index(self._reader):
+            self._reader.close()
+            raise DataError("it has none")
         self.end_ns = self._reader.end_time - 1
         self._types = {id(c): _ROS2_NAMES.get(c.msgtype, c.msgtype) for c in self._reader.connections}
         self.topics = _bag_topics(
@@ -146,6 +150,12 @@ class _Indexed:
     def close(self) -> None:
         """See `Reader.close`."""
         self._reader.close()
+
+
+def _has_index(reader: rosbags.rosbag2.Reader) -> bool:
+    """Whether an MCAP recording has chunk indexes; rosbags reads those without only if they happen to be in order."""
+    storages = getattr(reader.storage, "storages", [reader.storage])
+    return all(bool(s.chunks) for s in storages if isinstance(s, McapReader) and s.metadata.message_count)
 
 
 class _Salvaged:
