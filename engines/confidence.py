@@ -42,7 +42,7 @@ class Confidence:
         # Roughness: distance from the mean of the known neighbours.
         cv2.boxFilter(known, -1, _NEAR, dst=a)
         cv2.boxFilter(filled, -1, _NEAR, dst=b)
-        cv2.max(a, 1e-3, dst=a)
+        np.add(a, 1e-3, out=a)
         cv2.divide(b, a, dst=b)
         cv2.absdiff(filled, b, dst=b)
         # Residue: what is left of the left picture after subtracting the right one, moved by the disparity.

@@ -10,7 +10,7 @@ from engines.engine import Engine
 
 
 def open_engine(card: Card | str | Path, **options: Any) -> Engine:
-    """Load the engine of a card, given as such, by name ("sgbm-fast") or by path; `options` go to its backend.
+    """Load the engine of a card, given as such, by name ("sgbm-full") or by path; `options` go to its backend.
 
     ConfigError for a card that does not exist or reads wrongly, EngineError for a model that cannot be loaded as asked.
     """

@@ -11,6 +11,7 @@ from engines.card import Card, Colour, Size
 from engines.confidence import Confidence
 from engines.engine import Array, Engine, EngineError
 from saccade.geometry import F32
+from saccade.stages import Stages
 from saccade.types import U8
 
 Shape = tuple[int, ...]
@@ -26,11 +27,12 @@ class Disparity(NamedTuple):
 class StereoMatcher:
     """Turns a rectified pair into disparity at full resolution: size, colour, normalisation, sign and unit by card.
 
-    The engine stays its opener's to close. Results are valid until the next call.
+    The engine stays its opener's to close. Results are valid until the next call. Times go to `stages` as "prepare",
+    "engine" and "finish".
     """
 
-    def __init__(self, engine: Engine, card: Card) -> None:
-        self._engine, self._card = engine, card
+    def __init__(self, engine: Engine, card: Card, stages: Stages | None = None) -> None:
+        self._engine, self._card, self._stages = engine, card, stages or Stages()
         self._confidence = Confidence()
         known = [tensor.name for tensor in engine.spec.outputs]
         for name in filter(None, (card.output.name, card.output.confidence)):
@@ -39,11 +41,17 @@ class StereoMatcher:
 
     def __call__(self, left: U8, right: U8) -> Disparity:
         """Match a pair (H, W) grey or (H, W, 3) RGB uint8 of one size."""
-        card, shape = self._card, left.shape[:2]
-        pictures = [_fit(_coloured(p, card.colour.order), card.size) for p in (left, right)]
-        fitted = pictures[0].shape[:2]
-        tensors = [_tensor(picture, card.colour) for picture in pictures]
-        outputs = self._engine.infer({card.left: tensors[0], card.right: tensors[1]})
+        card, stages = self._card, self._stages
+        with stages.timed("prepare"):
+            pictures = [_fit(_coloured(p, card.colour.order), card.size) for p in (left, right)]
+            tensors = [_tensor(picture, card.colour) for picture in pictures]
+        with stages.timed("engine"):
+            outputs = self._engine.infer({card.left: tensors[0], card.right: tensors[1]})
+        with stages.timed("finish"):
+            return self._finished(outputs, pictures, left.shape[:2])
+
+    def _finished(self, outputs: dict[str, Array], pictures: list[U8], shape: Shape) -> Disparity:
+        card, fitted = self._card, pictures[0].shape[:2]
         disparity = self._positive_px(_plane(outputs[card.output.name], card), fitted)
         if card.output.confidence:
             confidence = _as_uint8(_plane(outputs[card.output.confidence], card))

@@ -16,7 +16,7 @@ def written(tmp_path, **fields):
 
 
 def test_every_shipped_card_opens_and_names_source_and_licence():
-    assert {"sgbm", "sgbm-fast"} <= set(card_names())
+    assert {"sgbm", "sgbm-full"} <= set(card_names())
     for name in card_names():
         card = load_card(name)
         assert card.name == name
@@ -62,8 +62,8 @@ def test_options_reach_the_backend_and_wrong_ones_do_not(tmp_path):
 
 
 def test_an_unknown_card_lists_the_known_ones():
-    with pytest.raises(ConfigError, match="did you mean 'sgbm-fast'"):
-        load_card("sgbm-fst")
+    with pytest.raises(ConfigError, match="did you mean 'sgbm-full'"):
+        load_card("sgbm-ful")
     with pytest.raises(ConfigError, match="cannot read card"):
         load_card("no/such/card.yaml")
 

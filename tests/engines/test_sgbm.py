@@ -30,7 +30,7 @@ def test_a_plane_is_found_to_a_tenth_of_a_pixel():
 
 
 def test_the_leftmost_columns_are_matched_but_never_beyond_the_right_picture():
-    with open_engine("sgbm", disparities=128) as engine:
+    with open_engine("sgbm-full") as engine:
         disparity = engine.infer(pair(disparity=10))["disparity"]
     assert np.isfinite(disparity[:, 20:60]).mean() > 0.9  # OpenCV alone gives none of the first 128 columns
     assert not (disparity > np.arange(disparity.shape[1])).any()
@@ -77,8 +77,8 @@ def middlebury(shared_data):
 
 
 def test_confidence_foretells_the_error_on_real_pairs(shared_data):
-    with open_engine("sgbm") as engine:
-        matcher = StereoMatcher(engine, load_card("sgbm"))
+    with open_engine("sgbm-full") as engine:
+        matcher = StereoMatcher(engine, load_card("sgbm-full"))
         for left, right, truth in list(middlebury(shared_data))[::3]:
             disparity, confidence = matcher(left, right)
             known = (truth > 0) & np.isfinite(disparity)
@@ -91,8 +91,8 @@ def test_confidence_foretells_the_error_on_real_pairs(shared_data):
 def test_real_pairs_are_matched_as_well_as_opencv_can(shared_data):
     """OpenCV's HH over 28 such scenes gives bad-2 16.6 % with holes filled; of what is kept here, far less is bad."""
     bad, kept = [], []
-    with open_engine("sgbm") as engine:
-        matcher = StereoMatcher(engine, load_card("sgbm"))
+    with open_engine("sgbm-full") as engine:
+        matcher = StereoMatcher(engine, load_card("sgbm-full"))
         for left, right, truth in list(middlebury(shared_data))[::3]:
             disparity, _ = matcher(left, right)
             known = truth > 0
@@ -108,8 +108,8 @@ def test_halving_large_pictures_loses_little_on_the_road(shared_data):
     name = sorted(path.name for path in (folder / "disp_noc").iterdir())[0]
     left, right = (cv2.imread(str(folder / side / name), cv2.IMREAD_GRAYSCALE) for side in ("image_0", "image_1"))
     truth = cv2.imread(str(folder / "disp_noc" / name), cv2.IMREAD_UNCHANGED).astype(np.float32) / 256
-    with open_engine("sgbm-fast") as engine:
-        disparity, confidence = StereoMatcher(engine, load_card("sgbm-fast"))(left, right)
+    with open_engine("sgbm") as engine:
+        disparity, confidence = StereoMatcher(engine, load_card("sgbm"))(left, right)
     assert disparity.shape == confidence.shape == left.shape
     both = (truth > 0) & np.isfinite(disparity)
     assert both.sum() > 0.85 * (truth > 0).sum()

@@ -1,0 +1,89 @@
+"""The cameras' calibrations as they come in: judged when they change, kept as a rig and its rectifiers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from perception_node.calibration import Rig, check_size, depth_camera, stereo_rig
+from perception_node.rectify import Rectifier
+from saccade.errors import CalibrationError, DataError
+from saccade.geometry import Pinhole
+from saccade.types import CameraModel, Image, StereoPair
+from saccade.wire.convert import Cdr, decode_camera
+
+T = TypeVar("T")
+LEFT, RIGHT, DEPTH = "left/camera_info", "right/camera_info", "rgbd/depth/camera_info"
+_AFTER_STAMP = 12
+"""CDR bytes before a header's frame: 4 of encapsulation, 8 of stamp."""
+
+
+class MissingCalibration(CalibrationError):
+    """Pictures came before their CameraInfo, as they may at the start."""
+
+
+class Cameras:
+    """Newest CameraInfo of each topic. What follows from them is made once and again when their content changes."""
+
+    def __init__(self) -> None:
+        self._bytes: dict[str, bytes] = {}
+        self._models: dict[str, CameraModel | DataError] = {}
+        self._made: dict[str, object] = {}
+
+    def put(self, topic: str, cdr: Cdr) -> None:
+        """Take a CameraInfo; its stamp does not matter, and the same content again costs nothing."""
+        content = bytes(cdr[_AFTER_STAMP:])
+        if content == self._bytes.get(topic):
+            return
+        self._bytes[topic] = content
+        self._made.clear()
+        try:
+            self._models[topic] = decode_camera(cdr)[1]
+        except DataError as error:
+            self._models[topic] = error
+
+    def pair(self, left: Image, right: Image, *, rectified: bool) -> StereoPair:
+        """A rectified pair of two pictures; CalibrationError when their geometry cannot be trusted.
+
+        Pictures rectified here are valid until the next call.
+        """
+        rig = self._once(f"rig, rectified {rectified}", lambda: self._rig(rectified))
+        camera = rig.camera
+        kind = "image_rect" if rectified else "image_raw"
+        for side, info, picture in (("left", LEFT, left), ("right", RIGHT, right)):
+            check_size(f"{side}/{kind}", info, picture.data.shape, camera.width, camera.height)
+        if left.data.shape != right.data.shape:
+            raise CalibrationError(
+                f"one of left/{kind} and right/{kind} is grey, the other in colour; expected one kind"
+            )
+        a, b = left.data, right.data
+        if not rectified:
+            rectify_a, rectify_b = self._once("rectifiers", self._rectifiers)
+            a, b = rectify_a(a), rectify_b(b)
+        return StereoPair(left.stamp_ns, left.frame_id, a, b, camera, rig.cx_right, rig.baseline_m)
+
+    def depth(self, image_topic: str, shape: tuple[int, ...]) -> Pinhole:
+        """The camera of an RGB-D depth image of this shape; CalibrationError as `pair`."""
+        camera = self._once("depth", lambda: depth_camera(DEPTH, self._model(DEPTH)))
+        check_size(image_topic, DEPTH, shape, camera.width, camera.height)
+        return camera
+
+    def _rig(self, rectified: bool) -> Rig:
+        return stereo_rig(self._model(LEFT), self._model(RIGHT), rectified=rectified)
+
+    def _rectifiers(self) -> tuple[Rectifier, Rectifier]:
+        return Rectifier(self._model(LEFT)), Rectifier(self._model(RIGHT))
+
+    def _model(self, topic: str) -> CameraModel:
+        model = self._models.get(topic)
+        if model is None:
+            raise MissingCalibration(f"no {topic} yet; pictures cannot be used without it")
+        if isinstance(model, DataError):
+            raise CalibrationError(f"{topic}: {model}")
+        return model
+
+    def _once(self, name: str, make: Callable[[], T]) -> T:
+        if name not in self._made:
+            self._made[name] = make()
+        made: T = self._made[name]  # type: ignore[assignment]
+        return made

@@ -1,0 +1,111 @@
+"""From messages to metric depth, step by step; what cannot be used is refused by name."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+from engines.card import load_card
+from engines.engine import EngineError
+from engines.open import open_engine
+from engines.stereo import StereoMatcher
+from perception_node.cameras import Cameras, MissingCalibration
+from perception_node.depth import Triangulator
+from perception_node.health import Refused
+from perception_node.inputs import Message
+from perception_node.monitor import PairMonitor
+from perception_node.params import PerceptionParams
+from perception_node.sync import Pair
+from saccade.errors import CalibrationError, DataError
+from saccade.geometry import F32
+from saccade.stages import Stages
+from saccade.types import Depth, Image, StereoPair
+from saccade.wire.diagnostics import Level
+from saccade.wire.images import decode_depth, decode_image
+
+
+class Frame(NamedTuple):
+    """Depth, and for a stereo frame what it was made from. Valid until the next frame."""
+
+    depth: Depth
+    pair: StereoPair | None = None
+    disparity: F32 | None = None
+
+
+class Frames:
+    """Makes a `Frame` of a stereo pair or of an RGB-D depth image; raises Refused and nothing else."""
+
+    def __init__(self, params: PerceptionParams, stages: Stages) -> None:
+        self._stages = stages
+        self.cameras = Cameras()
+        card = load_card(params.engine)
+        self._engine = open_engine(card)
+        self._match = StereoMatcher(self._engine, card, stages)
+        self._monitor = PairMonitor(params.monitor)
+        self._triangulate = Triangulator(params.depth.min_m, params.depth.max_m)
+        self._decoder = ThreadPoolExecutor(max_workers=1, thread_name_prefix="decode")
+
+    def stereo(self, messages: Pair[Message], moving: bool) -> Frame:
+        """Decode, rectify, look, match, triangulate."""
+        left, right = self._decoded(messages)
+        pair = self._rectified(left, right, messages)
+        with self._stages.timed("monitor"):
+            fault = self._monitor.check(
+                pair.stamp_ns, pair.left, pair.right, pair.camera.cx - pair.cx_right, moving=moving
+            )
+        if fault:
+            raise Refused("stereo", fault.name, fault.text)
+        try:
+            disparity, confidence = self._match(pair.left, pair.right)
+        except EngineError as error:
+            raise Refused("stereo", "engine refused", str(error)) from error
+        with self._stages.timed("depth"):
+            depth = self._triangulate(pair, disparity, confidence)
+        return Frame(depth, pair, disparity)
+
+    def rgbd(self, message: Message) -> Frame:
+        """Decode a depth image and hold it to the range."""
+        with self._stages.timed("decode"):
+            try:
+                stamp_ns, frame_id, depth_m = decode_depth(message.topic, message.cdr)
+            except DataError as error:
+                raise Refused("images", "corrupt picture", str(error)) from error
+        with self._stages.timed("depth"):
+            try:
+                camera = self.cameras.depth(message.topic, depth_m.shape)
+            except CalibrationError as error:
+                raise _refused(error) from error
+            return Frame(self._triangulate.measured(stamp_ns, frame_id, depth_m, camera))
+
+    def close(self) -> None:
+        """Release the engine and the decoding thread."""
+        self._engine.close()
+        self._decoder.shutdown()
+
+    def _decoded(self, messages: Pair[Message]) -> tuple[Image, Image]:
+        """Both pictures; compressed ones at the same time, in two threads."""
+        left, right = messages.left, messages.right
+        with self._stages.timed("decode"):
+            try:
+                if not right.compressed:
+                    return decode_image(*left), decode_image(*right)
+                other = self._decoder.submit(decode_image, *right)
+                return decode_image(*left), other.result()
+            except DataError as error:
+                raise Refused("images", "corrupt picture", str(error)) from error
+
+    def _rectified(self, left: Image, right: Image, messages: Pair[Message]) -> StereoPair:
+        if messages.left.rectified != messages.right.rectified:
+            text = f"{messages.left.topic} comes with {messages.right.topic}; expected both raw or both rectified"
+            raise Refused("calibration", "mixed pair", text)
+        with self._stages.timed("rectify"):
+            try:
+                return self.cameras.pair(left, right, rectified=messages.left.rectified)
+            except CalibrationError as error:
+                raise _refused(error) from error
+
+
+def _refused(error: CalibrationError) -> Refused:
+    if isinstance(error, MissingCalibration):
+        return Refused("calibration", "missing calibration", str(error), Level.WARN)
+    return Refused("calibration", "unusable calibration", str(error))

@@ -1,0 +1,129 @@
+"""What the pictures themselves tell about the rig: swapped cameras, rows that disagree, blank and frozen pictures."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from perception_node.params import MonitorParams
+from saccade.clock import nanoseconds
+from saccade.types import U8
+
+_LOOK = 8
+"""Every eighth pixel and row is looked at, on every frame."""
+_MATCH_WIDTH = 640
+_MAX_HAMMING = 40
+
+
+class Fault(NamedTuple):
+    """A diagnosis: a short name that stays the same, and the words for people."""
+
+    name: str
+    text: str
+
+
+class Rows(NamedTuple):
+    """Feature matches of a pair: offsets right minus left in px, rows (n,) and columns (n,)."""
+
+    dy: np.ndarray[tuple[int], np.dtype[np.float64]]
+    dx: np.ndarray[tuple[int], np.dtype[np.float64]]
+
+
+class PairMonitor:
+    """Watches a rectified pair. The cheap looks happen on every frame, matching of features once a period.
+
+    A geometric fault stays until a later look finds the pair good again.
+    """
+
+    def __init__(self, params: MonitorParams) -> None:
+        self._params = params
+        self._orb = cv2.ORB.create(nfeatures=300, fastThreshold=12)
+        self._matcher = cv2.BFMatcher(cv2.NORM_HAMMING, crossCheck=True)
+        self._next_look_ns: int | None = None
+        self._geometry: Fault | None = None
+        self._last: dict[str, U8] = {}
+        self._same = 0
+
+    def check(self, stamp_ns: int, left: U8, right: U8, zero_disparity_px: float, moving: bool) -> Fault | None:
+        """The fault of this frame, if any. Pictures (H, W) or (H, W, 3) uint8, rectified; `moving` by odometry.
+
+        `zero_disparity_px` is the disparity of what is infinitely far, cx_left - cx_right.
+        """
+        looks = {"left": left[::_LOOK, ::_LOOK], "right": right[::_LOOK, ::_LOOK]}
+        for side, look in looks.items():
+            if fault := _exposure(side, look):
+                return fault
+        if fault := self._frozen(looks, moving):
+            return fault
+        due = self._next_look_ns
+        if due is None or stamp_ns >= due or stamp_ns < due - 2 * nanoseconds(self._params.geometry_period_s):
+            self._next_look_ns = stamp_ns + nanoseconds(self._params.geometry_period_s)
+            self._geometry = self._judge(_matches(self._orb, self._matcher, left, right), zero_disparity_px)
+        return self._geometry
+
+    def _frozen(self, looks: dict[str, U8], moving: bool) -> Fault | None:
+        same = [side for side, look in looks.items() if np.array_equal(look, self._last.get(side, ()))]
+        self._same = self._same + 1 if same and moving else 0
+        if not same or not moving:
+            self._last = {side: look.copy() for side, look in looks.items()}
+        if self._same < self._params.frozen_frames:
+            return None
+        which = " and ".join(same)
+        return Fault(
+            "frozen pictures",
+            f"{which} did not change in {self._same} frames although odometry says that the robot moves; "
+            "check the camera or its driver",
+        )
+
+    def _judge(self, rows: Rows, zero_disparity_px: float) -> Fault | None:
+        if rows.dy.size < self._params.min_matches:
+            return None  # too little to see: says nothing about the rig
+        limit = self._params.max_row_offset_px
+        aligned = np.abs(rows.dy) <= limit
+        if np.median(np.abs(rows.dy)) > limit and aligned.mean() < 0.5:
+            return Fault(
+                "rows disagree",
+                f"right lies {np.median(rows.dy):+.1f} px below left (median of {rows.dy.size} matches); expected at "
+                f"most {limit:g} px: the pair is not rectified, or its calibration no longer holds",
+            )
+        behind = -rows.dx[aligned] - zero_disparity_px < -limit
+        if behind.mean() > 0.6:
+            return Fault(
+                "cameras swapped",
+                f"{100 * behind.mean():.0f} % of {behind.size} matches have a negative disparity; expected left to be "
+                "the left camera: swap the two image topics",
+            )
+        return None
+
+
+def _exposure(side: str, look: U8) -> Fault | None:
+    if float((look >= 250).mean()) > 0.7:
+        return Fault("over-exposed", f"{side} is over-exposed: {100 * (look >= 250).mean():.0f} % of it is white")
+    spread = float(look.std())
+    if spread < 2.0:
+        return Fault(
+            "blank",
+            f"{side} is blank: grey values {look.mean():.0f} +- {spread:.1f}; is the lens covered or the room dark?",
+        )
+    return None
+
+
+def _matches(orb: cv2.ORB, matcher: cv2.BFMatcher, left: U8, right: U8) -> Rows:
+    """ORB features (Rublee et al., ICCV 2011) matched both ways, in pixels of the given pictures."""
+    scale = max(1.0, left.shape[1] / _MATCH_WIDTH)
+    found = []
+    for picture in (left, right):
+        grey = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+        if scale > 1:
+            grey = cv2.resize(grey, None, fx=1 / scale, fy=1 / scale, interpolation=cv2.INTER_AREA)
+        found.append(orb.detectAndCompute(grey, None))
+    (points, told), (other_points, other_told) = found
+    if not points or not other_points:
+        return Rows(np.empty(0), np.empty(0))
+    good = [match for match in matcher.match(told, other_told) if match.distance < _MAX_HAMMING]
+    a = np.array([points[match.queryIdx].pt for match in good], np.float64).reshape(-1, 2)
+    b = np.array([other_points[match.trainIdx].pt for match in good], np.float64).reshape(-1, 2)
+    offset = (b - a) * scale
+    return Rows(offset[:, 1], offset[:, 0])

@@ -1,0 +1,215 @@
+"""The perception node: frames in; depth, confidence and a local map out, or a diagnosis and silence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from perception_node.frames import Frame, Frames
+from perception_node.health import Health, Refused
+from perception_node.inputs import PICTURES, RGBD_DEPTH, Choice, Message
+from perception_node.local_map import LocalMapper
+from perception_node.messages import depth_outs, encode_disparity, encode_occupancy
+from perception_node.params import PerceptionParams
+from perception_node.pose import Poses
+from perception_node.sync import Side, Stamps, StereoSync
+from saccade.clock import SEC, TickGrid, nanoseconds
+from saccade.errors import DataError
+from saccade.inbox import Arrival
+from saccade.node import Out, Sample
+from saccade.stages import Stages
+from saccade.tf import TransformError
+from saccade.types import Depth
+from saccade.wire.convert import decode, decode_odom, encode_map, se3, stamp_ns
+from saccade.wire.diagnostics import Level
+
+_SIDES: tuple[Side, Side] = ("left", "right")
+_INFOS = ("left/camera_info", "right/camera_info", "rgbd/depth/camera_info")
+_STAGES = ("images", "sync", "calibration", "stereo", "map")
+
+
+class PerceptionNode:
+    """Stereo pairs or RGB-D depth to metric depth and a robot-centred map. Latest-only: what comes late is dropped.
+
+    Nothing is published of a frame that has a fault, so that whoever depends on it goes stale and stops; the fault is
+    in `diagnostics`. Everything carries the capture stamp of the left (or depth) picture.
+    """
+
+    name = "perception_node"
+    reads = frozenset(
+        {*(f"{side}/{name}" for side in _SIDES for name in PICTURES), *RGBD_DEPTH, *_INFOS, "odom", "tf", "tf_static"}
+    )
+    writes = frozenset(
+        {"disparity", "depth/image_rect", "depth/camera_info", "depth/confidence", "local_map", "occupancy"}
+        | {"diagnostics"}
+    )
+
+    def __init__(self, params: PerceptionParams | None = None) -> None:
+        self._params = params = params or PerceptionParams()
+        self.stages = Stages()
+        self._frames = Frames(params, self.stages)
+        self._poses = Poses(params.base_frame, params.map.odom_ahead_ms)
+        self._mapper = LocalMapper(params.map)
+        self._health = Health("perception", _STAGES)
+        self._sync: StereoSync[Message] = StereoSync(nanoseconds(params.sync.tolerance_ms / 1e3))
+        self._rgbd = Stamps()
+        self._source = Choice(("rgbd", "stereo"))
+        self._pictures = {side: Choice([f"{side}/{name}" for name in PICTURES]) for side in _SIDES}
+        self._depths = Choice(RGBD_DEPTH)
+        self._grid = TickGrid(SEC)
+        self._waiting: tuple[Depth, int] | None = None
+        """Depth that waits for odometry, and until when."""
+        self._frame_ns: int | None = None
+        self._occupancy_ns: int | None = None
+
+    def next_ns(self, now_ns: int) -> int:
+        """See `Node.next_ns`."""
+        tick_ns = self._grid.start(now_ns) if self._grid.next_ns is None else self._grid.next_ns
+        return tick_ns if self._waiting is None else min(tick_ns, self._waiting[1])
+
+    def on_sample(self, sample: Sample, now_ns: int) -> Iterable[Out]:
+        """See `Node.on_sample`."""
+        return self._guarded(self._handle(sample, now_ns), now_ns)
+
+    def on_tick(self, now_ns: int) -> Iterable[Out]:
+        """See `Node.on_tick`."""
+        outs = self._guarded(self._resume(now_ns), now_ns)
+        if self._grid.next_ns is None or now_ns >= self._grid.next_ns:
+            self._grid.advance(now_ns)
+            self._look_for_silence(now_ns)
+            outs += self._health.tick(now_ns)
+        return outs
+
+    def close(self) -> Iterable[Out]:
+        """See `Node.close`."""
+        self._frames.close()
+        return ()
+
+    def _guarded(self, work: Iterator[Out], now_ns: int) -> list[Out]:
+        outs: list[Out] = []
+        try:
+            outs.extend(work)
+        except Refused as fault:
+            self._health.refuse(fault)
+        return [*outs, *self._health.changes(now_ns)]
+
+    def _handle(self, sample: Sample, now_ns: int) -> Iterator[Out]:
+        source, _, rest = sample.topic.partition("/")
+        if sample.topic in _INFOS:
+            self._frames.cameras.put(sample.topic, sample.cdr)
+        elif sample.topic in RGBD_DEPTH:
+            yield from self._on_rgbd(Message(sample.topic, sample.cdr), now_ns)
+        elif rest:
+            side: Side = "left" if source == "left" else "right"
+            yield from self._on_picture(side, Message(sample.topic, sample.cdr), now_ns)
+        elif sample.topic == "odom":
+            yield from self._on_odom(sample, now_ns)
+        else:
+            self._on_tf(sample)
+
+    def _on_picture(self, side: Side, message: Message, now_ns: int) -> Iterator[Out]:
+        if not (self._source.takes("stereo", now_ns) and self._pictures[side].takes(message.topic, now_ns)):
+            return
+        arrival, pair = self._sync.put(side, _stamp_ns(message), now_ns, message)
+        self._accept(arrival, self._sync.stamps[side], message.topic, now_ns)
+        if pair:
+            yield from self._publish(self._frames.stereo(pair, self._poses.moving()), now_ns)
+
+    def _on_rgbd(self, message: Message, now_ns: int) -> Iterator[Out]:
+        if not (self._source.takes("rgbd", now_ns) and self._depths.takes(message.topic, now_ns)):
+            return
+        self._accept(self._rgbd.judge(_stamp_ns(message), now_ns), self._rgbd, message.topic, now_ns)
+        yield from self._publish(self._frames.rgbd(message), now_ns)
+
+    def _accept(self, arrival: Arrival, stamps: Stamps, topic: str, now_ns: int) -> None:
+        """Refuse a message whose stamp does not move forward."""
+        if arrival is Arrival.ACCEPTED:
+            return
+        if arrival is Arrival.CLOCK_BACK:
+            self._begin_anew()
+        if stamps.frozen(now_ns, self._stale_ns):
+            raise Refused("sync", "frozen stamps", f"stamps of {topic} stand still while messages keep coming")
+        raise Refused("sync", arrival.value, f"{topic}: {arrival.value}; the message is not used", Level.WARN)
+
+    def _publish(self, frame: Frame, now_ns: int) -> Iterator[Out]:
+        for stage in ("images", "sync", "calibration", "stereo"):
+            self._health.ok(stage)
+        self._frame_ns = now_ns
+        with self.stages.timed("encode"):
+            outs = list(depth_outs(frame.depth, self._params.depth))
+            if self._params.depth.publish_disparity and frame.pair is not None and frame.disparity is not None:
+                outs.append(Out("disparity", encode_disparity(frame.pair, frame.disparity, self._params.depth)))
+        yield from outs
+        if self._waiting:
+            self._health.counts["frames without map"] += 1
+        self._waiting = frame.depth, now_ns + nanoseconds(self._params.map.odom_wait_ms / 1e3)
+        yield from self._resume(now_ns)
+
+    def _resume(self, now_ns: int) -> Iterator[Out]:
+        """Put the waiting depth into the map once odometry has reached its stamp; give up when it does not come."""
+        if self._waiting is None:
+            return
+        depth, until_ns = self._waiting
+        if not self._poses.reach(depth.stamp_ns):
+            if now_ns >= until_ns:
+                self._waiting = None
+                raise Refused("map", "no odometry", self._poses.why_out_of_reach(depth.stamp_ns))
+            return
+        self._waiting = None
+        with self.stages.timed("map"):
+            try:
+                odom_frame, T_odom_from_base, T_base_from_cam = self._poses.at(depth.stamp_ns, depth.frame_id)
+            except TransformError as error:
+                raise Refused("map", "missing transform", str(error)) from error
+            grid = self._mapper.update(depth, T_odom_from_base, T_base_from_cam, odom_frame)
+            self._health.ok("map")
+            yield Out("local_map", encode_map(grid))
+        period_ns = nanoseconds(1 / self._params.map.occupancy_hz)
+        if self._occupancy_ns is None or not 0 <= now_ns - self._occupancy_ns < period_ns:
+            self._occupancy_ns = now_ns
+            yield Out("occupancy", encode_occupancy(grid))
+
+    def _on_odom(self, sample: Sample, now_ns: int) -> Iterator[Out]:
+        try:
+            state, child_frame = decode_odom(sample.cdr)
+        except DataError as error:
+            raise Refused("map", "unusable odometry", str(error)) from error
+        if not self._poses.put(state, child_frame):
+            self._begin_anew()
+        yield from self._resume(now_ns)
+
+    def _on_tf(self, sample: Sample) -> None:
+        try:
+            for link in decode(sample.topic, sample.cdr).transforms:
+                T = se3(link.transform.translation, link.transform.rotation)
+                if sample.topic == "tf_static":
+                    self._poses.tf.set_static(link.header.frame_id, link.child_frame_id, T)
+                elif link.child_frame_id != self._poses.child_frame:
+                    stamp = stamp_ns(link.header.stamp)
+                    self._poses.tf.add(link.header.frame_id, link.child_frame_id, stamp, T)
+        except DataError as error:
+            raise Refused("map", "unusable transform", str(error)) from error
+
+    def _begin_anew(self) -> None:
+        """The clock went back: what was known of the world belongs to another time."""
+        self._mapper.forget()
+        self._sync.forget()
+        self._waiting = None
+
+    def _look_for_silence(self, now_ns: int) -> None:
+        if self._frame_ns is None or now_ns - self._frame_ns > self._stale_ns:
+            if self._rgbd.newest_ns is not None:
+                why = ("pictures stopped", "no new depth image; is the camera still running?")
+            else:
+                why = self._sync.why_none(now_ns, self._stale_ns)
+            self._health.refuse(Refused("sync", *why))
+
+    @property
+    def _stale_ns(self) -> int:
+        return nanoseconds(self._params.monitor.stale_ms / 1e3)
+
+
+def _stamp_ns(message: Message) -> int:
+    try:
+        return stamp_ns(decode(message.topic, message.cdr).header.stamp)
+    except DataError as error:
+        raise Refused("images", "corrupt picture", f"{message.topic}: {error}") from error
