@@ -18,8 +18,8 @@ from saccade.report.svg import tag, text
 from saccade.report.words import number, outcome, share
 
 Stages = dict[str, dict[str, dict[str, float]]]
-_PLANS_SHOWN = 40
-"""At most this many plan versions are listed, the newest."""
+_PLANS_SHOWN, _STOPS_SHOWN = 40, 100
+"""At most so many are listed: the newest plans, the longest stops."""
 
 
 def write_report(
@@ -162,8 +162,9 @@ def _plans(summary: dict[str, Any]) -> str:
         ]
         for p in plans[-_PLANS_SHOWN:]
     ]  # fmt: skip
-    more = f"{len(plans) - _PLANS_SHOWN} earlier plans are in summary.json." if len(plans) > _PLANS_SHOWN else ""
-    return table(("plan", "epoch", "image at", "thought", "says"), rows, "nnnn") + (_none(more) if more else "")
+    left = len(plans) - len(rows)
+    more = _none(f"{left} earlier plans are in summary.json.") if left else ""
+    return table(("plan", "epoch", "image at", "thought", "says"), rows, "nnnn") + more
 
 
 def _timeline(run: Run, summary: dict[str, Any]) -> str:
@@ -204,11 +205,14 @@ def _latency(run: Run, summary: dict[str, Any]) -> str:
 def _stops(summary: dict[str, Any]) -> str:
     if not summary["stops"]:
         return _none("The gate never stopped the robot." if summary["verdicts"]["count"] else "No gate ran.")
+    longest = sorted(summary["stops"], key=lambda s: -s["duration_s"])[:_STOPS_SHOWN]
     rows = [
         [text(f"{s['start_s']:.2f} s"), text(f"{s['duration_s']:.2f} s"), text(s["ticks"]), text(s["reason"])]
-        for s in summary["stops"]
+        for s in sorted(longest, key=lambda s: s["start_s"])
     ]
-    return table(("begin", "lasted", "ticks", "reason"), rows, "nnn")
+    left = len(summary["stops"]) - len(longest)
+    more = _none(f"{left} shorter stops are in summary.json.") if left else ""
+    return table(("begin", "lasted", "ticks", "reason"), rows, "nnn") + more
 
 
 def _facts(facts: dict[str, str], summary: dict[str, Any]) -> str:

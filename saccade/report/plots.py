@@ -45,7 +45,8 @@ def timeline(run: Run, stops: list[dict[str, Any]]) -> str:
         if np.isfinite(ys).any():
             parts += _row(x, top, height, f"{name}\n{unit}", t_s, ys, requested)
             top += height + 16
-    shades = [_shade(x, stop, first, top - 16 - first) for stop in stops]
+    wide = (stop for stop in stops if x(stop["duration_s"]) - x(0.0) >= 0.5)
+    shades = [_shade(x, stop, first, top - 16 - first) for stop in wide]
     axis = [_time_tick(x, tick, first, top - 12) for tick in x.ticks(12)]
     hovers = _hovers(run.verdicts, t_s, x, first, top - 16 - first)
     return drawing(_WIDTH, top + 16, *shades, *axis, *parts, *hovers, label="timeline of verdicts")
