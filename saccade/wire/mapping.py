@@ -135,7 +135,7 @@ def _missing(chosen: dict[str, BagTopic]) -> Iterator[str]:
         camera for camera in ("left", "right", "rgbd/depth") if any(c.startswith(f"{camera}/im") for c in chosen)
     }
     if "rgbd/depth" not in cameras and cameras != {"left", "right"}:
-        seen = f"only the {cameras.pop()} camera" if cameras else "no camera"
+        seen = f"only the {min(cameras)} camera" if cameras else "no camera"
         yield f"There is {seen}: without a stereo pair or a depth image there will be no depth and no map."
     for camera in sorted(cameras):
         if f"{camera}/camera_info" not in chosen:

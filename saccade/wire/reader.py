@@ -142,10 +142,16 @@ class _Indexed:
                     yield Record(topic, stamp_ns, cdr)
         except Exception as error:  # rosbags and what it rests on raise many kinds
             self.problems.append(f"{self._path} cannot be read past log time {stamp_ns / SEC:.3f} s ({error}).")
-            for file in sorted(self._path.iterdir()) if self._path.is_dir() else [self._path]:
-                if file.suffix in SALVAGERS:
-                    rest = _Salvaged(file, "").records(wanted)
-                    yield from (record for record in rest if record.stamp_ns > stamp_ns)
+            yield from (record for record in self._rest(wanted) if record.stamp_ns > stamp_ns)
+
+    def _rest(self, wanted: Mapping[str, str]) -> Iterator[Record]:
+        """The whole recording again, without the help of an index."""
+        for file in sorted(self._path.iterdir()) if self._path.is_dir() else [self._path]:
+            if file.suffix in SALVAGERS:
+                try:
+                    yield from _Salvaged(file, "").records(wanted)
+                except DataError as error:
+                    self.problems.append(f"{error}.")
 
     def close(self) -> None:
         """See `Reader.close`."""

@@ -12,15 +12,17 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from mcap.exceptions import McapError
+from mcap.data_stream import ReadDataStream
+from mcap.opcode import Opcode
 from mcap.records import Channel, Chunk, McapRecord, Message, Schema
-from mcap.stream_reader import StreamReader, breakup_chunk
+from mcap.stream_reader import breakup_chunk
+from mcap.writer import MCAP0_MAGIC
 from rosbags.rosbag1.reader import Header, RecordType, decompressors, normalize, read_bytes, read_uint32
-from rosbags.rosbag1.reader import ReaderError as Ros1Error
 from rosbags.typesys.msg import normalize_msgtype
 
 _RECORD_LIMIT = 2**30
 """Bytes; a longer record is taken for a damaged length field."""
+_MCAP_FRAME = struct.Struct("<BQ")
 
 
 class Raw(NamedTuple):
@@ -62,28 +64,46 @@ def salvage_mcap(path: Path, problems: list[str]) -> Iterator[Raw]:
 
 
 def _mcap_records(path: Path, problems: list[str]) -> Iterator[McapRecord]:
+    """Schemas, channels and messages; those inside of a chunk by log time."""
     damaged = 0
     with path.open("rb") as file:
-        records = iter(StreamReader(file, emit_chunks=True, record_size_limit=_RECORD_LIMIT).records)
-        while True:
+        for opcode, body in _mcap_frames(file, path, problems):
             try:
-                record = next(records, None)
-            except (McapError, struct.error, ValueError) as error:
-                problems.append(f"{path} breaks off at byte {file.tell()} ({type(error).__name__}: {error}).")
-                break
-            if record is None:
-                break
-            if not isinstance(record, Chunk):
-                yield record
-                continue
-            try:
-                inside = breakup_chunk(record, validate_crc=True)
-            except Exception:  # whatever broken bytes lead the decompressors to
+                inside = _mcap_parse(opcode, body)
+            except Exception:  # whatever damaged bytes lead the parsers and decompressors to
                 damaged += 1
                 continue
             yield from sorted(inside, key=lambda r: r.log_time if isinstance(r, Message) else 0)
     if damaged:
-        problems.append(f"{path}: {damaged} damaged chunk(s) left out.")
+        problems.append(f"{path}: {damaged} damaged record(s) or chunk(s) left out.")
+
+
+def _mcap_frames(file: BinaryIO, path: Path, problems: list[str]) -> Iterator[tuple[int, bytes]]:
+    """Opcode and bytes of each whole record of the data section, without the summary."""
+    if file.read(len(MCAP0_MAGIC)) != MCAP0_MAGIC:
+        problems.append(f"{path} does not begin as an MCAP file.")
+        return
+    while header := file.read(_MCAP_FRAME.size):
+        start = file.tell() - len(header)
+        opcode, length = _MCAP_FRAME.unpack(header) if len(header) == _MCAP_FRAME.size else (0, _RECORD_LIMIT)
+        body = file.read(length) if length < _RECORD_LIMIT else b""
+        if len(body) < length:
+            problems.append(f"{path} breaks off in the record at byte {start}.")
+            return
+        if opcode in (Opcode.DATA_END, Opcode.FOOTER):
+            return
+        yield opcode, body
+
+
+def _mcap_parse(opcode: int, body: bytes) -> list[McapRecord]:
+    stream = ReadDataStream(BytesIO(body))
+    if opcode == Opcode.CHUNK:
+        return breakup_chunk(Chunk.read(stream), validate_crc=True)
+    if opcode == Opcode.SCHEMA:
+        return [Schema.read(stream)]
+    if opcode == Opcode.CHANNEL:
+        return [Channel.read(stream)]
+    return [Message.read(stream, len(body))] if opcode == Opcode.MESSAGE else []
 
 
 def salvage_bag(path: Path, problems: list[str]) -> Iterator[Raw]:
@@ -94,13 +114,27 @@ def salvage_bag(path: Path, problems: list[str]) -> Iterator[Raw]:
             problems.append(f"{path} begins with {magic[:20]!r}; expected a ROS 1 bag of format 2.0.")
             return
         connections: dict[int, tuple[str, str]] = {}
+        damaged = 0
         for header, data in _bag_records(file, path, problems):
-            conn = header.get_uint32("conn")
-            if header.get_uint8("op") == RecordType.CONNECTION:
-                type_ = Header.read(BytesIO(struct.pack("<I", len(data)) + data)).get_string("type")
-                connections[conn] = (normalize(header.get_string("topic")), normalize_msgtype(type_))
-            elif conn in connections:
-                yield Raw(*connections[conn], header.get_time("time"), data, True)
+            try:
+                raw = _bag_message(header, data, connections)
+            except Exception:  # whatever damaged bytes lead the parsers to
+                damaged += 1
+                continue
+            if raw is not None:
+                yield raw
+        if damaged:
+            problems.append(f"{path}: {damaged} damaged record(s) left out.")
+
+
+def _bag_message(header: Header, data: bytes, connections: dict[int, tuple[str, str]]) -> Raw | None:
+    """The message of a record, or None after taking note of a connection."""
+    conn = header.get_uint32("conn")
+    if header.get_uint8("op") == RecordType.MSGDATA:
+        return Raw(*connections[conn], header.get_time("time"), data, True)
+    type_ = Header.read(BytesIO(struct.pack("<I", len(data)) + data)).get_string("type")
+    connections[conn] = (normalize(header.get_string("topic")), normalize_msgtype(type_))
+    return None
 
 
 def _bag_records(file: BinaryIO, path: Path, problems: list[str]) -> Iterator[tuple[Header, bytes]]:
@@ -115,7 +149,7 @@ def _bag_records(file: BinaryIO, path: Path, problems: list[str]) -> Iterator[tu
             op, data = header.get_uint8("op"), read_bytes(file, read_uint32(file))
             if op == RecordType.CHUNK:
                 chunk = BytesIO(decompressors[header.get_string("compression")](data))
-        except (Ros1Error, KeyError, ValueError, OSError, RuntimeError) as error:
+        except Exception as error:  # whatever damaged bytes lead the parsers and decompressors to
             problems.append(f"{path} breaks off at byte {start} ({error}).")
             return
         if op == RecordType.CHUNK:
