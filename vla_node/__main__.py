@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from collections.abc import Sequence
 
@@ -15,26 +14,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--params", metavar="FILE", help="ROS parameter file; its section vla_node is read")
     args = parser.parse_args(argv)
 
+    from saccade import params
     from saccade.errors import SaccadeError
-    from saccade.node import run
-    from saccade.params import load
-    from saccade.wire.open import open_bus
+    from saccade.wire.live import serve
     from vla_node.node import VlaNode
     from vla_node.params import VlaParams
 
-    asked: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda got, _: asked.append(got))
     try:
-        node = VlaNode(load(VlaParams, args.params, "vla_node") if args.params else VlaParams())
-        bus = open_bus(args.bus, node.reads, node.writes)
+        serve(VlaNode(params.load(VlaParams, args.params, "vla_node") if args.params else VlaParams()), args.bus)
     except SaccadeError as error:
         sys.stderr.write(f"vla_node: {error}\n")
         return 2
-    try:
-        run([node], bus, stop=lambda: bool(asked))
-    finally:
-        bus.close()
     return 0
 
 
