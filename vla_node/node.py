@@ -78,7 +78,7 @@ class VlaNode:
                 return self._operator(bool(decode("operator_stop", sample.cdr).data), now_ns)
             self._judged(decode_verdict(sample.cdr), now_ns)
         except (DataError, ValueError) as error:
-            self._health.set("inputs", Level.ERROR, f"{sample.topic}: {error}")
+            self._senses.fault(sample, error)
         return ()
 
     def on_tick(self, now_ns: int) -> Iterable[Out]:
@@ -205,14 +205,12 @@ class VlaNode:
             self._worker.offer(Job(self._epochs.current, observe), now_ns)
 
     def _report(self, now_ns: int) -> None:
-        pilot, senses = self._pilot, self._senses
+        pilot = self._pilot
         plan_age_ms = round((now_ns - pilot.plan.obs_stamp_ns) / 1e6) if pilot.plan else -1
         level = Level.WARN if pilot.why and self._active else Level.OK
         self._health.set(
             "policy", level, pilot.why or "following", plan_age_ms=plan_age_ms, planner_busy=self._worker.busy,
             ticks_missed=self._ticks.missed,
         )  # fmt: skip
-        if senses.faults:
-            self._health.set("inputs", Level.ERROR, "; ".join(f"{k}: {v}" for k, v in sorted(senses.faults.items())))
-        else:
-            self._health.set("inputs", Level.OK, "all readable")
+        faults = self._senses.faults(now_ns)
+        self._health.set("inputs", Level.ERROR if faults else Level.OK, "; ".join(faults) or "all readable")

@@ -15,8 +15,8 @@ from vla_node.embodiments.base import BaseLimits, Embodiment
 from vla_node.rollout import Motion, Style, at_end, brake, follow, step
 from vla_node.track import Track
 
-_ASIDE_M = (0.0, 0.25, -0.25, 0.5, -0.5)
-_PACES = (1.0, 0.5, 0.25)
+_VARIANTS = ((1.0, 0.3), (1.0, -0.3), (0.4, 0.0), (0.4, 0.3), (0.4, -0.3))
+"""(pace, metres to the left of the path) tried where the plain pursuit is not clear."""
 _SEE_MORE_M = 0.03
 """A robot that stands closer than it should may move if that brings it at least this much more clearance."""
 
@@ -60,15 +60,14 @@ class Policy:
             return plain
         best, best_score = None, 0.05
         begin = track.nearest(motion.x, motion.y)
-        for pace in _PACES:
-            for aside_m in _ASIDE_M:
-                motions = roll(aside_m=aside_m, pace=pace)
-                clearance = self._clear(motion, motions, grid)
-                if clearance is not None:
-                    progress = track.nearest(motions[-1].x, motions[-1].y, begin) - begin
-                    score = progress + 0.3 * min(clearance, 0.6)
-                    if score > best_score + 1e-9 and progress > 0.01:
-                        best, best_score = motions, score
+        for pace, aside_m in _VARIANTS:
+            motions = roll(aside_m=aside_m, pace=pace)
+            clearance = self._clear(motion, motions, grid)
+            if clearance is not None:
+                progress = track.nearest(motions[-1].x, motions[-1].y, begin) - begin
+                score = progress + 0.3 * min(clearance, 0.6)
+                if score > best_score + 1e-9 and progress > 0.01:
+                    best, best_score = motions, score
         return best or roll(pace=0.0)
 
     def _steady(self, motion: Motion, values: F64, grid: LocalMap, left_s: float) -> list[Motion] | None:

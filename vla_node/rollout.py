@@ -48,10 +48,12 @@ class Style:
 
 def approach(value: float, rate: float, target: float, rate_max: float, jerk: float, dt: float) -> tuple[float, float]:
     """Move `value` towards `target` within a rate and a change of rate; (value, rate) after `dt` seconds."""
-    error, notch = target - value, jerk * dt
-    # The largest rate from which steps of `notch` lead down to zero just as the target is met.
-    bound = min(rate_max, math.sqrt(notch * notch / 4.0 + 2.0 * jerk * abs(error)) - notch / 2.0)
-    wanted = math.copysign(min(bound, abs(error) / dt), error)
+    notch = jerk * dt
+    # The largest rate from which steps of `notch` lead down to zero just as the target is met: k whole ones and a rest.
+    notches = abs(target - value) / (notch * dt)
+    k = math.floor((math.sqrt(1.0 + 8.0 * notches) - 1.0) / 2.0)
+    bound = min(rate_max, notch * (notches + k * (k + 1) / 2) / (k + 1))
+    wanted = math.copysign(bound, target - value)
     rate = min(rate + notch, max(rate - notch, wanted))
     after = value + rate * dt
     if value > 0.0 > after or value < 0.0 < after:

@@ -15,6 +15,8 @@ HEADING_M = 0.02
 BLIND_M = 0.8
 """Up to here in front of the robot the floor is below the camera's view: unknown does not yet mean unexplored."""
 LOOK_M = 3.0
+LEAST_M = 0.75
+"""A way that is free for less is none: its first half metre may count as free only because the robot stands there."""
 SPREAD_RAD = tuple(math.radians(a) for a in (0, 10, -10, 20, -20, 35, -35, 50, -50, 65, -65))
 
 
@@ -52,12 +54,12 @@ def free_behind(obs: Observation, distance_m: float, radius_m: float) -> bool:
 
 
 def open_way(obs: Observation, radius_m: float) -> F64 | None:
-    """Waypoints (2, 3) along the freest direction that is nearly ahead; None when none is free for half a metre."""
+    """Waypoints (2, 3) along the freest direction that is nearly ahead; None when none is free for LEAST_M."""
     assert obs.grid is not None
     pose = obs.state.T_odom_from_body
     costs = cost_map(obs.grid, pose.t[:2], radius_m)
     along = np.arange(0.0, LOOK_M, costs.resolution_m)
-    best, best_score = None, 0.5
+    best, best_score = None, LEAST_M - 0.05
     for turn in SPREAD_RAD:
         direction = np.array([math.cos(pose.yaw + turn), math.sin(pose.yaw + turn)])
         points = pose.t[:2] + along[:, None] * direction

@@ -37,11 +37,11 @@ BODY = "base_link"
 
 
 class Senses:
-    """Takes samples as they come. A message that cannot be used is counted and named in `faults`, never raised."""
+    """Takes samples as they come. A message that cannot be used is named in `faults`, never raised."""
 
     def __init__(self) -> None:
         self.inbox = Inbox()
-        self.faults: dict[str, str] = {}
+        self._faults: dict[str, tuple[int, str]] = {}
         self.jumped = False
         self._tf = TfBuffer()
         self._pictures: OrderedDict[int, Sample] = OrderedDict()
@@ -49,13 +49,19 @@ class Senses:
     def take(self, sample: Sample) -> Arrival | None:
         """Take one sample on one of SENSES; what became of it, or None when it could not be read."""
         try:
-            arrival = self._take(sample)
+            return self._take(sample)
         except DataError as error:
-            self.faults[sample.topic] = str(error)
+            self.fault(sample, error)
             return None
-        if arrival is Arrival.ACCEPTED:
-            self.faults.pop(sample.topic, None)
-        return arrival
+
+    def fault(self, sample: Sample, error: Exception) -> None:
+        """Note that a message could not be used."""
+        self._faults[sample.topic] = (sample.stamp_ns, named(sample.topic, error))
+
+    def faults(self, now_ns: int) -> list[str]:
+        """What could not be used within the last second, by topic."""
+        self._faults = {topic: fault for topic, fault in self._faults.items() if now_ns - fault[0] < SEC}
+        return [text for _, (_, text) in sorted(self._faults.items())]
 
     def _take(self, sample: Sample) -> Arrival:
         name, cdr = sample.topic, sample.cdr
@@ -160,14 +166,22 @@ class Senses:
 def _look(bare: Observation, picture: Sample, depth: Sample, camera: Pinhole, T_odom_from_cam: SE3) -> Observation:
     """The observation with its pictures decoded, or blind if they are corrupt."""
     try:
-        image = decode_image(picture.topic, picture.cdr)
-        _, _, depth_m = decode_depth(depth.topic, depth.cdr)
+        topic = picture.topic
+        image = decode_image(topic, picture.cdr)
+        topic = depth.topic
+        _, _, depth_m = decode_depth(topic, depth.cdr)
     except DataError as error:
-        return replace(bare, blind=str(error))
+        return replace(bare, blind=named(topic, error))
     if depth_m.shape != (camera.height, camera.width):
         size = f"{camera.width}x{camera.height}"
         return replace(bare, blind=f"depth of shape {depth_m.shape} but its camera_info says {size}")
     return replace(bare, image=image, depth_m=depth_m, camera=camera, T_odom_from_cam=T_odom_from_cam)
+
+
+def named(topic: str, error: Exception) -> str:
+    """An error's text that begins with the topic."""
+    text = str(error)
+    return text if text.startswith(topic) else f"{topic}: {text}"
 
 
 def peek_header(sample: Sample) -> tuple[int, str]:

@@ -27,7 +27,7 @@ class Memory:
         self._notes: dict[GoTo, str] = {}
 
     def look(self, observation: Observation, targets: Iterable[GoTo]) -> None:
-        """Search the observation's picture for each target; does nothing when it is blind. `mono` is set if it is grey."""
+        """Search the observation's picture for each target, unless it is blind; `mono` says whether it was grey."""
         image, camera, T = observation.image, observation.camera, observation.T_odom_from_cam
         if image is None or camera is None or T is None:
             return

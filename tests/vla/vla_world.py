@@ -16,7 +16,14 @@ from saccade.stages import Stages
 from saccade.types import CameraModel, Image, LocalMap, RobotState
 from saccade.wire.codec import codec
 from saccade.wire.convert import (
-    decode_chunk, decode_plan, encode_camera, encode_map, encode_odom, encode_text, header, pose_msg,
+    decode_chunk,
+    decode_plan,
+    encode_camera,
+    encode_map,
+    encode_odom,
+    encode_text,
+    header,
+    pose_msg,
 )  # fmt: skip
 from saccade.wire.images import encode_depth, encode_image
 from saccade.wire.virtual import VirtualBus
@@ -41,28 +48,33 @@ class Box:
     rgb: tuple[int, int, int]
 
 
-def render(T_odom_from_cam: SE3, boxes: Iterable[Box], camera: Pinhole = CAMERA):
-    """(rgb (H, W, 3) uint8, depth (H, W) float32): shaded boxes on a grey floor, by intersecting rays."""
-    v, u = np.mgrid[0 : camera.height, 0 : camera.width].astype(np.float64)
-    rays = camera.unproject(np.stack([u, v], -1), np.ones_like(u)) @ T_odom_from_cam.R.T
-    eye = T_odom_from_cam.t
-    depth = np.full(u.shape, np.inf)
-    rgb = np.full((*u.shape, 3), 150, np.uint8)
+_V, _U = np.mgrid[0 : CAMERA.height, 0 : CAMERA.width]
+_RAYS = np.moveaxis(CAMERA.unproject(np.stack([_U, _V], -1), np.ones(_U.shape)), -1, 0).reshape(3, -1)
+_SHADE = np.array([1.0, 0.7, 0.9])
+
+
+def render(T_odom_from_cam: SE3, boxes: Iterable[Box]):
+    """(rgb (H, W, 3) uint8, depth (H, W) float32) of shaded boxes on a grey floor, by intersecting rays."""
+    rays, eye = (T_odom_from_cam.R @ _RAYS).astype(np.float32), T_odom_from_cam.t.astype(np.float32)
+    depth = np.full(rays.shape[1], np.inf, np.float32)
+    rgb = np.full((rays.shape[1], 3), 150, np.uint8)
     with np.errstate(divide="ignore", invalid="ignore"):
-        floor = -eye[2] / rays[..., 2]
+        inverse = 1.0 / rays
+        floor = -eye[2] * inverse[2]
         hit = (floor > 0) & (floor < 12)
         depth[hit], rgb[hit] = floor[hit], (110, 108, 105)
         for box in boxes:
-            low = np.array([box.x - box.half_x, box.y - box.half_y, 0.0])
-            high = np.array([box.x + box.half_x, box.y + box.half_y, box.height])
-            a, b = (low - eye) / rays, (high - eye) / rays
+            low = np.array([box.x - box.half_x, box.y - box.half_y, 0.0], np.float32) - eye
+            high = np.array([box.x + box.half_x, box.y + box.half_y, box.height], np.float32) - eye
+            a, b = low[:, None] * inverse, high[:, None] * inverse
             enter, leave = np.minimum(a, b), np.maximum(a, b)
-            near, far = enter.max(-1), leave.min(-1)
-            hit = (near < far) & (near > 0.05) & (near < depth)
-            shade = np.array([1.0, 0.7, 0.9])[enter.argmax(-1)]
+            near = np.maximum(np.maximum(enter[0], enter[1]), enter[2])
+            far = np.minimum(np.minimum(leave[0], leave[1]), leave[2])
+            hit = np.flatnonzero((near < far) & (near > 0.05) & (near < depth))
             depth[hit] = near[hit]
-            rgb[hit] = (np.array(box.rgb) * shade[hit][:, None]).astype(np.uint8)
-    return rgb, np.where(np.isfinite(depth), depth, np.nan).astype(np.float32)
+            rgb[hit] = np.array(box.rgb) * _SHADE[enter[:, hit].argmax(0)][:, None]
+    depth[np.isinf(depth)] = np.nan
+    return rgb.reshape(CAMERA.height, CAMERA.width, 3), depth.reshape(CAMERA.height, CAMERA.width)
 
 
 def chart(stamp_ns: int, x: float, y: float, boxes: Iterable[Box], size_m: float = 8.0, cell_m: float = 0.05):
@@ -109,7 +121,7 @@ class World:
         self.trail: list[tuple[int, float, float, float, float, float]] = []
         self._end_ns = START_NS + round(until_s * SEC)
         self._now_ns = START_NS
-        self._chunk = None
+        self.chunk = None
         self._queue = sorted(
             [Sample("tf_static", START_NS, static_tf()), *script], key=lambda s: s.stamp_ns
         )  # fmt: skip
@@ -152,8 +164,8 @@ class World:
         while self._now_ns < to_ns:
             until = min(to_ns, self._now_ns + 10 * MS)
             dt = (until - self._now_ns) / SEC
-            action = self._chunk.at(self._now_ns) if self._chunk else None
-            self.v, self.w = (float(action[0]), float(action[2])) if action is not None else (0.0, 0.0)
+            action = self.chunk.at(self._now_ns) if self.chunk else None
+            self.v, self.w = (float(action[0]), float(action[1])) if action is not None else (0.0, 0.0)
             self.yaw += self.w * dt
             self.x += self.v * dt * math.cos(self.yaw)
             self.y += self.v * dt * math.sin(self.yaw)
@@ -162,7 +174,7 @@ class World:
 
     def heard(self, topic, cdr, now_ns):
         if topic == "chunk":
-            self._chunk = decode_chunk(cdr)
+            self.chunk = decode_chunk(cdr)
 
     def close(self):
         pass

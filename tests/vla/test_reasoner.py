@@ -1,0 +1,189 @@
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from vla_world import BLUE, CAMERA, RED, T_BODY_FROM_CAM, Box, chart, render
+
+from saccade.clock import SEC
+from saccade.geometry import SE3
+from saccade.types import Image, LocalMap, PlanKind, RobotState
+from vla_node.planner import Observation, Reasoner
+from vla_node.reasoner import EmbeddedReasoner
+
+BOX = Box(3.0, 0.5, 0.2, 0.2, 0.5, RED)
+
+
+def see(t_s, instruction, x=0.0, y=0.0, yaw=0.0, boxes=(BOX,), epoch=1, v=0.0, **changes):
+    pose = SE3.from_rpy(0, 0, yaw, (x, y, 0.0))
+    T_odom_from_cam = pose @ T_BODY_FROM_CAM
+    rgb, depth_m = render(T_odom_from_cam, boxes)
+    stamp = round(t_s * SEC)
+    state = RobotState(stamp, "odom", pose, np.array([v, 0, 0, 0, 0, 0]))
+    observation = Observation(
+        stamp, epoch, instruction, state, SE3.identity(), Image(stamp, "left_optical", rgb), depth_m, CAMERA,
+        T_odom_from_cam, chart(stamp, x, y, boxes), "", 0,
+    )  # fmt: skip
+    return replace(observation, **changes)
+
+
+@pytest.fixture
+def reasoner() -> Reasoner:
+    return EmbeddedReasoner(radius_m=0.4, standoff_m=0.6)
+
+
+def end(plan):
+    """Last point and heading of a plan's waypoints."""
+    (x0, y0, _), (x1, y1, _) = plan.waypoints[-2:]
+    return x1, y1, math.atan2(y1 - y0, x1 - x0)
+
+
+def test_an_object_in_sight_is_driven_up_to_and_faced(reasoner):
+    plan = reasoner.plan(see(1, "go to the red box"))
+    assert plan.kind is PlanKind.WAYPOINTS
+    assert plan.final
+    x, y, yaw = end(plan)
+    assert 0.5 <= math.hypot(3.0 - 0.2 - x, 0.5 - y) <= 1.0
+    assert yaw == pytest.approx(math.atan2(0.5 - y, 3.0 - x), abs=0.1)
+    assert plan.obs_stamp_ns == SEC
+    assert plan.frame_id == "odom"
+
+
+def test_steps_follow_one_another_and_the_end_is_said(reasoner):
+    text = "go to the red box, then come back"
+    assert not reasoner.plan(see(1, text)).final
+    back = reasoner.plan(see(5, text, x=2.15, y=0.4, yaw=0.15))
+    assert back.final
+    assert end(back) == pytest.approx((0.02, 0.0, 0.0), abs=1e-6)
+    moving = reasoner.plan(see(9, text, x=0.1, v=0.4))
+    assert moving.kind is PlanKind.WAYPOINTS, "it must stand before it says that it has arrived"
+    done = reasoner.plan(see(10, text))
+    assert done.kind is PlanKind.STOP
+    assert done.final
+    assert done.text == f"done: {text}"
+
+
+def test_what_is_not_in_sight_is_looked_for_by_turning_once_around(reasoner):
+    text = "go to the red box"
+    for k in range(7):
+        plan = reasoner.plan(see(k, text, yaw=0.9 * k, boxes=()))
+        assert plan.kind is PlanKind.WAYPOINTS
+        assert np.ptp(plan.waypoints[:, :2], axis=0).max() <= 0.021, "in place"
+        assert 0.5 < math.remainder(end(plan)[2] - 0.9 * k, math.tau) < math.pi - 0.5, "always to the left"
+    plan = reasoner.plan(see(8, text, yaw=6.3, boxes=()))
+    assert plan.kind is PlanKind.STOP
+    assert plan.final
+    assert "not found after a full turn" in plan.text
+
+
+def test_what_was_seen_is_remembered(reasoner):
+    text = "go to the red box"
+    seen = reasoner.plan(see(1, text))
+    away = reasoner.plan(see(2, text, yaw=3.0))
+    assert end(away)[:2] == pytest.approx(end(seen)[:2], abs=0.15)
+
+
+def test_of_two_alike_the_nearest_is_taken_and_it_says_so(reasoner):
+    boxes = (BOX, Box(2.0, -0.6, 0.15, 0.15, 0.4, RED))
+    plan = reasoner.plan(see(1, "go to the red box", boxes=boxes))
+    assert "among 2" in plan.text
+    assert end(plan)[1] < 0.2
+    kept = reasoner.plan(see(2, "go to the red box", boxes=(BOX,)))
+    assert end(kept)[1] < 0.2, "the choice stands when it is out of sight"
+
+
+def test_a_box_is_no_ball(reasoner):
+    plan = reasoner.plan(see(1, "go to the red ball"))
+    assert "looking for it" in plan.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [({"image": None, "depth_m": None, "camera": None, "blind": "tf missing"}, "tf missing"), ({"grid": None}, "map")],
+)
+def test_missing_senses_stop_with_the_reason_and_may_come_back(reasoner, changes, word):
+    plan = reasoner.plan(see(1, "go to the red box", **changes))
+    assert plan.kind is PlanKind.STOP
+    assert not plan.final
+    assert word in plan.text
+    assert reasoner.plan(see(2, "go to the red box")).kind is PlanKind.WAYPOINTS
+
+
+def test_grey_pictures_cannot_show_colours(reasoner):
+    grey = Image(0, "left_optical", np.full((120, 160), 90, np.uint8))
+    plan = reasoner.plan(see(1, "go to the red box", image=grey))
+    assert plan.kind is PlanKind.STOP
+    assert plan.final
+    assert "grey" in plan.text
+
+
+def test_no_way_is_said(reasoner):
+    fence = [Box(1.5, 0, 0.1, 4.1, 0.1, BLUE)]
+    plan = reasoner.plan(see(1, "go forward 3 m", boxes=fence))
+    assert plan.kind is PlanKind.STOP
+    assert "no path" in plan.text
+
+
+def test_a_straight_drive_is_no_long_way_round(reasoner):
+    fence = [Box(1.5, 0, 0.1, 2.5, 0.1, BLUE)]
+    assert reasoner.plan(see(1, "go forward 3 m", boxes=fence)).kind is PlanKind.STOP
+    assert reasoner.plan(see(1, "go to the red box", boxes=[*fence, BOX], epoch=2)).kind is PlanKind.WAYPOINTS
+
+
+def test_turns_are_counted_beyond_half_a_turn(reasoner):
+    text = "turn right 270 degrees"
+    for k, yaw in enumerate((0.0, -1.5, -3.0, -4.5)):
+        plan = reasoner.plan(see(k, text, yaw=yaw))
+        assert plan.kind is PlanKind.WAYPOINTS
+        assert math.remainder(end(plan)[2] - yaw, math.tau) < 0, "always to the right"
+    assert reasoner.plan(see(5, text, yaw=-1.5 * math.pi)).text.startswith("done")
+
+
+def test_waiting_lasts_as_long_as_it_was_told(reasoner):
+    first = reasoner.plan(see(10, "wait two seconds"))
+    assert first.kind is PlanKind.STOP
+    assert not first.final
+    assert first.valid_for_ns == 2 * SEC
+    assert reasoner.plan(see(11.9, "wait two seconds")).valid_for_ns == pytest.approx(0.1 * SEC)
+    assert reasoner.plan(see(12, "wait two seconds")).final
+
+
+def test_backing_up_needs_floor_that_is_known_to_be_free(reasoner):
+    plan = reasoner.plan(see(1, "back up 50 cm"))
+    assert plan.kind is PlanKind.VELOCITY
+    np.testing.assert_array_equal(plan.values, [-0.2, 0, 0])
+    assert plan.valid_for_ns == 2.5 * SEC
+    assert reasoner.plan(see(4, "back up 50 cm", x=-0.49)).final
+    blocked = reasoner.plan(see(1, "back up 50 cm", boxes=[Box(-0.9, 0, 0.2, 0.5, 1, BLUE)], epoch=2))
+    assert blocked.kind is PlanKind.STOP
+    unknown = LocalMap(0, "odom", 0.1, (-4, -4), np.full((80, 80), -1, np.int8), np.zeros((80, 80), np.float32))
+    assert reasoner.plan(see(1, "back up 50 cm", grid=unknown, epoch=3)).kind is PlanKind.STOP
+
+
+def test_exploring_goes_where_it_is_free(reasoner):
+    plan = reasoner.plan(see(1, "explore", boxes=()))
+    assert end(plan)[:2] == pytest.approx((3.0, 0.0), abs=0.2)
+    aside = reasoner.plan(see(2, "explore", boxes=[Box(1.2, -1.0, 0.1, 1.4, 1, BLUE)]))
+    assert end(aside)[1] > 0.5
+    cage = [Box(0.8, 0, 0.1, 4, 1, BLUE), Box(0, 0.8, 4, 0.1, 1, BLUE), Box(0, -0.8, 4, 0.1, 1, BLUE)]
+    assert reasoner.plan(see(3, "explore", boxes=cage)).kind is PlanKind.STOP
+
+
+def test_a_new_epoch_begins_the_instruction_anew(reasoner):
+    assert reasoner.plan(see(1, "wait 1 s")).kind is PlanKind.STOP
+    assert reasoner.plan(see(3, "wait 1 s")).final
+    assert not reasoner.plan(see(4, "wait 1 s", epoch=2)).final
+
+
+def test_what_is_not_understood_is_a_stop(reasoner):
+    plan = reasoner.plan(see(1, "fetch me a coffee"))
+    assert plan.kind is PlanKind.STOP
+    assert plan.final
+    assert plan.text == reasoner.refuses("fetch me a coffee") != ""
+    assert reasoner.refuses("stop") == ""
+
+
+def test_held_by_the_gate_just_before_the_object_it_has_arrived(reasoner):
+    near = {"x": 1.95, "y": 0.35, "yaw": 0.14}
+    assert not reasoner.plan(see(1, "go to the red box", **near)).text.startswith("done")
+    assert reasoner.plan(see(3, "go to the red box", held_ns=2 * SEC, **near)).text.startswith("done")
