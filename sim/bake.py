@@ -50,6 +50,7 @@ class Atlas:
         return self.picture[bottom : bottom + round(height * PPM), left : left + round(width * PPM)]
 
 
+@np.errstate(divide="ignore", invalid="ignore")
 def bake(layout: Layout) -> Atlas:
     """Paint and light the charts of a layout; the same seed gives the same picture."""
     rng = np.random.default_rng((layout.seed, 1))

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import importlib
 import math
+import os
+import sys
 from typing import Any
 
 import cv2
@@ -65,20 +67,33 @@ class GlRenderer:
 
 
 def _context(width: int, height: int) -> Any:
-    """A current OpenGL context from the first backend that works; ConfigError says what to install."""
+    """A current OpenGL context from the first backend that works; ConfigError says what to install.
+
+    MuJoCo's C library asks the environment which backend it is, so it is told there.
+    """
     reasons = []
     for backend in _BACKENDS:
+        os.environ["MUJOCO_GL"] = backend
         try:
             context = importlib.import_module(f"mujoco.{backend}").GLContext(width, height)
             context.make_current()
         except Exception as error:  # whatever the driver stack of this machine leads to
             reasons.append(f"{backend}: {type(error).__name__}: {error}")
+            _forget_backend()
         else:
             return context
     raise ConfigError(
         f"renderer=mujoco needs OpenGL without a display ({'; '.join(reasons)}). "
         "Install one of: apt install libegl1 libgl1-mesa-dri, or apt install libosmesa6; or take renderer=soft"
     )
+
+
+def _forget_backend() -> None:
+    """Let the next backend choose: PyOpenGL binds to one platform at its first import, by a variable MuJoCo sets."""
+    for variable in ("MUJOCO_GL", "PYOPENGL_PLATFORM"):
+        os.environ.pop(variable, None)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "OpenGL"]:
+        del sys.modules[name]
 
 
 def _model(atlas: Atlas, camera: Pinhole) -> mujoco.MjModel:

@@ -55,7 +55,7 @@ def mjcf(layout: Layout) -> str:
     """MJCF text; geoms of obstacles are named after their thing or wall."""
     x, y, _ = layout.start.t
     robot = _ROBOT.format(x=x, y=y, yaw=layout.start.yaw)
-    floor = '<geom name="floor" type="plane" size="4 3 1"/>'
+    floor = '<geom name="floor" type="plane" size="1 1 1"/>'
     return f"{_HEAD}<worldbody>{floor}{_walls()}{''.join(map(_thing, layout.things))}{robot}</worldbody>{_TAIL}"
 
 

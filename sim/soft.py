@@ -34,10 +34,10 @@ class SoftRenderer:
         self._a = ((np.arange(camera.width) - camera.cx) / camera.fx).astype(np.float32)[None]
         self._b = ((np.arange(camera.height) - camera.cy) / camera.fy).astype(np.float32)[:, None]
 
+    @np.errstate(divide="ignore", invalid="ignore")
     def render(self, T_world_from_cam: SE3) -> tuple[U8, F32]:
         """(rgb (H, W, 3) uint8, depth (H, W) float32 in metres along the optical axis)."""
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            rgb, depth_m, chart = self._cast(T_world_from_cam)
+        rgb, depth_m, chart = self._cast(T_world_from_cam)
         _soften_edges(rgb, chart)
         return rgb, depth_m
 
