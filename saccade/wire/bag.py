@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 from urllib.parse import parse_qsl
 
 from saccade.clock import MS, SEC
 from saccade.errors import ConfigError, DataError, choices
 from saccade.node import Sample
 from saccade.topics import topic
-from saccade.wire.codec import codec
-from saccade.wire.convert import Cdr, decode_odom, decode_transforms, encode_transforms, stamp_ns
+from saccade.wire.convert import Cdr, decode, decode_odom, decode_transforms, encode_transforms, stamp_ns
 from saccade.wire.frames import Frames, Link, OdomRewriter, arrange
 from saccade.wire.mapping import Mapping as TopicMapping
 from saccade.wire.mapping import choose, read_mapping_file
 from saccade.wire.reader import Record, open_reader
 from saccade.wire.virtual import VirtualBus
 
+T = TypeVar("T")
 _CAMERAS = ("rgbd/depth/image", "left/image", "rgbd/color/image")
 """Beginnings of the topics whose frames must be tied to base_link, the one to rely on first."""
-_FIRST_ODOMETRY = 20
-"""How many messages tell whether a velocity is recorded."""
+_FIRST = 20
+"""How many messages of a topic are looked at before playing."""
 _FUTURE_NS = 100 * MS
 
 
@@ -81,38 +82,41 @@ class Recording:
         """Release the files; sources of this recording end."""
         self._reader.close()
 
-    def _records(self, name: str, at_most: int | None = None) -> Iterator[Record]:
-        """The first messages of one canonical topic."""
-        b = self.mapping.topics.get(name)
-        return islice(self._reader.records({b.topic: b.type}), at_most) if b else iter(())
-
     def _look(self) -> Frames:
         """Look at the first messages: frames, fixed transforms, whether velocity is recorded, how old stamps are."""
-        links: list[Link] = []
-        for record in self._records("tf_static"):
-            links += [(parent, child, T) for _, parent, child, T in decode_transforms(record.cdr)]
-        cameras = [n for prefix in _CAMERAS for n in self.mapping.topics if n.startswith(prefix)]
-        headers = [
-            header for name in cameras for record in self._records(name, 1) if (header := self._header(name, record))
-        ]
-        odom = []
-        for i, record in enumerate(self._records("odom", _FIRST_ODOMETRY)):
-            odom.append(decode_odom(record.cdr))
-            if i == 0:
-                self._header("odom", record)
-        return arrange(odom, [header.frame_id for header in headers], links, self.mapping.file)
+        fixed = self._first("tf_static", decode_transforms, None)
+        links: list[Link] = [link[1:] for _, transforms in fixed for link in transforms]
+        cameras: list[str] = []
+        for name in (n for prefix in _CAMERAS for n in self.mapping.topics if n.startswith(prefix)):
+            for record, msg in islice(self._first(name, partial(decode, name), _FIRST), 1):
+                self._judge_stamp(name, record, stamp_ns(msg.header.stamp))
+                cameras.append(msg.header.frame_id)
+        odom = list(self._first("odom", decode_odom, _FIRST))
+        for record, (state, _) in odom[:1]:
+            self._judge_stamp("odom", record, state.stamp_ns)
+        return arrange([state_and_child for _, state_and_child in odom], cameras, links, self.mapping.file)
 
-    def _header(self, name: str, record: Record) -> Any:
-        """The header of a message; says in `problems` when its stamp is no good for telling how old the data is."""
-        header = codec().decode(topic(name).type, record.cdr).header
-        age_ns, stale_ns = record.stamp_ns - stamp_ns(header.stamp), topic(name).stale_ns
+    def _first(self, name: str, decoder: Callable[[Cdr], T], at_most: int | None) -> Iterator[tuple[Record, T]]:
+        """The first messages of one canonical topic, without those that are corrupt, which is said."""
+        b = self.mapping.topics.get(name)
+        corrupt = 0
+        for record in islice(self._reader.records({b.topic: b.type}), at_most) if b else ():
+            try:
+                yield record, decoder(record.cdr)
+            except DataError as error:
+                corrupt += 1
+                if corrupt == 1:
+                    self._problems.append(f"{name} holds corrupt messages, the first of them because {error}.")
+
+    def _judge_stamp(self, name: str, record: Record, header_stamp_ns: int) -> None:
+        """Say in `problems` when a header stamp is no good for telling how old the data is."""
+        age_ns, stale_ns = record.stamp_ns - header_stamp_ns, topic(name).stale_ns
         if age_ns > stale_ns or age_ns < -_FUTURE_NS:
             self._problems.append(
                 f"{name} arrived {age_ns / SEC:.3f} s after its header stamp, which is outside of "
                 f"{-_FUTURE_NS / SEC:.1f} to {stale_ns / SEC:.1f} s: the gate will hold the robot. "
                 f"Record with the clocks of sensors and recorder synchronised."
             )
-        return header
 
     def _samples(self, only: frozenset[str]) -> Iterator[Sample]:
         names: dict[str, list[str]] = {}
