@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+import cv2
+import numpy as np
+
 from perception_node.calibration import Rig, check_size, depth_camera, stereo_rig
 from perception_node.rectify import Rectifier
 from saccade.errors import CalibrationError, DataError
@@ -52,11 +55,9 @@ class Cameras:
         kind = "image_rect" if rectified else "image_raw"
         for side, info, picture in (("left", LEFT, left), ("right", RIGHT, right)):
             check_size(f"{side}/{kind}", info, picture.data.shape, camera.width, camera.height)
-        if left.data.shape != right.data.shape:
-            raise CalibrationError(
-                f"one of left/{kind} and right/{kind} is grey, the other in colour; expected one kind"
-            )
         a, b = left.data, right.data
+        if a.ndim != b.ndim:  # a colour camera beside a grey one: matched as grey
+            a, b = (p if p.ndim == 2 else np.asarray(cv2.cvtColor(p, cv2.COLOR_RGB2GRAY), np.uint8) for p in (a, b))
         if not rectified:
             rectify_a, rectify_b = self._once("rectifiers", self._rectifiers)
             a, b = rectify_a(a), rectify_b(b)
