@@ -10,7 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from saccade.errors import SaccadeError
+from saccade.errors import DataError, SaccadeError
 
 EXAMPLES = """examples:
   saccade replay drive.mcap                          # one recording, into out/replay/drive/
@@ -21,6 +21,9 @@ EXAMPLES = """examples:
   saccade replay drive.mcap --mapping my_robot.yaml  # when topics have unusual names
 """
 _DEFAULT_INSTRUCTION = "drive forward"
+AUTO = "auto"
+CAR_M_S = 3.0
+"""A recording that moves faster than this was made by a vehicle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "recordings", nargs="+", type=Path, metavar="RECORDING", help="rosbag2 (MCAP, SQLite) or ROS 1 bag"
     )
     parser.add_argument("--out", type=Path, help="folder to write (default out/replay; one subfolder each for several)")
-    parser.add_argument("--robot", default="replay", help="name in config/robots or a YAML file (default: replay)")
+    parser.add_argument("--robot", default=AUTO, help="name in config/robots or a YAML file (default: by its speed)")
     parser.add_argument("--only", choices=["perception", "all"], default="all", help="which nodes to run")
     parser.add_argument("--instruction", default=_DEFAULT_INSTRUCTION, help="given unless the recording holds one")
     parser.add_argument("--mapping", type=Path, help="YAML that says which topic is which")
@@ -132,30 +135,57 @@ def _attempt(job: Job) -> tuple[str, str]:
 
 def _replay(job: Job) -> str:
     from saccade.cli.progress import Bar
-    from saccade.cli.session import fresh_folder, run_session
+    from saccade.cli.session import fresh_folder, replay_params, run_session
     from saccade.report.table import result_table
     from saccade.wire.bag import open_recording
     from saccade.wire.inject import InjectSource, parse_faults
     from saccade.wire.virtual import Source
 
-    recording = open_recording(job.recording, job.mapping)
-    lines = [f"{job.recording}", str(recording.mapping), *(f"! {problem}" for problem in recording.problems)]
+    robot, why = (job.robot, "asked for") if job.robot != AUTO else choose_robot(job.recording, job.mapping)
+    recording = open_recording(job.recording, job.mapping, replay_params(robot).camera_height_m)
+    lines = [f"{job.recording}", str(recording.mapping), f"robot: {robot} ({why})"]
+    lines += [f"! {problem}" for problem in recording.problems]
     bag = recording.source()
     faults = parse_faults(job.inject)
     source: Source = InjectSource(bag, faults, job.seed) if faults else bag
     told = "instruction" in recording.mapping.topics
     with Bar(job.recording.stem, bag.start_ns, bag.end_ns, shown=job.live) as bar:
         result = run_session(
-            source, job.robot, fresh_folder(job.out), only="perception" if job.only == "perception" else "all",
+            source, robot, fresh_folder(job.out), only="perception" if job.only == "perception" else "all",
             instruction=None if told or job.only == "perception" else job.instruction, keep_inputs=job.keep_inputs,
-            pace=job.pace, progress=bar, facts=_facts(job), inputs=job.recording,
+            pace=job.pace, progress=bar, facts=_facts(job, robot), inputs=job.recording,
         )  # fmt: skip
     late = [f"! {problem}" for problem in recording.problems if f"! {problem}" not in lines]
     return "\n".join([*lines, *late, result_table(result.summary, result.stages, result.files)]) + "\n"
 
 
-def _facts(job: Job) -> dict[str, str]:
-    facts = {"source": f"recording {job.recording.name}", "robot": job.robot, "bus": "virtual time"}
+def choose_robot(path: Path, mapping: Path | None) -> tuple[str, str]:
+    """(robot file's name, why) by how fast the recording moves: `car` or `walker`."""
+    import numpy as np
+
+    from saccade.node import NEVER_NS, BusEnd
+    from saccade.wire.bag import open_recording
+    from saccade.wire.convert import decode_odom
+    from saccade.wire.virtual import VirtualBus
+
+    recording = open_recording(path, mapping)
+    speeds_m_s = [0.0]
+    bus = VirtualBus(recording.source({"odom"}))
+    try:
+        while (sample := bus.recv(NEVER_NS)) is not None:
+            if sample.topic == "odom":
+                speeds_m_s.append(float(np.linalg.norm(decode_odom(sample.cdr)[0].twist[:3])))
+    except (BusEnd, DataError):
+        pass
+    finally:
+        bus.close()
+        recording.close()
+    typical_m_s = float(np.median(speeds_m_s))
+    return "car" if typical_m_s > CAR_M_S else "walker", f"it moves at {typical_m_s:.1f} m/s"
+
+
+def _facts(job: Job, robot: str) -> dict[str, str]:
+    facts = {"source": f"recording {job.recording.name}", "robot": robot, "bus": "virtual time"}
     if job.inject:
         facts["injected faults"] = f"{job.inject} (seed {job.seed})"
     facts["cores"] = str(os.cpu_count())

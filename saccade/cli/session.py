@@ -12,11 +12,6 @@ from typing import Any, Literal
 
 from perception_node.node import PerceptionNode
 from perception_node.params import PerceptionParams
-from safety_node.node import SafetyNode
-from safety_node.params import SafetyParams
-from vla_node.node import VlaNode
-from vla_node.params import VlaParams
-
 from saccade import params
 from saccade.clock import SEC, nanoseconds, perf_ns, seconds
 from saccade.errors import ConfigError, choices
@@ -28,6 +23,10 @@ from saccade.topics import TOPICS, Role
 from saccade.wire.convert import encode_text
 from saccade.wire.record import Recorder
 from saccade.wire.virtual import Source, VirtualBus
+from safety_node.node import SafetyNode
+from safety_node.params import SafetyParams
+from vla_node.node import VlaNode
+from vla_node.params import VlaParams
 
 Only = Literal["perception", "all"]
 Progress = Callable[[int], None]
@@ -35,10 +34,14 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class ReplayParams:
-    """How long work takes on virtual time: seconds from a node's input to its output, the same in every run."""
+    """How long work takes on virtual time: seconds from a node's input to its output, the same in every run.
+
+    `camera_height_m` above the ground is assumed where neither a recording nor its mapping file tells.
+    """
 
     perception_latency_s: float = 0.04
     policy_latency_s: float = 0.002
+    camera_height_m: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +81,14 @@ def make_nodes(robot: str, only: Only = "all") -> list[Node]:
     return [perception, VlaNode(vla), SafetyNode(params.load(SafetyParams, path, "safety_node"))]
 
 
+def replay_params(robot: str) -> ReplayParams:
+    """The `replay` section of a robot file."""
+    return params.load(ReplayParams, robot_file(robot), "replay")
+
+
 def modelled_latency(robot: str, nodes: Iterable[Node]) -> dict[str, int]:
     """Topic -> ns that its message takes on virtual time, from the robot file's `replay` section."""
-    replay = params.load(ReplayParams, robot_file(robot), "replay")
+    replay = replay_params(robot)
     per_node = {"perception_node": replay.perception_latency_s, "vla_node": replay.policy_latency_s}
     return {topic: nanoseconds(per_node[node.name]) for node in nodes if node.name in per_node for topic in node.writes}
 

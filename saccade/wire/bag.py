@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -28,9 +29,12 @@ _FIRST = 20
 _FUTURE_NS = 100 * MS
 
 
-def open_recording(path: Path | str, mapping: Path | None = None) -> Recording:
-    """Open a recording and decide what to play; see `Recording`. DataError or ConfigError when it cannot be used."""
-    return Recording(Path(path), mapping)
+def open_recording(path: Path | str, mapping: Path | None = None, camera_height_m: float | None = None) -> Recording:
+    """Open a recording and decide what to play; see `Recording`. DataError or ConfigError when it cannot be used.
+
+    `camera_height_m` above the ground is used where neither the recording nor the mapping file tells.
+    """
+    return Recording(Path(path), mapping, camera_height_m)
 
 
 def open_bag(
@@ -54,8 +58,10 @@ def open_bag(
 class Recording:
     """A recording that can be played, any number of times. Print `mapping` to see what is played and assumed."""
 
-    def __init__(self, path: Path, mapping: Path | None = None) -> None:
+    def __init__(self, path: Path, mapping: Path | None = None, camera_height_m: float | None = None) -> None:
         file = read_mapping_file(mapping)
+        if file.camera_height_m is None:
+            file = replace(file, camera_height_m=camera_height_m)
         self._reader = open_reader(path)
         self._problems: list[str] = []
         try:
