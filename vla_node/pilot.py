@@ -17,8 +17,8 @@ from vla_node.rollout import Motion, Style
 from vla_node.track import Track
 
 _EMBODIMENTS = {"diff_drive": DIFF_DRIVE}
-_MISMATCH_V, _MISMATCH_W = 0.3, 0.8
-"""Where the odometry's speeds differ this much from the requested ones, the request was not carried out."""
+_MISMATCH = 0.4
+"""Where the odometry's speeds differ by this share of the limits from those requested, the request was not carried out."""
 
 
 class Pilot:
@@ -33,7 +33,7 @@ class Pilot:
         )  # fmt: skip
         self._executor = Executor(scheduler(params.executor.scheduler, params.executor.ensemble_m), dt_ns)
         self._dt_ns = dt_ns
-        self._epoch, self._announced = 0, True
+        self._epoch = 0
         self._last: ActionChunk | None = None
         self._track: Track | None = None
         self.plan: Plan | None = None
@@ -42,7 +42,7 @@ class Pilot:
 
     def begin(self, epoch: int) -> None:
         """Forget the plan; what was still to be executed is void."""
-        self._epoch, self._announced = epoch, False
+        self._epoch = epoch
         self.plan, self._track, self.arrived = None, None, False
         self._executor.begin(epoch)
 
@@ -53,7 +53,7 @@ class Pilot:
         self._track = Track(plan.waypoints) if usable else None
 
     def act(self, now_ns: int, odom: Reading, grid: Reading, held: bool) -> ActionChunk | None:
-        """The chunk to publish now; None when there is neither a plan to follow nor a motion or an epoch to end.
+        """The chunk to publish now; None when nobody told the robot anything, or nothing holds any more.
 
         `held` says that the gate stands the robot still, whatever is requested.
         """
@@ -88,8 +88,8 @@ class Pilot:
 
     def _brake(self, now_ns: int, t0_ns: int, grid: Reading, motion: Motion) -> ActionChunk | None:
         plan = self.plan
-        stopping = plan is not None and plan.kind is PlanKind.STOP
-        if not stopping and self._announced and not self._moving(t0_ns):
+        stand = plan.kind is PlanKind.STOP if plan else self._epoch > 0  # so too while the first plan is thought about
+        if not stand and not self._moving(t0_ns):
             return None
         stamp_ns = grid.stamp_ns if grid.fresh else t0_ns
         chunk = self._policy.brake(t0_ns, stamp_ns, plan.id if plan else 0, self._epoch, motion)
@@ -99,7 +99,6 @@ class Pilot:
     def _publish(self, chunk: ActionChunk, now_ns: int) -> ActionChunk | None:
         if not self._executor.offer(replace(chunk, epoch=self._epoch), now_ns):
             return None
-        self._announced = True
         self._last = self._executor.output(now_ns)
         return self._last
 
@@ -123,7 +122,9 @@ class Pilot:
         if before is None:
             return pose
         v, w = float(before[axes.forward]), float(before[axes.turn])
-        if odom.fresh and (abs(v - pose.v) > _MISMATCH_V or abs(w - pose.w) > _MISMATCH_W):
+        limits = self._policy.limits
+        off = max(abs(v - pose.v) / limits.v_m_s, abs(w - pose.w) / limits.w_rad_s)
+        if odom.fresh and off > _MISMATCH:
             return pose
         if after is None:
             return pose._replace(v=v, w=w)

@@ -15,8 +15,8 @@ from vla_node.embodiments.base import BaseLimits, Embodiment
 from vla_node.rollout import Motion, Style, at_end, brake, follow, step
 from vla_node.track import Track
 
-_VARIANTS = ((1.0, 0.3), (1.0, -0.3), (0.4, 0.0), (0.4, 0.3), (0.4, -0.3))
-"""(pace, metres to the left of the path) tried where the plain pursuit is not clear."""
+_VARIANTS = ((1.0, 1.2), (1.0, -1.2), (0.4, 0.0), (0.4, 1.2), (0.4, -1.2))
+"""(pace, robot radii to the left of the path) tried where the plain pursuit is not clear."""
 _SEE_MORE_M = 0.03
 """A robot that stands closer than it should may move if that brings it at least this much more clearance."""
 
@@ -60,8 +60,8 @@ class Policy:
             return plain
         best, best_score = None, 0.05
         begin = track.nearest(motion.x, motion.y)
-        for pace, aside_m in _VARIANTS:
-            motions = roll(aside_m=aside_m, pace=pace)
+        for pace, aside in _VARIANTS:
+            motions = roll(aside_m=aside * self.limits.radius_m, pace=pace)
             clearance = self._clear(motion, motions, grid)
             if clearance is not None:
                 progress = track.nearest(motions[-1].x, motions[-1].y, begin) - begin

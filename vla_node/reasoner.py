@@ -95,7 +95,9 @@ class EmbeddedReasoner:
         turned = abs(wrap_angle(bearing - obs.state.T_odom_from_body.yaw)) < FACING_RAD
         if turned and _standing(obs) and (left_m < ARRIVED_M or (left_m < HELD_SHORT_M and obs.held_ns)):
             return None
-        text = f"{mission.label()}: {left_m:.1f} m to go, {mission.memory.describe(step)}"
+        text = f"{mission.label()}: {max(0.0, left_m):.1f} m to go, {mission.memory.describe(step)}"
+        if left_m < ARRIVED_M and _standing(obs):
+            return _face(obs, mission, bearing, text, last=_last(mission))
         return self._follow(obs, mission, target.centre, reach_m, None, text, target.confidence)
 
     def _search(self, step: GoTo, obs: Observation, mission: _Mission, progress: _Progress) -> Plan:

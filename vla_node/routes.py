@@ -12,11 +12,9 @@ from vla_node.search import cost_map, find_path
 
 HEADING_M = 0.02
 """Length of the last segment that only carries a heading."""
-BLIND_M = 0.8
-"""Up to here in front of the robot the floor is below the camera's view: unknown does not yet mean unexplored."""
-LOOK_M = 3.0
-LEAST_M = 0.75
-"""A way that is free for less is none: its first half metre may count as free only because the robot stands there."""
+LOOK_RADII, LEAST_RADII, BLIND_RADII = 8.0, 2.0, 2.0
+"""How far to look for a free way, what is too short to be one, and up to where unknown does not yet mean unexplored
+(the floor right in front of the robot is below the camera's view), in radii of the robot with its margin."""
 SPREAD_RAD = tuple(math.radians(a) for a in (0, 10, -10, 20, -20, 35, -35, 50, -50, 65, -65))
 
 
@@ -54,18 +52,19 @@ def free_behind(obs: Observation, distance_m: float, radius_m: float) -> bool:
 
 
 def open_way(obs: Observation, radius_m: float) -> F64 | None:
-    """Waypoints (2, 3) along the freest direction that is nearly ahead; None when none is free for LEAST_M."""
+    """Waypoints (2, 3) along the freest direction that is nearly ahead; None when none is long enough."""
     assert obs.grid is not None
     pose = obs.state.T_odom_from_body
     costs = cost_map(obs.grid, pose.t[:2], radius_m)
-    along = np.arange(0.0, LOOK_M, costs.resolution_m)
-    best, best_score = None, LEAST_M - 0.05
+    look_m = LOOK_RADII * radius_m
+    along = np.arange(0.0, look_m, costs.resolution_m)
+    best, best_score = None, LEAST_RADII * radius_m - 0.05
     for turn in SPREAD_RAD:
         direction = np.array([math.cos(pose.yaw + turn), math.sin(pose.yaw + turn)])
         points = pose.t[:2] + along[:, None] * direction
         cost, unknown = costs.at(points)
-        blocked = np.isinf(cost) | (unknown & (along > BLIND_M))
-        free_m = float(along[np.argmax(blocked)]) if blocked.any() else LOOK_M
+        blocked = np.isinf(cost) | (unknown & (along > BLIND_RADII * radius_m))
+        free_m = float(along[np.argmax(blocked)]) if blocked.any() else look_m
         score = free_m * math.cos(turn)
         if score > best_score + 0.05:
             best, best_score = np.array([*(pose.t[:2] + free_m * direction), pose.t[2]]), score
