@@ -124,6 +124,14 @@ IMU /zed/zed_node/imu/data
             {"left/image_rect": "/left/image_rect", "right/image_rect": "/right/image_rect"},
         ),
         (
+            "I /left/image_raw\nI /right/image_raw\nC /left/image_rect/compressed\nC /right/image_rect/compressed\n"
+            "I /left/image_rect_mask\nI /right/image_rect_mask",
+            {
+                "left/image_rect/compressed": "/left/image_rect/compressed",
+                "right/image_rect/compressed": "/right/image_rect/compressed",
+            },
+        ),
+        (
             "I /odom_left/image\nO /odometry/filtered\nO /wheel/odom",
             {"left/image_raw": "/odom_left/image", "odom": "/odometry/filtered"},
         ),
