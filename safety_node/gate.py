@@ -34,7 +34,7 @@ class Inputs:
     epoch: int
     operator_stop: bool
     last: F64
-    fault: str = ""
+    fault: str
 
 
 class Gate:
@@ -46,7 +46,7 @@ class Gate:
         self._max = np.array(limits.max_speed)
         self._accel_step = np.array(limits.max_accel) * seconds(TICK_NS)
         self._brake_step = np.array(limits.max_brake) * seconds(TICK_NS)
-        self._ratios = np.linspace(1.0, 0.0, RATIOS + 1)[:, None]
+        self._ratios = np.linspace(1.0, 0.0, RATIOS + 1)
 
     def decide(self, inputs: Inputs, now_ns: int) -> Verdict:
         """The verdict for this tick: `granted` is finite and within limits whatever the inputs are, and a stop zero."""
@@ -113,7 +113,7 @@ class Gate:
 
     def _toward(self, target: F64, last: F64) -> tuple[F64, str]:
         """As far on the straight line from the last command to the target as one tick's rates allow."""
-        slower = (np.abs(target) < np.abs(last)) | (target * last < 0)
+        slower = target * last < last * last
         # A tick that brakes through zero may not gain more on the other side than one that starts at zero.
         room = np.where(slower, np.minimum(self._brake_step, np.abs(last) + self._accel_step), self._accel_step)
         share, axis = self._share(np.abs(target - last), room)
@@ -129,20 +129,21 @@ class Gate:
         if "local_map" not in limits.required:
             return 1.0, np.nan, ""
         need_m, odom, grid = limits.radius_m + limits.margin_m, inputs.readings["odom"], inputs.readings["local_map"]
-        full, stop = self._motion.nearest(command * ratios[[0, -1]], odom, grid)
+        full, stop = self._motion.nearest(np.outer(ratios[[0, -1]], command), odom, grid)
         if min(full, stop) >= need_m:
             return 1.0, float(full) - limits.radius_m, ""
         tight = stop < need_m
         if tight:
             ratios = ratios * self._share(np.abs(command), limits.escape_fraction * self._max)[0]
-        near = self._motion.nearest(command * ratios, odom, grid)
+        commands = np.outer(ratios, command)
+        near = self._motion.nearest(commands, odom, grid)
         enough = near >= (near[-1] - SLACK_M if tight else need_m)
         if tight:
-            resting = self._motion.nearest(command * ratios, odom, grid, from_rest=True)
+            resting = self._motion.nearest(commands, odom, grid, from_rest=True)
             enough &= resting >= resting[-1]
             if resting[-1] == 0.0 and self._motion.translates(command):  # on unknown ground no way is known to lead out
                 enough[:-1] = False
         i = int(np.argmax(enough))  # the first that is; the full stop, the last one, always is
-        ratio, clearance_m = float(ratios[i, 0]), float(near[i]) - limits.radius_m
+        ratio, clearance_m = float(ratios[i]), float(near[i]) - limits.radius_m
         note = f"clearance {clearance_m:.2f} m{' inside the margin' if tight else ''}"
         return ratio, clearance_m, note if ratio < 1.0 else ""

@@ -53,10 +53,10 @@ class Limits:
             values = getattr(self, key)
             if len(values) != len(self.axes):
                 raise ValueError(f"{key} has {len(values)} numbers for {len(self.axes)} axes; expected one an axis")
-            for axis, value in zip(self.axes, values, strict=True):
-                _check(f"{key} of {axis}", value, 0.0, math.inf)
-        _check("radius_m", self.radius_m, 0.0, math.inf)
-        _check("margin_m", self.margin_m, 0.0, math.inf)
+            for i, axis in enumerate(self.axes):
+                _check(f"{key} of {axis}", values[i])
+        _check("radius_m", self.radius_m)
+        _check("margin_m", self.margin_m)
         if not seconds(TICK_NS) <= self.reaction_s < math.inf:
             raise ValueError(f"reaction_s is {self.reaction_s}; expected at least one tick, {seconds(TICK_NS)} s")
         if not 0.0 < self.escape_fraction <= 1.0:
@@ -82,6 +82,6 @@ class Limits:
         return {name: round(stale_s * SEC) for name, stale_s in self.required.items()}
 
 
-def _check(key: str, value: float, above: float, below: float) -> None:
-    if not above < value < below:
+def _check(key: str, value: float) -> None:
+    if not 0.0 < value < math.inf:
         raise ValueError(f"{key} is {value}; expected a positive, finite number")

@@ -63,10 +63,10 @@ class Motion:
         furthest: an axis that is to go faster does so at once, one that is to go slower keeps `twist` (d,) for `lag_s`
         and then slows down by its braking limit.
         """
-        speed, asked, brake = np.abs(twist), np.abs(commands), self._brake
-        total_s = hold_s + float((np.maximum(speed, asked) / brake).max())
+        brake = self._brake
+        total_s = hold_s + float((np.maximum(np.abs(twist), np.abs(commands)) / brake).max())
         t = total_s * self._middle
-        slower = ((asked < speed) | (commands * twist < 0))[:, None, :]
+        slower = (commands * twist < twist * twist)[:, None, :]
         change = np.where(slower, brake * np.maximum(np.minimum(t, hold_s) - lag_s, 0.0), np.inf)
         held = twist + np.minimum(np.maximum(commands[:, None, :] - twist, -change), change)
         left = np.maximum(np.abs(held) - brake * np.maximum(t - hold_s, 0.0), 0.0)
@@ -80,7 +80,7 @@ def clearance_at(grid: LocalMap, points: C128) -> F64:
     and not in steps, because the gate has to tell whether a motion of millimetres makes things worse.
     """
     height, width = grid.clearance_m.shape
-    if height < 2 or width < 2:
+    if min(height, width) < 2:
         return np.zeros(points.shape)
     cells = (points - complex(*grid.origin_m)) / grid.resolution_m - (0.5 + 0.5j)
     inside = (cells.real >= 0) & (cells.real < width - 1) & (cells.imag >= 0) & (cells.imag < height - 1)
@@ -93,4 +93,4 @@ def clearance_at(grid: LocalMap, points: C128) -> F64:
     low = low_left + right * (low_right - low_left)
     high = up_left + right * (up_right - up_left)
     between = low + up * (high - low)
-    return np.where(inside & (between > 0.0), between, 0.0)
+    return np.where(inside, np.fmax(between, 0.0), 0.0)

@@ -1,5 +1,203 @@
-"""Mutates the gate's sources one operator at a time."""
-from types import SimpleNamespace
+"""Mutates the gate's sources, one operator, sign, constant or statement at a time, and sees whether a check notices.
+
+Run by test_mutation.py; by hand: `python tests/safety/mutation.py [FILE...]` prints the survivors.
+"""
+
+from __future__ import annotations
+
+import ast
 import importlib
-def load(changed=None):
-    return SimpleNamespace(**{n: importlib.import_module(f"safety_node.{n}") for n in ("limits","motion","gate","node")})
+import itertools
+import multiprocessing
+import signal
+import sys
+import types
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOM = Path(__file__).parents[2] / "safety_node"
+FILES = ("limits", "motion", "gate", "node")
+CONTRACTS = ("limits", "requests", "clearance", "node")
+TIMEOUT_S = 60
+
+_COMPARE: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
+    ast.Lt: (ast.LtE, ast.GtE), ast.LtE: (ast.Lt, ast.Gt), ast.Gt: (ast.GtE, ast.LtE), ast.GtE: (ast.Gt, ast.Lt),
+    ast.Eq: (ast.NotEq,), ast.NotEq: (ast.Eq,), ast.Is: (ast.IsNot,), ast.IsNot: (ast.Is,),
+    ast.In: (ast.NotIn,), ast.NotIn: (ast.In,),
+}  # fmt: skip
+_BINARY: dict[type[ast.operator], type[ast.operator]] = {
+    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult,
+    ast.BitOr: ast.BitAnd, ast.BitAnd: ast.BitOr,
+}  # fmt: skip
+_NAMES = {
+    "min": "max", "max": "min", "minimum": "maximum", "maximum": "minimum", "any": "all", "all": "any",
+    "argmax": "argmin", "argmin": "argmax", "real": "imag", "imag": "real", "zeros": "ones", "inf": "nan",
+    "abs": "asarray",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change: where it is and what it reads like; `number` finds it again in its file."""
+
+    file: str
+    number: int
+    line: int
+    scope: str
+    before: str
+    after: str
+
+    def __str__(self) -> str:
+        return f"safety_node/{self.file}.py:{self.line} in {self.scope}: {self.before}  ->  {self.after}"
+
+
+Apply = Callable[[], None]
+
+
+def _variants(node: ast.AST) -> Iterator[Apply]:
+    """In-place changes of one node, each undone by throwing its tree away."""
+    if isinstance(node, ast.Compare):
+        for i, op in enumerate(node.ops):
+            for other in _COMPARE[type(op)]:
+                yield lambda i=i, other=other: node.ops.__setitem__(i, other())
+    elif isinstance(node, ast.BinOp | ast.AugAssign) and type(node.op) in _BINARY:
+        yield lambda: setattr(node, "op", _BINARY[type(node.op)]())
+    elif isinstance(node, ast.BoolOp):
+        yield lambda: setattr(node, "op", ast.Or() if isinstance(node.op, ast.And) else ast.And())
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        yield lambda: setattr(node, "op", ast.UAdd())
+    elif isinstance(node, ast.UnaryOp):
+        yield lambda: setattr(node, "operand", ast.UnaryOp(ast.Not(), node.operand))
+    elif isinstance(node, ast.Constant):
+        for value in _other_values(node.value):
+            yield lambda value=value: setattr(node, "value", value)
+    elif isinstance(node, ast.Attribute) and node.attr in _NAMES:
+        yield lambda: setattr(node, "attr", _NAMES[node.attr])
+    elif isinstance(node, ast.Name) and node.id in _NAMES:
+        yield lambda: setattr(node, "id", _NAMES[node.id])
+    elif isinstance(node, ast.If | ast.IfExp):
+        yield lambda: setattr(node, "test", ast.UnaryOp(ast.Not(), node.test))
+    elif isinstance(node, ast.comprehension) and node.ifs:
+        yield lambda: setattr(node, "ifs", [ast.UnaryOp(ast.Not(), node.ifs[0])])
+    elif isinstance(node, ast.Raise):
+        yield lambda: setattr(node, "exc", ast.Name("NotImplementedError", ast.Load()))
+    elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        yield lambda: setattr(node, "value", ast.Constant(None))
+
+
+def _other_values(value: object) -> tuple[object, ...]:
+    if isinstance(value, bool):
+        return (not value,)
+    if isinstance(value, int):
+        return (value + 1, value - 1)
+    if isinstance(value, float):
+        return (value + 1.0, -value, value * 2.0) if value else (1.0, -1.0)
+    if isinstance(value, str) and " " not in value:  # prose may read as it likes
+        return (value + "_",)
+    return ()
+
+
+def _sites(tree: ast.AST, scope: str = "module") -> Iterator[tuple[str, ast.AST]]:
+    """(scope, node) of all that runs: no docstrings, annotations, imports, decorators, reasons' wording."""
+    for name, value in ast.iter_fields(tree):
+        if name in ("annotation", "returns", "decorator_list", "bases"):
+            continue
+        for child in value if isinstance(value, list) else [value]:
+            if not isinstance(child, ast.AST) or isinstance(child, ast.JoinedStr | ast.Import | ast.ImportFrom):
+                continue
+            if isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant):
+                continue
+            inner = child.name if isinstance(child, ast.FunctionDef | ast.ClassDef) else scope
+            yield inner, child
+            yield from _sites(child, inner)
+
+
+def mutants(file: str, first: int = 0, step: int = 1) -> Iterator[tuple[Mutant, ast.Module]]:
+    """Every `step`-th mutant of a file from the `first` on, with its tree."""
+    source = (ROOM / f"{file}.py").read_text()
+    number = 0
+    for position, (scope, site) in enumerate(_sites(ast.parse(source))):
+        for variant in range(len(list(_variants(site)))):
+            if number % step == first:
+                tree = ast.parse(source)
+                node = next(itertools.islice(_sites(tree), position, None))[1]
+                before = _text(node)
+                list(_variants(node))[variant]()
+                line = getattr(site, "lineno", 0)
+                yield Mutant(file, number, line, scope, before, _text(node)), ast.fix_missing_locations(tree)
+            number += 1
+
+
+def _text(node: ast.AST) -> str:
+    if isinstance(node, ast.If | ast.While):
+        return f"if {ast.unparse(node.test)}"
+    if isinstance(node, ast.comprehension):
+        return f"for {ast.unparse(node.target)} in ... if {ast.unparse(node.ifs[0])}"
+    return ast.unparse(node)
+
+
+def load(changed: dict[str, ast.Module] | None = None) -> types.SimpleNamespace:
+    """The room's modules, freshly executed, some from changed trees; nothing of them stays importable."""
+    fresh: dict[str, types.ModuleType] = {}
+    saved = {name: sys.modules.get(f"safety_node.{name}") for name in FILES}
+    try:
+        for name in FILES:
+            path = ROOM / f"{name}.py"
+            module = types.ModuleType(f"safety_node.{name}")
+            module.__file__ = str(path)
+            sys.modules[module.__name__] = fresh[name] = module
+            tree = (changed or {}).get(name) or ast.parse(path.read_text())
+            exec(compile(tree, str(path), "exec"), module.__dict__)
+    finally:
+        for name, module_or_none in saved.items():
+            if module_or_none is None:
+                sys.modules.pop(f"safety_node.{name}", None)
+            else:
+                sys.modules[f"safety_node.{name}"] = module_or_none
+    return types.SimpleNamespace(**fresh)
+
+
+def checks(first: str = "") -> list[Callable[[types.SimpleNamespace], None]]:
+    """All contracts' checks, those of the named contract before the others."""
+    ordered = sorted(CONTRACTS, key=lambda name: name != first)
+    contracts = [importlib.import_module(f"contract_{name}") for name in ordered]
+    return [value for module in contracts for name, value in vars(module).items() if name.startswith("check_")]
+
+
+def killed_by(mutant: Mutant, tree: ast.Module) -> str | None:
+    """The name of the first check that notices the mutant, or None."""
+    warnings.simplefilter("ignore")
+    signal.alarm(TIMEOUT_S)  # a mutant that hangs ends its worker, and the run with it
+    try:
+        modules = load({mutant.file: tree})
+    except Exception:
+        return "import"
+    for check in checks({"gate": "requests", "motion": "clearance"}.get(mutant.file, mutant.file)):
+        try:
+            check(modules)
+        except Exception:
+            return check.__name__
+    return None
+
+
+def _work(file: str, first: int, step: int) -> list[tuple[Mutant, str | None]]:
+    return [(mutant, killed_by(mutant, tree)) for mutant, tree in mutants(file, first, step)]
+
+
+def run(files: tuple[str, ...] = FILES, workers: int = 2) -> list[tuple[Mutant, str | None]]:
+    """All mutants of the files with the check that killed each, None for a survivor."""
+    slices = 2 * workers
+    jobs = [(file, first, slices) for file in files for first in range(slices)]
+    with multiprocessing.get_context("fork").Pool(workers) as pool:
+        return sorted(
+            (result for part in pool.starmap(_work, jobs, chunksize=1) for result in part),
+            key=lambda result: (result[0].file, result[0].number),
+        )
+
+
+if __name__ == "__main__":
+    results = run(tuple(sys.argv[1:]) or FILES)
+    survivors = [mutant for mutant, killer in results if killer is None]
+    print(*survivors, f"{len(results)} mutants, {len(survivors)} survived", sep="\n")

@@ -85,9 +85,7 @@ def chunk_of(action: object, now_ns: int, *, epoch: int = 1, axes: tuple[str, ..
     return ActionChunk(now_ns - 50 * MS, now_ns, 50 * MS, axes, actions, 7, epoch)
 
 
-def inputs_of(
-    action: object, now_ns: int, last: object, odom: RobotState, grid: LocalMap, **changes: object
-) -> Inputs:
+def inputs_of(action: object, now_ns: int, last: object, odom: RobotState, grid: LocalMap, **changes: object) -> Inputs:
     """Fresh inputs around one requested action."""
     chunk = chunk_of(action, now_ns)
     readings = {
@@ -95,7 +93,14 @@ def inputs_of(
         "odom": fresh("odom", odom, odom.stamp_ns, now_ns),
         "local_map": fresh("local_map", grid, grid.stamp_ns, now_ns),
     }
-    fields = {"readings": readings, "chunk": chunk, "epoch": 1, "operator_stop": False, "last": np.asarray(last, float)}
+    fields = {
+        "readings": readings,
+        "chunk": chunk,
+        "epoch": 1,
+        "operator_stop": False,
+        "last": np.asarray(last, float),
+        "fault": "",
+    }
     return Inputs(**{**fields, **changes})  # type: ignore[arg-type]
 
 
