@@ -151,7 +151,7 @@ class _Indexed:
                 try:
                     yield from _Salvaged(file, "").records(wanted)
                 except DataError as error:
-                    self.problems.append(f"{error}.")
+                    self.problems.append(f"{str(error).rstrip('.')}.")
 
     def close(self) -> None:
         """See `Reader.close`."""
@@ -203,7 +203,7 @@ class _Joined:
             try:
                 reader = _open_file(self._unpacked_file(file) if file.suffix == ".zstd" else file)
             except DataError as error:
-                self.problems.append(f"{error}.")
+                self.problems.append(f"{str(error).rstrip('.')}.")
                 continue
             self._stack.callback(reader.close)
             self._readers.append(reader)
