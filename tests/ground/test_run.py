@@ -76,6 +76,13 @@ def test_two_nodes_on_one_bus_both_hear_and_both_tick():
     ]  # fmt: skip
 
 
+def test_last_words_are_heard_by_nodes_that_are_closed_later():
+    first, second = Echo(0), Echo(0)
+    run([first, second], LocalBus())
+    assert (10 * MS, "verdict", b"bye") in second.log
+    assert "verdict" not in [topic for _, topic, _ in first.log]
+
+
 def test_stop_is_asked_and_the_last_words_are_said():
     node, bus = Echo(10**15), scripted()
     run([node], bus, stop=lambda: len(node.log) >= 3)
