@@ -23,6 +23,7 @@ from saccade.clock import LiveClock
 from saccade.errors import ConfigError, choices
 from saccade.node import BusEnd, Sample
 from saccade.topics import topic
+from saccade.wire.dds_graph import ENCLAVE, GraphEntry
 from saccade.wire.dds_qos import Address, domain_config, parse, reader_qos, writer_qos
 from saccade.wire.dds_raw import RawReader, RawWriter, Waiter
 from saccade.wire.dds_types import RawTopic
@@ -37,7 +38,7 @@ class DdsBus:
     def __init__(self, address: Address, reads: Iterable[str] = (), writes: Iterable[str] = ()) -> None:
         self._clock = LiveClock()
         self._domain = _open_domain(address)
-        self._participant = DomainParticipant(address.domain)
+        self._participant = DomainParticipant(address.domain, ENCLAVE)
         self._names, writes = sorted(reads), sorted(writes)
         topics = {name: RawTopic(self._participant, f"rt/{name}", topic(name).type) for name in {*self._names, *writes}}
         self._writers = {
@@ -48,6 +49,7 @@ class DdsBus:
             for name in self._names
         ]
         self._waiter = Waiter(self._participant, self._readers)
+        self._graph: GraphEntry | None = None
         self._ended = self._closed = False
 
     def now_ns(self) -> int:
@@ -80,6 +82,11 @@ class DdsBus:
     def dropped(self) -> dict[str, int]:
         """Messages per topic that were not sent because a reliable reader held the line."""
         return {name: writer.dropped for name, writer in self._writers.items() if writer.dropped}
+
+    def introduce(self, name: str) -> None:
+        """Appear in the ROS 2 graph as node `name`, with this bus' topics."""
+        readers, writers = (reader.entity for reader in self._readers), (w.entity for w in self._writers.values())
+        self._graph = GraphEntry(self._participant, name, readers, writers)
 
     def end(self) -> None:
         """Make `recv` raise BusEnd, now and from now on; any thread may call it."""

@@ -10,6 +10,7 @@ from cyclonedds.qos import Policy, Qos
 
 from saccade.errors import ConfigError, choices
 from saccade.topics import Role, Topic
+from saccade.wire.codec import codec
 
 ADDITIVE_DEPTH = {"tf2_msgs/msg/TFMessage": 100, "diagnostic_msgs/msg/DiagnosticArray": 16,
                   "saccade_msgs/msg/StageTimes": 64}  # fmt: skip
@@ -26,13 +27,19 @@ def reader_qos(row: Topic, depth: int = 1) -> Qos:
     depth = max(depth, ADDITIVE_DEPTH.get(row.type, 1))
     return Qos(
         _CDR1, Policy.Reliability.BestEffort if best_effort else _RELIABLE, _durability(row),
-        Policy.History.KeepLast(depth),
+        Policy.History.KeepLast(depth), type_hash(row),
     )  # fmt: skip
 
 
 def writer_qos(row: Topic) -> Qos:
     """Reliable, so that readers of both kinds match; latched topics keep their last message for late joiners."""
-    return Qos(_CDR1, _RELIABLE, _durability(row), Policy.History.KeepLast(1 if row.latched else _WRITE_DEPTH))
+    history = Policy.History.KeepLast(1 if row.latched else _WRITE_DEPTH)
+    return Qos(_CDR1, _RELIABLE, _durability(row), history, type_hash(row))
+
+
+def type_hash(row: Topic) -> Policy:
+    """USER_DATA of an endpoint: the RIHS01 hash of its type, which ROS 2's tools show (REP 2011)."""
+    return Policy.Userdata(f"typehash={codec().definition(row.type)[1]};".encode())
 
 
 def _durability(row: Topic) -> Policy:

@@ -61,7 +61,7 @@ class RawWriter:
     """Writes CDR bytes; never waits for a slow reader."""
 
     def __init__(self, writer: DataWriter[Any]) -> None:
-        self._writer = writer  # keeps the entity alive
+        self.entity = writer
         self._sertype = ct.c_void_p()
         check(LIB.dds_get_entity_sertype(writer._ref, ct.byref(self._sertype)), "no type of a writer")
         self._parts, self._header = (_IoVec * 3)(), (ct.c_uint8 * _HEADER)()
@@ -73,13 +73,13 @@ class RawWriter:
         size = len(cdr)
         sample = self._sample(cdr, size) if size >= _HEADER else None
         if not sample:
-            topic = self._writer.topic
+            topic = self.entity.topic
             raise DataError(f"{size} bytes for {topic.name} are not the CDR of a {topic.typename}")
-        code = LIB.dds_writecdr(self._writer._ref, sample)
+        code = LIB.dds_writecdr(self.entity._ref, sample)
         if code == DDSException.DDS_RETCODE_TIMEOUT:
             self.dropped += 1
         else:
-            check(code, f"writing {self._writer.topic.name}")
+            check(code, f"writing {self.entity.topic.name}")
 
     def _sample(self, cdr: bytes | memoryview, size: int) -> int | None:
         """A C sample of these bytes, None if they are no CDR of the type.
@@ -102,7 +102,7 @@ class RawReader:
     """Takes CDR bytes; the reader's history in C is the only queue there is."""
 
     def __init__(self, reader: DataReader[Any]) -> None:
-        self._reader = reader
+        self.entity = reader
         self.condition = check(LIB.dds_create_readcondition(reader._ref, _ANY_STATE), "no read condition")
         self._sample, self._info = ct.c_void_p(), dds_c_t.sample_info()
 
@@ -110,8 +110,8 @@ class RawReader:
         """The oldest message not taken yet, or None; news that carry no data (a writer has gone) are passed over."""
         while True:
             sample = self._sample
-            n = LIB.dds_takecdr(self._reader._ref, ct.byref(sample), 1, ct.byref(self._info), _ANY_STATE)
-            if check(n, f"reading {self._reader.topic.name}") == 0:
+            n = LIB.dds_takecdr(self.entity._ref, ct.byref(sample), 1, ct.byref(self._info), _ANY_STATE)
+            if check(n, f"reading {self.entity.topic.name}") == 0:
                 return None
             if self._info.valid_data:
                 return _bytes_of(sample.value)

@@ -17,7 +17,7 @@ from functools import cache
 from typing import Any
 
 from cyclonedds.core import DDSException, Entity
-from cyclonedds.domain import DomainParticipant
+from cyclonedds.domain import Domain, DomainParticipant
 from cyclonedds.idl import make_idl_struct
 from cyclonedds.idl import types as idl
 from cyclonedds.internal import DDS
@@ -29,6 +29,7 @@ from saccade.wire.codec import codec
 LIB = ct.CDLL(DDS._dll_handle._name)  # a handle of our own: argument types set here are not the binding's
 _SCOPE_LOCAL_DOMAIN = 1
 _XTYPES_METADATA = 1 << 6
+_WORKSHOP = 60_000  # a domain id beyond those that RTPS has ports for
 _BASE: dict[str, Any] = {
     "bool": bool, "string": str, "byte": idl.uint8, "char": idl.uint8, "float32": idl.float32, "float64": idl.float64,
     **{f"{sign}int{bits}": getattr(idl, f"{sign}int{bits}") for sign in ("", "u") for bits in (8, 16, 32, 64)},
@@ -55,7 +56,6 @@ LIB.dds_free_typeinfo.argtypes = [ct.c_void_p]
 LIB.dds_create_topic_descriptor.argtypes = [
     ct.c_int, ct.c_int32, ct.c_void_p, ct.c_int64, ct.POINTER(ct.POINTER(Descriptor)),
 ]  # fmt: skip
-LIB.dds_delete_topic_descriptor.argtypes = [ct.POINTER(Descriptor)]
 LIB.dds_create_topic.argtypes = [ct.c_int32, ct.POINTER(Descriptor), ct.c_char_p, ct.c_void_p, ct.c_void_p]
 
 
@@ -94,19 +94,33 @@ class RawTopic(TypedTopic[Any]):  # type: ignore[misc]
 
     def __init__(self, participant: DomainParticipant, dds_name: str, msgtype: str) -> None:
         self.data_type = idl_class(msgtype)
-        never_announced = TypedTopic(participant, f"type/{msgtype.replace('/', '_')}", self.data_type)
-        info, descriptor = ct.c_void_p(), ct.POINTER(Descriptor)()
-        check(LIB.dds_get_typeinfo(never_announced._ref, ct.byref(info)), f"no type information of {msgtype}")
-        made = LIB.dds_create_topic_descriptor(
-            _SCOPE_LOCAL_DOMAIN, participant._ref, info, 0, ct.byref(descriptor)
-        )  # fmt: skip
-        LIB.dds_free_typeinfo(info)
-        check(made, f"no topic descriptor of {msgtype}")
-        descriptor.contents.flagset &= ~_XTYPES_METADATA
-        ref = LIB.dds_create_topic(participant._ref, descriptor, dds_name.encode(), None, None)
-        LIB.dds_delete_topic_descriptor(descriptor)
+        ref = LIB.dds_create_topic(participant._ref, descriptor(msgtype), dds_name.encode(), None, None)
         Entity.__init__(self, check(ref, f"topic {dds_name} of type {msgtype}"))
         self._keepalive_entities = [participant]
+
+
+@cache
+def descriptor(msgtype: str) -> Any:
+    """Pointer to what C needs to know of a message type, without type information; made once in a process and kept."""
+    participant = _workshop()[1]
+    typed = TypedTopic(participant, msgtype.replace("/", "_"), idl_class(msgtype))
+    _workshop().append(typed)  # CycloneDDS 11.0.1 crashes now and then when types come and go
+    info, made = ct.c_void_p(), ct.POINTER(Descriptor)()
+    check(LIB.dds_get_typeinfo(typed._ref, ct.byref(info)), f"no type information of {msgtype}")
+    code = LIB.dds_create_topic_descriptor(_SCOPE_LOCAL_DOMAIN, participant._ref, info, 0, ct.byref(made))
+    LIB.dds_free_typeinfo(info)
+    check(code, f"no topic descriptor of {msgtype}")
+    made.contents.flagset &= ~_XTYPES_METADATA
+    return made
+
+
+@cache
+def _workshop() -> list[Entity]:
+    """A domain without a network, its participant, and the typed topics that were made there."""
+    domain = Domain(
+        _WORKSHOP, "<CycloneDDS><Domain><General><Transport>none</Transport></General></Domain></CycloneDDS>"
+    )
+    return [domain, DomainParticipant(_WORKSHOP)]
 
 
 def check(code: int, what: str) -> int:

@@ -38,6 +38,8 @@ def serve(node: Node, url: str) -> None:
     """
     keep_memory()
     bus = open_bus(url, node.reads, node.writes | {"stage_times"})
+    if introduce := getattr(bus, "introduce", None):
+        introduce(node.name)
     gc.collect()
     gc.freeze()  # what is there now stays: later collections need not walk it
     try:

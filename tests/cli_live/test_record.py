@@ -47,7 +47,7 @@ def test_records_what_is_said_until_told_to_stop(tmp_path: Path) -> None:
 
 def wait_for_listener(bus: DdsBus) -> None:
     for _ in range(600):
-        if bus._writers["odom"]._writer.matched_sub:
+        if bus._writers["odom"].entity.matched_sub:
             time.sleep(0.2)  # the listener has yet to learn of us
             return
         time.sleep(0.05)

@@ -11,15 +11,23 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from cyclonedds.builtin import BuiltinDataReader, BuiltinTopicDcpsPublication, BuiltinTopicDcpsSubscription
+from cyclonedds.builtin import (
+    BuiltinDataReader,
+    BuiltinTopicDcpsPublication,
+    BuiltinTopicDcpsSubscription,
+    DcpsEndpoint,
+)
 from cyclonedds.domain import DomainParticipant
+from cyclonedds.qos import Policy, Qos
+from cyclonedds.sub import DataReader
 
 from saccade.clock import SEC
 from saccade.wire.codec import codec
 from saccade.wire.convert import encode_text, header
 from saccade.wire.dds import DdsBus
 from saccade.wire.dds_qos import Address
-from saccade.wire.dds_types import dds_typename
+from saccade.wire.dds_raw import RawReader
+from saccade.wire.dds_types import RawTopic, dds_typename
 
 ECHO = """
 import sys
@@ -162,3 +170,36 @@ def test_a_reader_hears_nothing_of_a_writer_that_leaves(domain: int) -> None:
     other.close()
     assert bus.recv(bus.now_ns() + SEC // 10) is None
     bus.close()
+
+
+def test_the_bus_is_a_node_to_ros(domain: int) -> None:
+    """What rmw_dds_common reads, taken apart by the codec; a ROS 2 installation proves the rest."""
+    bus = DdsBus(Address(domain), ("odom", "chunk"), ("cmd_vel",))
+    bus.introduce("safety_node")
+    participant = DomainParticipant(domain)
+    topic = RawTopic(participant, "ros_discovery_info", "rmw_dds_common/msg/ParticipantEntitiesInfo")
+    qos = Qos(Policy.Reliability.Reliable(0), Policy.Durability.TransientLocal, Policy.DataRepresentation(True, False))
+    reader, cdr = RawReader(DataReader(participant, topic, qos)), None
+    while cdr is None:
+        cdr = reader.take()
+    info = codec().decode("rmw_dds_common/msg/ParticipantEntitiesInfo", cdr)
+    (node,) = info.node_entities_info_seq
+    assert (node.node_namespace, node.node_name) == ("/", "safety_node")
+    assert (len(node.reader_gid_seq), len(node.writer_gid_seq)) == (2, 1)
+    announced = endpoints(participant, "rt/cmd_vel")
+    assert [sample.key.bytes for sample in announced] == [bytes(gid.data) for gid in node.writer_gid_seq]
+    assert [sample.participant_key.bytes for sample in announced] == [bytes(info.gid.data)]
+    told = bytes(announced[0].qos[Policy.Userdata].data)
+    assert told == f"typehash={codec().definition('geometry_msgs/msg/TwistStamped')[1]};".encode()
+    del reader, topic, participant
+    bus.close()
+
+
+def endpoints(participant: DomainParticipant, name: str) -> list[DcpsEndpoint]:
+    """Writers of a topic that discovery has told of."""
+    reader = BuiltinDataReader(participant, BuiltinTopicDcpsPublication)
+    for _ in range(100):
+        if found := [sample for sample in reader.take(N=100) if sample.topic_name == name]:
+            return found
+        time.sleep(0.02)
+    return []

@@ -31,12 +31,14 @@ from saccade.wire.live import serve
 
 class Loner:
     name, reads, writes, stages = "loner", frozenset({"operator_stop"}), frozenset({"instruction"}), Stages()
-    def next_ns(self, now_ns): return NEVER_NS
+    spoke = False
+    def next_ns(self, now_ns): return NEVER_NS if self.spoke else 0
     def on_sample(self, sample, now_ns): return ()
-    def on_tick(self, now_ns): return ()
+    def on_tick(self, now_ns):
+        self.spoke = True
+        return [Out("instruction", encode_text("up"))]
     def close(self): return [Out("instruction", encode_text("last words"))]
 
-print("ready", flush=True)
 serve(Loner(), "dds:" + sys.argv[1])
 """
 
@@ -45,16 +47,18 @@ serve(Loner(), "dds:" + sys.argv[1])
 def test_a_signal_ends_a_waiting_node_with_its_last_words(number: signal.Signals) -> None:
     domain = 1 + os.getpid() % 200
     bus = DdsBus(Address(domain), ("instruction",))
-    child = subprocess.Popen([sys.executable, "-c", LONER, str(domain)], stdout=subprocess.PIPE)
-    assert child.stdout is not None
-    child.stdout.readline()
-    time.sleep(1)  # let it open its bus and be found
+    child = subprocess.Popen([sys.executable, "-c", LONER, str(domain)])
+    assert heard(bus) == "up"
     child.send_signal(number)
-    sample = bus.recv(bus.now_ns() + 5 * SEC)
-    assert sample is not None
-    assert decode("instruction", sample.cdr).data == "last words"
-    assert child.wait(5) == 0
+    assert heard(bus) == "last words"
+    assert child.wait(20) == 0
     bus.close()
+
+
+def heard(bus: DdsBus) -> str:
+    sample = bus.recv(bus.now_ns() + 20 * SEC)
+    assert sample is not None
+    return str(decode("instruction", sample.cdr).data)
 
 
 def test_stop_signals_call_back_from_another_thread() -> None:
