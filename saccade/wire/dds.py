@@ -91,7 +91,8 @@ class DdsBus:
     def end(self) -> None:
         """Make `recv` raise BusEnd, now and from now on; any thread may call it."""
         self._ended = True
-        self._waiter.interrupt()
+        if not self._closed:
+            self._waiter.interrupt()
 
     def close(self) -> None:
         """See `Bus.close`."""

@@ -7,7 +7,7 @@ from it the C library builds the same kind of topic that rmw_cyclonedds has: mat
 against the definition and brought to native byte order in C, its bytes read and written as they are.
 
 The layout of `dds_topic_descriptor_t` and the `ddsi_serdata` calls are not public API of CycloneDDS: the version is
-pinned in package.xml and tests/dds/test_dds_native.py notices when one of them changes.
+pinned in package.xml and tests/dds/test_dds_types.py notices when one of them changes.
 """
 
 from __future__ import annotations

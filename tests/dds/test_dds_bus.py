@@ -152,8 +152,9 @@ def test_end_wakes_a_waiting_bus(make_bus: MakeBus) -> None:
     timer = threading.Timer(0.05, bus.end)
     timer.start()
     with pytest.raises(BusEnd):
-        bus.recv(NEVER_NS)
+        bus.recv(bus.now_ns() + 20 * SEC)
     timer.join()
+    bus.end()
     with pytest.raises(BusEnd):
         bus.recv(bus.now_ns() + SEC)
 
