@@ -1,4 +1,4 @@
-"""The unofficial part of CycloneDDS that is relied on: when the pinned version moves, these say whether it still holds."""
+"""What is relied on beyond CycloneDDS' public API: when the pinned version moves, these say whether it still holds."""
 
 from __future__ import annotations
 
