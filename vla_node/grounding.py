@@ -99,7 +99,7 @@ def _locate(view: View, blob: U8, x: int, y: int, shape: str | None) -> Sighting
     ranged_by, trust = "depth", 1.0
     if depth is None:
         ranged_by, trust = "its foot on the floor", 0.6
-        depth = _depth_from_floor(view, x + w / 2, y + h) if y + h < camera.height else None
+        depth = _depth_from_floor(view, x + (w - 1) / 2, y + h - 0.5) if y + h < camera.height else None
     if depth is None:
         return None
     width_m, height_m = w * depth / camera.fx, h * depth / camera.fy

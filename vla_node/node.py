@@ -28,7 +28,7 @@ from vla_node.worker import Job, ModelledWorker, ThreadWorker, Worker
 REPEAT_NS = 2 * SEC
 """The same words again within this time, or while they are being carried out, are an echo and no new instruction."""
 HELD_NS = SEC
-"""A robot that the gate stops for longer than this needs another plan."""
+"""A robot that is held at a standstill for longer than this needs another plan."""
 
 
 class VlaNode:
@@ -57,7 +57,7 @@ class VlaNode:
         self._active = False
         self._operator_stop = False
         self._asked_ns: int | None = None
-        self._stopped = False
+        self._stopped = self._refused = False
         self._held_since_ns: int | None = None
         self._acted_ns = 0
         self._plans = 0
@@ -76,7 +76,7 @@ class VlaNode:
                 return self._instruct(str(decode("instruction", sample.cdr).data), now_ns)
             if sample.topic == "operator_stop":
                 return self._operator(bool(decode("operator_stop", sample.cdr).data), now_ns)
-            self._judged(decode_verdict(sample.cdr), now_ns)
+            self._judged(decode_verdict(sample.cdr))
         except (DataError, ValueError) as error:
             self._senses.fault(sample, error)
         return ()
@@ -130,14 +130,10 @@ class VlaNode:
         pressed, self._operator_stop = stop and not self._operator_stop, stop
         return self._refuse("operator stop; give the instruction again", now_ns) if pressed else ()
 
-    def _judged(self, verdict: Verdict, now_ns: int) -> None:
-        """Note whether the gate stands the robot still, and since when it does so against a wish to move."""
+    def _judged(self, verdict: Verdict) -> None:
+        """Note whether the gate stands the robot still, and whether it does so against a wish to move."""
         self._stopped = verdict.decision is Decision.STOP
-        wished = np.nan_to_num(verdict.requested).any()
-        if not (self._stopped and wished):
-            self._held_since_ns = None
-        elif self._held_since_ns is None:
-            self._held_since_ns = now_ns
+        self._refused = self._stopped and bool(np.nan_to_num(verdict.requested).any())
 
     def _begin(self, text: str, now_ns: int) -> list[Out]:
         """A new epoch: nothing of the old one counts, and the robot brakes until the first plan."""
@@ -178,6 +174,10 @@ class VlaNode:
         with self.stages.timed("policy"):
             chunk = self._pilot.act(now_ns, odom, grid, self._stopped)
         self._event |= self._pilot.arrived and not reached
+        if not (self._refused or self._pilot.blocked):
+            self._held_since_ns = None
+        elif self._held_since_ns is None:
+            self._held_since_ns = now_ns
         return [] if chunk is None else [Out("chunk", encode_chunk(chunk))]
 
     def _ask(self, now_ns: int) -> None:

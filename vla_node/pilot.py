@@ -18,7 +18,7 @@ from vla_node.track import Track
 
 _EMBODIMENTS = {"diff_drive": DIFF_DRIVE}
 _MISMATCH = 0.4
-"""Where the odometry's speeds differ by this share of the limits from those requested, the request was not carried out."""
+"""Speeds of the odometry that differ from the requested ones by this share of the limits show a request not obeyed."""
 
 
 class Pilot:
@@ -37,7 +37,7 @@ class Pilot:
         self._last: ActionChunk | None = None
         self._track: Track | None = None
         self.plan: Plan | None = None
-        self.arrived = False
+        self.arrived = self.blocked = False
         self.why = "no plan"
 
     def begin(self, epoch: int) -> None:
@@ -59,13 +59,14 @@ class Pilot:
         """
         t0_ns = grid_floor(now_ns, self._dt_ns)
         motion = self._motion(t0_ns, odom, held)
-        self.why = self._refusal(now_ns, odom, grid)
+        self.why, self.blocked = self._refusal(now_ns, odom, grid), False
         if self.why:
             return self._brake(now_ns, t0_ns, grid, motion)
         assert self.plan is not None
         chart: LocalMap = grid.value
         self.arrived = self._track is not None and self._policy.arrived(self._track, motion)
         chunk = self._policy.act(t0_ns, self.plan, self._track, chart, motion)
+        self.blocked = not self.arrived and not chunk.actions.any()
         return self._publish(chunk, now_ns)
 
     def _refusal(self, now_ns: int, odom: Reading, grid: Reading) -> str:

@@ -23,7 +23,8 @@ class Observation:
 
     `state` is the odometry interpolated at `stamp_ns`; `start` the pose in the same frame where the instruction was
     given. image, depth_m (h, w) metres, camera (of the depth's size) and T_odom_from_cam are None where missing, and
-    `blind` then says why. `held_ns` is how long the gate has been stopping the robot.
+    `blind` then says why. `held_ns` is how long the robot has been
+    held at a standstill, by the gate or for lack of known free floor, against the plan.
     """
 
     stamp_ns: int

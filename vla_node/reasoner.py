@@ -173,7 +173,10 @@ class EmbeddedReasoner:
         """Waypoints to within `reach_m` of a goal, ending with heading `yaw`, or facing the goal when None."""
         if obs.grid is None:
             return _halt(obs, mission, "there is no fresh local map")
-        way = route(obs, goal, reach_m, yaw, self._radius_m)
+        way = route(obs, goal, reach_m, yaw, self._radius_m, strict=obs.held_ns > 0)
+        if way is None and obs.held_ns > 0:
+            ahead = obs.state.T_odom_from_body.yaw + SEARCH_STEP_RAD
+            return _face(obs, mission, ahead, f"{text}; looking around for a way", last=False)
         straight_m = float(np.hypot(*(goal - obs.state.T_odom_from_body.t)[:2]))
         if way is None or float(np.hypot(*np.diff(way[:, :2], axis=0).T).sum()) > straight_m + detour_m:
             return _halt(obs, mission, "no path: the way is blocked")

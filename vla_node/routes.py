@@ -24,14 +24,16 @@ def facing(position: F64, yaw: float) -> F64:
     return np.stack([position, tip])
 
 
-def route(obs: Observation, goal: F64, reach_m: float, yaw: float | None, radius_m: float) -> F64 | None:
+def route(
+    obs: Observation, goal: F64, reach_m: float, yaw: float | None, radius_m: float, strict: bool = False
+) -> F64 | None:
     """Waypoints (n, 3) to within `reach_m` of `goal`, ending with heading `yaw`, or facing the goal when None.
 
-    None when the local map offers no path.
+    None when the local map offers no path, or none over floor that is known to be free if `strict`.
     """
     assert obs.grid is not None
     here = obs.state.T_odom_from_body.t
-    path = find_path(cost_map(obs.grid, here[:2], radius_m), here[:2], goal[:2], reach_m)
+    path = find_path(cost_map(obs.grid, here[:2], radius_m, strict), here[:2], goal[:2], reach_m)
     if path is None:
         return None
     end = np.array([*path[-1], here[2]])

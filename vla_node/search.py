@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import pairwise
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,10 +19,10 @@ OCCUPIED = 50
 """Occupancy in per cent from which a cell counts as an obstacle."""
 CELL_M = 0.10
 """Planning cells are at least this large: a path needs no finer ones, and the search shares its core."""
-COMFORT_M = 0.35
-"""Beyond the robot's radius, obstacles up to this far away still cost."""
+COMFORT_RADII = 1.0
+"""Beyond the robot's radius, obstacles up to this many radii away still cost."""
 
-_NEAR_COST, _UNKNOWN_COST, _START_COST = 4.0, 2.0, 10.0
+_NEAR_COST, _TIGHT_COST, _START_COST = 4.0, 6.0, 10.0
 _STEPS = [(dr, dc, math.hypot(dr, dc)) for dr in (-1, 0, 1) for dc in (-1, 0, 1) if dr or dc]
 
 
@@ -62,22 +63,26 @@ class CostMap:
         return 0 <= row < int(height) and 0 <= col < int(width)
 
 
-def cost_map(grid: LocalMap, start: F64, radius_m: float) -> CostMap:
+def cost_map(grid: LocalMap, start: F64, radius_m: float, strict: bool = False) -> CostMap:
     """Costs for a round robot at `start` (2,) metres in the grid's frame.
 
-    Unknown cells may be planned through at a price, for the gate stops the robot before they are entered unseen. Cells
-    around the start are always passable unless occupied, so that a robot that stands too near to something can leave.
+    Where there is too little room to what is not known to be free, the gate would stop the robot: such cells cost much,
+    as coming nearer may show that they are free, and are closed if `strict`. Cells around the start are always passable
+    unless occupied, so that a robot that stands too near to something can leave.
     """
     step = max(1, round(CELL_M / grid.resolution_m))
     rows, cols = (n // step for n in grid.occupancy.shape)
-    fine = grid.occupancy[: rows * step, : cols * step].reshape(rows, step, cols, step)
-    occupied = np.asarray((fine >= OCCUPIED).any(axis=(1, 3)), np.bool_)
-    unknown = np.asarray((fine < 0).mean(axis=(1, 3)) > 0.5, np.bool_)
+
+    def coarse(cells: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return cells[: rows * step, : cols * step].reshape(rows, step, cols, step)
+
+    occupied = np.asarray((coarse(grid.occupancy) >= OCCUPIED).any(axis=(1, 3)), np.bool_)
+    unknown = np.asarray((coarse(grid.occupancy) < 0).mean(axis=(1, 3)) > 0.5, np.bool_)
+    tight = coarse(grid.clearance_m).mean(axis=(1, 3)) < radius_m
     resolution_m = grid.resolution_m * step
     to_occupied_m = _distance_m(occupied, resolution_m)
-    nearness = 1.0 - np.clip((to_occupied_m - radius_m) / COMFORT_M, 0.0, 1.0)
-    beside_unknown = _distance_m(unknown, resolution_m) < radius_m + COMFORT_M / 2
-    cost = 1.0 + _NEAR_COST * nearness + _UNKNOWN_COST * (0.5 * beside_unknown + 0.5 * unknown)
+    nearness = 1.0 - np.clip((to_occupied_m - radius_m) / (COMFORT_RADII * radius_m), 0.0, 1.0)
+    cost = 1.0 + _NEAR_COST * nearness + np.where(tight, np.inf if strict else _TIGHT_COST, 0.0)
     cost[to_occupied_m < radius_m] = np.inf
     out = CostMap(cost, unknown, resolution_m, grid.origin_m)
     row, col = out.cell(start)

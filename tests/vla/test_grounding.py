@@ -43,7 +43,7 @@ def test_position_and_size_are_metric_in_odom(range_m, bearing, yaw, depth):
     found = find(view([Box(centre[0], centre[1], 0.2, 0.2, 0.5, RGB["red"])], pose, depth), "red", None)
     assert len(found) == 1
     assert found[0].ranged_by == ("depth" if depth else "its foot on the floor")
-    assert np.hypot(*(found[0].centre - centre)[:2]) < 0.2 + (0.0 if depth else 0.06 * range_m)
+    assert np.hypot(*(found[0].centre - centre)[:2]) < 0.2 + (0.0 if depth else 0.02 * range_m**2)
     assert 0.3 < found[0].width_m < 0.75
     assert found[0].height_m == pytest.approx(0.5, abs=0.15)
     assert (found[0].confidence > 0.9) == depth

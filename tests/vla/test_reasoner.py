@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from vla_world import BLUE, CAMERA, RED, T_BODY_FROM_CAM, Box, chart, render
+from vla_world import BLUE, CAMERA, RED, T_BODY_FROM_CAM, Box, chart, clearance, render
 
 from saccade.clock import SEC
 from saccade.geometry import SE3
@@ -187,3 +187,13 @@ def test_held_by_the_gate_just_before_the_object_it_has_arrived(reasoner):
     near = {"x": 1.95, "y": 0.35, "yaw": 0.14}
     assert not reasoner.plan(see(1, "go to the red box", **near)).text.startswith("done")
     assert reasoner.plan(see(3, "go to the red box", held_ns=2 * SEC, **near)).text.startswith("done")
+
+
+def test_held_where_the_way_is_not_known_to_be_free_it_looks_around(reasoner):
+    dark = chart(0, 0, 0, [])
+    dark.occupancy[:, 100:110] = -1
+    dark.clearance_m[:] = clearance(dark.occupancy, dark.resolution_m)
+    assert end(reasoner.plan(see(1, "go forward 3 m", grid=dark)))[0] > 2.9
+    plan = reasoner.plan(see(3, "go forward 3 m", grid=dark, held_ns=2 * SEC))
+    assert "looking around" in plan.text
+    assert np.ptp(plan.waypoints[:, :2], axis=0).max() <= 0.021

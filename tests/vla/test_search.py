@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from vla_world import BLUE, Box, chart
+from vla_world import BLUE, Box, chart, clearance
 
 from saccade.types import LocalMap
 from vla_node.search import cost_map, find_path
@@ -67,13 +67,27 @@ def test_a_goal_beyond_the_map_is_approached_at_its_edge():
     assert math.atan2(end[1], end[0]) == pytest.approx(math.atan2(10, 20), abs=0.2)
 
 
-def test_unknown_cells_are_a_detour_worth_but_no_wall():
+def unseen(rows, cols):
+    """The open floor with a patch that was not seen."""
     grid = chart(0, 0, 0, [])
-    grid.occupancy[60:100, 100:110] = -1
-    around = plan(grid, (0, 0), (3, 0))
-    assert len(around) > 2
-    grid.occupancy[:, 100:110] = -1
-    np.testing.assert_allclose(plan(grid, (0, 0), (3, 0)), [(0, 0), (3, 0)], atol=0.06)
+    grid.occupancy[rows, cols] = -1
+    grid.clearance_m[:] = clearance(grid.occupancy, grid.resolution_m)
+    return grid
+
+
+def test_unknown_cells_are_worth_a_detour_but_are_no_wall():
+    patch, strip = unseen(slice(70, 90), slice(100, 110)), unseen(slice(None), slice(100, 110))
+    assert len(plan(patch, (0, 0), (3, 0))) > 2
+    np.testing.assert_allclose(plan(strip, (0, 0), (3, 0)), [(0, 0), (3, 0)], atol=0.06)
+
+
+def test_strictly_only_floor_that_is_known_to_be_free_is_planned_over():
+    start, goal = np.zeros(2), np.array([3.0, 0.0])
+    patch, strip = unseen(slice(70, 90), slice(100, 110)), unseen(slice(None), slice(100, 110))
+    path = find_path(cost_map(patch, start, RADIUS, strict=True), start, goal, 0.0)
+    fine = np.concatenate([np.linspace(a, b, 50) for a, b in pairwise(path)])
+    assert patch.clearance_at(*fine.T).min() > RADIUS - 0.12
+    assert find_path(cost_map(strip, start, RADIUS, strict=True), start, goal, 0.0) is None
 
 
 def test_a_robot_that_stands_too_near_to_something_can_leave():

@@ -147,7 +147,7 @@ def test_an_answer_of_the_old_epoch_is_discarded():
 
 def test_the_same_words_again_are_an_echo_while_they_are_carried_out():
     _, ear = go(until_s=6, script=[told(THERE_AND_BACK, t) for t in (1.5, 2.5, 5.5)])
-    assert {c.epoch for _, c in ear.chunks()} == {1}
+    assert {c.epoch for heard, c in ear.chunks() if heard < START_NS + 6 * SEC} == {1}
 
 
 def test_an_operators_stop_ends_the_mission_for_good():
@@ -193,8 +193,8 @@ def test_a_plan_that_expires_ends_in_a_standstill_and_silence():
     assert rows[:, 4].max() > 0.3
     assert abs(rows[rows[:, 0] >= end_s + 0.06][:, 4:]).max() < 0.03
     assert not rows[rows[:, 0] > end_s + 0.2][:, 4:].any()
-    assert ear.chunks()[-1][0] <= START_NS + (end_s + 0.3) * SEC
-    assert ear.chunks()[-1][1].end_ns < START_NS + 9 * SEC
+    before_closing = [heard for heard, _ in ear.chunks() if heard < START_NS + 9 * SEC]
+    assert before_closing[-1] <= START_NS + (end_s + 0.3) * SEC
 
 
 def test_grey_pictures_are_refused_by_name():
