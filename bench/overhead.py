@@ -2,13 +2,15 @@
 
 A stand-in robot sends 640x480 stereo pairs and odometry; the three nodes run as `saccade up` starts them. For each
 frame: from its capture stamp to the end of the gate's tick that first had the chunk made from it. The nodes' own
-stage times (topic `stage_times`) say what was inside engines; waits are from a message's arrival to the tick that
-takes it, where a node acts on ticks. `python -m bench.overhead --help`.
+stage times (topic `stage_times`) say what was inside engines and inside the nodes' other stages; waits are from a
+message's arrival to the tick that takes it, where a node acts on ticks. What then remains is transport, scheduling
+and glue. `python -m bench.overhead --help`.
 """
 
 from __future__ import annotations
 
 import argparse
+import struct
 import subprocess
 import sys
 import time
@@ -52,9 +54,10 @@ class Robot:
     def __init__(self, rate_hz: float, frames: int) -> None:
         self.stages, self._grid = Stages(), TickGrid(round(SEC / rate_hz))
         noise = np.random.default_rng(3).integers(0, 255, (HEIGHT // 4, WIDTH // 4), np.uint8)
-        self._left = cv2.resize(noise, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
-        self._right = np.roll(self._left, -DISPARITY_PX, axis=1)
-        self._left_frames = frames
+        left = cv2.resize(noise, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+        right = np.roll(left, -DISPARITY_PX, axis=1)
+        self._pictures = [bytearray(encode_mono8(0, "left_optical", picture)) for picture in (left, right)]
+        self._frames = frames
         self.sent_ns: list[int] = []
         self.heard_ns: dict[tuple[str, int], int] = {}
         self.spans: list[tuple[str, int, str, int, int]] = []
@@ -62,7 +65,7 @@ class Robot:
     @property
     def done(self) -> bool:
         """Whether all frames were sent."""
-        return len(self.sent_ns) >= self._left_frames
+        return len(self.sent_ns) >= self._frames
 
     def next_ns(self, now_ns: int) -> int:
         return self._grid.next_ns or self._grid.start(now_ns)
@@ -82,11 +85,12 @@ class Robot:
         if not self.sent_ns:
             yield Out("tf_static", encode_transforms(now_ns, [("base_link", "left_optical", camera_pose())]))
             yield Out("instruction", encode_text("drive forward"))
+        for side, picture in zip(("left", "right"), self._pictures, strict=True):
+            struct.pack_into("<iI", picture, 4, now_ns // SEC, now_ns % SEC)  # the stamp; a camera has the rest ready
+            yield Out(f"{side}/image_rect", memoryview(picture))
         yield Out("left/camera_info", encode_camera(now_ns, camera(0.0)))
         yield Out("right/camera_info", encode_camera(now_ns, camera(BASELINE_M)))
         yield Out("odom", encode_odom(RobotState(now_ns, "odom", SE3.identity(), np.zeros(6))))
-        yield Out("left/image_rect", encode_mono8(now_ns, "left_optical", self._left))
-        yield Out("right/image_rect", encode_mono8(now_ns, "left_optical", self._right))
         self.sent_ns.append(now_ns)
 
     def close(self) -> Iterable[Out]:
@@ -117,7 +121,10 @@ def budget(robot: Robot) -> dict[str, list[float]]:
     begins = np.array([begin for begin, _ in gate])
     rows: dict[str, list[float]] = defaultdict(list)
     for captured in robot.sent_ns[WARM_UP_FRAMES:]:
-        seen, acted = by_frame.get((perception_name(by_frame), captured)), by_frame.get(("vla_node", captured))
+        seen, acted = (
+            by_frame.get((perception_name(by_frame), captured)),
+            [span for span in by_frame.get(("vla_node", captured), ()) if span[0] == "policy"],
+        )
         map_ns, chunk_ns = (robot.heard_ns.get((topic, captured)) for topic in ("local_map", "chunk"))
         if not (seen and acted and map_ns and chunk_ns) or begins[-1] < chunk_ns:
             continue
@@ -129,11 +136,15 @@ def budget(robot: Robot) -> dict[str, list[float]]:
             "wait for the gate": tick_ns - chunk_ns,
             "camera to perception": seen[0][1] - captured,
             "perception's other stages": sum(end - begin for stage, begin, end in seen if stage != "engine"),
-            "policy": sum(end - begin for _, begin, end in acted),
+            "policy": acted[0][2] - acted[0][1],
             "gate": gate_end[tick_ns] - tick_ns,
         }
-        row["overhead"] = row["total"] - row["engine"] - row["wait for the policy"] - row["wait for the gate"]
-        row["overhead with waits"] = row["total"] - row["engine"]
+        row["outside engines"] = row["total"] - row["engine"]
+        row["outside engines and waits"] = (
+            row["outside engines"] - row["wait for the policy"] - row["wait for the gate"]
+        )
+        work = row["perception's other stages"] + row["policy"] + row["gate"]
+        row["transport and glue"] = row["outside engines and waits"] - work
         for name, value in row.items():
             rows[name].append(value / MS)
     return rows
@@ -185,7 +196,7 @@ def main() -> int:
         numbers[name] = {"p50_ms": float(p50), "p99_ms": float(p99), "max_ms": float(worst)}
         table.add_row(name, f"{p50:.2f}", f"{p99:.2f}", f"{worst:.2f}")
     Console().print(table)
-    print("asked for: overhead p50 <= 1.5 ms, p99 <= 4 ms")
+    print("asked for, outside engines and waits for ticks: p50 <= 1.5 ms, p99 <= 4 ms")
     outcome: dict[str, Any] = {"frames": frames, "sent": sent, "stages": numbers}
     save(outcome, args.json)
     return 0
