@@ -141,7 +141,7 @@ class Gate:
         if tight:
             resting = self._motion.nearest(commands, odom, grid, from_rest=True)
             enough &= resting >= resting[-1]
-            if resting[-1] == 0.0 and self._motion.translates(command):  # on unknown ground no way is known to lead out
+            if not resting.any() and self._motion.translates(command):  # on unknown ground no way is known to lead out
                 enough[:-1] = False
         i = int(np.argmax(enough))  # the first that is; the full stop, the last one, always is
         ratio, clearance_m = float(ratios[i]), float(near[i]) - limits.radius_m

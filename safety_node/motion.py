@@ -45,8 +45,9 @@ class Motion:
         since will be known, and the robot told to stop, only so much later.
         """
         T = odom.value.T_odom_from_body
-        lag_s = self._reaction_s + seconds(max(0, odom.age_ns))
-        hold_s = lag_s + seconds(TICK_NS + max(0, grid.age_ns))
+        odom_age_ns, map_age_ns = (max(0, reading.age_ns) for reading in (odom, grid))
+        lag_s = self._reaction_s + seconds(odom_age_ns)
+        hold_s = lag_s + seconds(TICK_NS + map_age_ns)
         twist = odom.value.twist[self._axes] * (not from_rest)
         velocities, dt = self._velocities(commands, twist, lag_s, hold_s)
         wz = velocities @ self._turn
@@ -88,7 +89,7 @@ def clearance_at(grid: LocalMap, points: C128) -> F64:
     col, row = cells.real.astype(np.intp), cells.imag.astype(np.intp)
     right, up = cells.real - col, cells.imag - row
     first = row * width + col
-    corners = grid.clearance_m.reshape(-1)[first + np.array([0, 1, width, width + 1])[:, None, None]]
+    corners = grid.clearance_m.ravel()[first + np.array([0, 1, width, width + 1])[:, None, None]]
     low_left, low_right, up_left, up_right = np.minimum(corners, FAR_M)
     low = low_left + right * (low_right - low_left)
     high = up_left + right * (up_right - up_left)

@@ -38,7 +38,7 @@ class SafetyNode:
         self._grid = TickGrid(TICK_NS)
         self._inbox = Inbox(limits.stale_ns())
         self._chunk: ActionChunk | None = None
-        self._epoch, self._epoch_heard_ns = 0, 0
+        self._epoch = self._epoch_heard_ns = 0
         self._operator_stop = False
         self._ignored: dict[str, str] = {}
         self._ticked_ns: int | None = None

@@ -79,7 +79,7 @@ def wall(at_x: float, **kw: Any) -> LocalMap:
 
 def travel(start: float, command: float, lag: float, hold: float, brake: float) -> float:
     """Metres to standstill on a straight line, by small steps: the model in words of the documentation."""
-    dt, t, v, x = 1e-4, 0.0, start, 0.0
+    dt, t, v, x = 5e-4, 0.0, start, 0.0
     while t < hold or v > 0:
         if t >= hold:
             v = max(0.0, v - brake * dt)
@@ -92,8 +92,8 @@ def travel(start: float, command: float, lag: float, hold: float, brake: float) 
 
 
 def reference(command: Any, twist: Any, pose: Any, lag: float, hold: float, brake: Any) -> list[tuple[float, float]]:
-    """Positions every 0.2 ms of the documented model for vx, vy, wz: small steps, no formulas."""
-    dt, t = 2e-4, 0.0
+    """Positions every 0.4 ms of the documented model for vx, vy, wz: small steps, no formulas."""
+    dt, t = 4e-4, 0.0
     v, (x, y, yaw), out = list(twist), pose, []
     while t < hold or any(v):
         for i in range(3):

@@ -11,6 +11,8 @@ from safety_scene import fresh
 
 from saccade.clock import MS
 from saccade.types import LocalMap
+from safety_node.limits import Limits
+from safety_node.motion import Motion
 
 
 def check_clearance_scales_to_the_last_safe_ratio(m: Modules) -> None:
@@ -69,17 +71,22 @@ def check_at_the_required_clearance_only_a_stop_is_left(m: Modules) -> None:
 
 def check_inertia_may_bring_a_turning_robot_five_millimetres_nearer(m: Modules) -> None:
     """Along a wall inside the margin, running out while it turns towards the wall, compared with just running out."""
-    limits, kinds = m.limits.Limits(**ROUGH), set()
-    for v in np.linspace(0.05, 0.8, 16):
-        path = reference((0.0, 0.0, 0.3), (v, 0.0, 0.0), (0.0, 0.0, 0.0), 0.1, 0.11, (1.0, 1.0, 3.0))
-        nearer = max(y for _, y in path)
-        if abs(nearer - 0.005) < 4e-4:
-            continue
-        kinds.add(nearer < 0.005)
-        verdict = decide(m, (0.0, 0.3), (0.0, 0.3), state(vx=v), field(lambda x, y: np.maximum(0.3 - y, 0)), limits)
-        assert (verdict.granted[1] == 0.3) == (nearer < 0.005), (v, nearer, verdict.granted)
-        assert nearer < 0.01 or verdict.granted[1] < 0.3
-    assert kinds == {True, False}
+    limits = Limits(**ROUGH)
+    grid, turn = field(lambda x, y: 0.3 - y), np.array([0.0, 0.3])
+
+    def nearer(v: float) -> float:
+        stop, full = Motion(limits).nearest(
+            np.array([0 * turn, turn]), fresh("odom", state(vx=v), NOW, NOW), fresh("local_map", grid, NOW, NOW)
+        )
+        return stop - full
+
+    for wanted, allowed in ((0.0045, True), (0.0049, True), (0.00515, False), (0.0095, False)):
+        low, high = 0.0, 0.8
+        for _ in range(30):
+            v = (low + high) / 2
+            low, high = (v, high) if nearer(v) < wanted else (low, v)
+        verdict = decide(m, turn, turn, state(vx=v), grid, m.limits.Limits(**ROUGH))
+        assert (verdict.granted[1] == 0.3) == allowed, (wanted, v, verdict.granted)
 
 
 def check_leaving_a_tight_place(m: Modules) -> None:
@@ -134,6 +141,9 @@ def check_predicted_motion(m: Modules) -> None:
         ((-0.5, 0.3, 0.0), (0.6, 0.4, -1.0), (-0.4, 0.2, 1.4), 60, 0),
         ((0.0, 0.0, 0.0), (-0.6, 0.5, 1.5), (0.0, 0.0, 0.0), 10, 100),
         ((0.4, -0.5, 1.5), (0.4, -0.5, 1.5), (0.2, 0.3, 3.0), -30, -40),
+        ((0.8, 0.4, 1.2), (0.4, 0.3, 0.5), (0.0, 0.0, 0.0), 30, 250),
+        ((0.0, 0.0, 0.0), (-0.6, 0.0, 0.0), (0.0, 0.0, 0.0), 0, 0),
+        ((-0.6, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), 0, 0),
     ]
     for command, twist, pose, odom_age, map_age in cases:
         odom = state(*pose, twist[0], twist[2], twist[1], stamp=NOW - odom_age * MS)
@@ -147,7 +157,7 @@ def check_predicted_motion(m: Modules) -> None:
                 fresh("local_map", grid, grid.stamp_ns, NOW),
             )  # fmt: skip
             assert near.shape == (2,)
-            assert abs(near[0] - expected) < 0.002, (command, near[0], expected)
+            assert abs(near[0] - expected) < 0.001, (command, near[0], expected)
 
 
 def check_translation(m: Modules) -> None:

@@ -13,13 +13,15 @@ import signal
 import sys
 import types
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOM = Path(__file__).parents[2] / "safety_node"
 FILES = ("limits", "motion", "gate", "node")
 CONTRACTS = ("limits", "requests", "clearance", "node")
+OWN = {"limits": "limits", "gate": "requests", "motion": "clearance", "node": "node"}
+"""The contract most likely to notice a mutant of each file, which is asked first."""
 TIMEOUT_S = 60
 
 _COMPARE: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
@@ -45,12 +47,17 @@ class Mutant:
     file: str
     number: int
     line: int
-    scope: str
+    statement: str
     before: str
     after: str
 
     def __str__(self) -> str:
-        return f"safety_node/{self.file}.py:{self.line} in {self.scope}: {self.before}  ->  {self.after}"
+        return f"safety_node/{self.file}.py:{self.line}  {self.before}  ->  {self.after}   in `{self.statement}`"
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What an allow-list names a mutant by: file, statement, before and after."""
+        return self.file, self.statement, self.before, self.after
 
 
 Apply = Callable[[], None]
@@ -99,8 +106,8 @@ def _other_values(value: object) -> tuple[object, ...]:
     return ()
 
 
-def _sites(tree: ast.AST, scope: str = "module") -> Iterator[tuple[str, ast.AST]]:
-    """(scope, node) of all that runs: no docstrings, annotations, imports, decorators, reasons' wording."""
+def _sites(tree: ast.AST, statement: ast.stmt | None = None) -> Iterator[tuple[ast.stmt, ast.AST]]:
+    """(statement, node) of all that runs: no docstrings, annotations, imports, decorators, reasons' wording."""
     for name, value in ast.iter_fields(tree):
         if name in ("annotation", "returns", "decorator_list", "bases"):
             continue
@@ -109,7 +116,8 @@ def _sites(tree: ast.AST, scope: str = "module") -> Iterator[tuple[str, ast.AST]
                 continue
             if isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant):
                 continue
-            inner = child.name if isinstance(child, ast.FunctionDef | ast.ClassDef) else scope
+            inner = child if isinstance(child, ast.stmt) else statement
+            assert inner is not None  # a module consists of statements
             yield inner, child
             yield from _sites(child, inner)
 
@@ -118,15 +126,16 @@ def mutants(file: str, first: int = 0, step: int = 1) -> Iterator[tuple[Mutant, 
     """Every `step`-th mutant of a file from the `first` on, with its tree."""
     source = (ROOM / f"{file}.py").read_text()
     number = 0
-    for position, (scope, site) in enumerate(_sites(ast.parse(source))):
+    for position, (statement, site) in enumerate(_sites(ast.parse(source))):
         for variant in range(len(list(_variants(site)))):
             if number % step == first:
                 tree = ast.parse(source)
                 node = next(itertools.islice(_sites(tree), position, None))[1]
                 before = _text(node)
                 list(_variants(node))[variant]()
-                line = getattr(site, "lineno", 0)
-                yield Mutant(file, number, line, scope, before, _text(node)), ast.fix_missing_locations(tree)
+                line = getattr(site, "lineno", statement.lineno)
+                where = ast.unparse(statement).splitlines()[0]
+                yield Mutant(file, number, line, where, before, _text(node)), ast.fix_missing_locations(tree)
             number += 1
 
 
@@ -159,27 +168,33 @@ def load(changed: dict[str, ast.Module] | None = None) -> types.SimpleNamespace:
     return types.SimpleNamespace(**fresh)
 
 
-def checks(first: str = "") -> list[Callable[[types.SimpleNamespace], None]]:
-    """All contracts' checks, those of the named contract before the others."""
-    ordered = sorted(CONTRACTS, key=lambda name: name != first)
-    contracts = [importlib.import_module(f"contract_{name}") for name in ordered]
-    return [value for module in contracts for name, value in vars(module).items() if name.startswith("check_")]
+def checks(contracts: Iterable[str] = CONTRACTS) -> list[Callable[[types.SimpleNamespace], None]]:
+    """The checks of these contracts."""
+    modules = [importlib.import_module(f"contract_{name}") for name in contracts]
+    return [value for module in modules for name, value in vars(module).items() if name.startswith("check_")]
 
 
-def killed_by(mutant: Mutant, tree: ast.Module) -> str | None:
+def killed_by(mutant: Mutant, tree: ast.Module, contracts: Iterable[str] = CONTRACTS) -> str | None:
     """The name of the first check that notices the mutant, or None."""
-    warnings.simplefilter("ignore")
-    signal.alarm(TIMEOUT_S)  # a mutant that hangs ends its worker, and the run with it
+    name = "import"
+    signal.signal(signal.SIGALRM, _too_long)
+    signal.alarm(TIMEOUT_S)
     try:
-        modules = load({mutant.file: tree})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            modules = load({mutant.file: tree})
+            for check in checks(sorted(contracts, key=lambda name: name != OWN[mutant.file])):
+                name = check.__name__
+                check(modules)
     except Exception:
-        return "import"
-    for check in checks({"gate": "requests", "motion": "clearance"}.get(mutant.file, mutant.file)):
-        try:
-            check(modules)
-        except Exception:
-            return check.__name__
+        return name
+    finally:
+        signal.alarm(0)
     return None
+
+
+def _too_long(*_: object) -> None:
+    raise TimeoutError
 
 
 def _work(file: str, first: int, step: int) -> list[tuple[Mutant, str | None]]:

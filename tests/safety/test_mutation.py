@@ -1,0 +1,46 @@
+import mutation
+import pytest
+
+EQUIVALENT = {
+    ("gate", "if min(full, stop) >= need_m:", "min(full, stop) >= need_m", "min(full, stop) > need_m"): (
+        "the shortcut for open ground; the long way gives the same answer"
+    ),
+    ("motion", "SAMPLES = 24", "24", "25"): "accuracy, bounded in check_predicted_motion",
+    ("motion", "SAMPLES = 24", "24", "23"): "accuracy, bounded in check_predicted_motion",
+    ("motion", "odom_age_ns, map_age_ns = (max(0, reading.age_ns) for reading in (odom, grid))", "0", "1"): "1 ns",
+    ("motion", "odom_age_ns, map_age_ns = (max(0, reading.age_ns) for reading in (odom, grid))", "0", "-1"): "1 ns",
+    (
+        "motion",
+        "points = complex(T.t[0], T.t[1]) + np.concatenate([np.zeros((len(moved), 1)), moved], axis=1)",
+        "1",
+        "2",
+    ): "the start is looked at twice",
+    ("motion", "cells = np.where(inside, cells, 0.0)", "0.0", "-1.0"): "a harmless cell, whose value is thrown away",
+    ("node", "self._epoch = self._epoch_heard_ns = 0", "0", "-1"): "epochs are not negative; 1 ns",
+    ("node", "self._diagnosed_ns = 0", "0", "-1"): "1 ns",
+    (
+        "node",
+        "return self._grid.start(now_ns) if due is None or due - now_ns > TICK_NS else due",
+        "due - now_ns > TICK_NS",
+        "due - now_ns >= TICK_NS",
+    ): "one whole tick ahead: the grid begun anew has the same next tick",
+}
+"""Mutants that do the same as the original, each with the reason; one that is killed must leave this list."""
+
+
+@pytest.mark.slow
+def test_every_mutant_of_the_gate_is_noticed() -> None:
+    results = mutation.run()
+    survivors = {mutant.key: mutant for mutant, killer in results if killer is None}
+    unknown = [str(mutant) for key, mutant in survivors.items() if key not in EQUIVALENT]
+    assert not unknown, f"{len(unknown)} of {len(results)} mutants survive:\n" + "\n".join(unknown)
+    assert not (stale := EQUIVALENT.keys() - survivors.keys()), f"no longer needed in EQUIVALENT: {stale}"
+
+
+def test_the_mutation_test_can_fail() -> None:
+    """A negative control: with the checks of one contract only, mutants of another file get away."""
+    mutant, tree = next(
+        (mutant, tree) for mutant, tree in mutation.mutants("gate") if mutant.before == "if inputs.operator_stop"
+    )
+    assert mutation.killed_by(mutant, tree) is not None
+    assert mutation.killed_by(mutant, tree, contracts=("limits",)) is None
