@@ -95,7 +95,7 @@ class LocalMapper:
         forward, tangent = self._forward, self._tangent
         np.add.outer(s * y, c * x, out=forward, dtype=np.float32, casting="same_kind")
         np.add.outer(c * y, -s * x, out=tangent, dtype=np.float32, casting="same_kind")
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             np.divide(tangent, forward, out=tangent)
             np.subtract(tangent, np.float32(scan.tan0), out=tangent)
             np.multiply(tangent, np.float32(1 / scan.tan_step), out=tangent)
@@ -137,8 +137,11 @@ class LocalMapper:
         assert self._corner is not None
         free = self._odds <= _FREE
         np.copyto(self._free[1:-1, 1:-1], free)
-        cells = np.asarray(cv2.distanceTransform(self._free, cv2.DIST_L2, cv2.DIST_MASK_PRECISE), np.float32)
-        clearance_m = cells[1:-1, 1:-1] * np.float32(self._params.resolution_m)
+        cells = np.asarray(cv2.distanceTransform(self._free, cv2.DIST_L2, cv2.DIST_MASK_PRECISE), np.float32)[
+            1:-1, 1:-1
+        ]
+        # OpenCV's last bits depend on where its buffers lie; squared distances between cells are whole numbers.
+        clearance_m = np.sqrt(np.rint(cells * cells)) * np.float32(self._params.resolution_m)
         percent = 100 / (1 + np.exp(-self._odds))
         np.copyto(self._occupancy, percent, casting="unsafe")
         np.copyto(self._occupancy, -1, where=~free & (self._odds < _OCCUPIED))

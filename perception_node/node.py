@@ -175,6 +175,9 @@ class PerceptionNode:
             raise Refused("map", "unusable odometry", str(error)) from error
         if not self._poses.put(state, child_frame):
             self._begin_anew()
+            raise Refused(
+                "sync", Arrival.CLOCK_BACK.value, "odometry's stamps went back; the map begins anew", Level.WARN
+            )
         yield from self._resume(now_ns)
 
     def _on_tf(self, sample: Sample) -> None:

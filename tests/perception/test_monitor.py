@@ -1,0 +1,125 @@
+"""What the pictures tell about the rig, on made and on real pairs."""
+
+import cv2
+import numpy as np
+import pytest
+from perception_scenes import wall_pair
+
+from perception_node.monitor import PairMonitor
+from perception_node.params import MonitorParams
+from saccade.clock import MS, SEC
+
+FRAME_NS = 100 * MS
+
+
+def scene(seed=0, height=240, width=400, disparity=9):
+    """A pair with corners at many scales, as features need them."""
+    rng = np.random.default_rng(seed)
+    picture = cv2.GaussianBlur(rng.integers(0, 256, (height, width + disparity), np.uint8), (0, 0), 1.5)
+    for _ in range(150):
+        x, y, size, grey = rng.integers((0, 0, 6, 0), (width, height, 40, 255)).tolist()
+        cv2.rectangle(picture, (x, y), (x + size, y + size // 2), grey, -1)
+    return picture[:, :-disparity].copy(), picture[:, disparity:].copy()
+
+
+def look(left, right, **kwargs):
+    return PairMonitor(MonitorParams()).check(SEC, left, right, kwargs.get("zero", 0.0), moving=False)
+
+
+def test_a_good_pair_has_no_fault():
+    assert look(*scene()) is None
+    assert look(*wall_pair()) is None
+    left, right = scene()
+    assert look(cv2.cvtColor(left, cv2.COLOR_GRAY2RGB), cv2.cvtColor(right, cv2.COLOR_GRAY2RGB)) is None
+
+
+@pytest.mark.parametrize("offset", [-12, -3, -2, 2, 3, 12])
+def test_rows_that_disagree_are_measured(offset):
+    left, right = scene()
+    fault = look(left, np.roll(right, offset, axis=0))
+    assert fault.name == "rows disagree"
+    assert abs(float(fault.text.split()[2]) - offset) < 0.7  # "right lies +3.0 px below left"
+
+
+def test_a_pixel_of_offset_is_let_pass():
+    left, right = scene()
+    assert look(left, np.roll(right, 1, axis=0)) is None
+
+
+def test_swapped_cameras_are_named():
+    left, right = scene()
+    assert look(right, left).name == "cameras swapped"
+
+
+def test_what_is_infinitely_far_may_have_any_disparity():
+    """A converged rig: all disparities are negative, and right; cx_left - cx_right says so."""
+    left, right = scene()
+    assert look(right, left, zero=-30.0) is None
+    assert look(left, right, zero=30.0).name == "cameras swapped"
+
+
+@pytest.mark.parametrize(("grey", "name"), [(0, "blank"), (128, "blank"), (255, "over-exposed")])
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_blank_or_white_picture_names_its_side(grey, name, side):
+    pair = list(scene())
+    pair[side] = np.full_like(pair[side], grey)
+    fault = look(*pair)
+    assert fault.name == name
+    assert fault.text.startswith(("left", "right")[side])
+
+
+def test_a_picture_that_is_half_white_is_not_over_exposed():
+    left, right = scene()
+    left[:120] = right[:120] = 255
+    assert look(left, right) is None
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_pictures_that_stand_still_while_the_robot_moves(side):
+    monitor = PairMonitor(MonitorParams(frozen_frames=3))
+    still, faults = scene()[side], []
+    for i in range(6):
+        pair = list(scene(seed=i))
+        pair[side] = still
+        faults.append(monitor.check(SEC + i * FRAME_NS, *pair, 0.0, moving=True))
+    assert all(fault is None or fault.name != "frozen pictures" for fault in faults[:3])
+    assert {fault.name for fault in faults[3:]} == {"frozen pictures"}
+    assert ("left", "right")[side] in faults[-1].text
+
+
+def test_pictures_may_stand_still_with_the_robot():
+    monitor = PairMonitor(MonitorParams(frozen_frames=3))
+    assert all(monitor.check(SEC + i * FRAME_NS, *scene(), 0.0, moving=False) is None for i in range(6))
+
+
+def test_a_geometric_fault_stays_until_a_later_look():
+    monitor = PairMonitor(MonitorParams(geometry_period_s=1.0))
+    left, right = scene()
+    bad = np.roll(right, 5, axis=0)
+    names = []
+    for i in range(22):
+        shown = bad if i < 5 else right
+        fault = monitor.check(SEC + i * FRAME_NS, left, shown, 0.0, moving=False)
+        names.append(fault.name if fault else None)
+    assert names == ["rows disagree"] * 10 + [None] * 12
+
+
+def test_a_clock_set_back_does_not_stop_the_looks():
+    monitor = PairMonitor(MonitorParams())
+    left, right = scene()
+    monitor.check(1000 * SEC, left, right, 0.0, moving=False)
+    assert monitor.check(SEC, right, left, 0.0, moving=False).name == "cameras swapped"
+
+
+def test_too_little_to_see_says_nothing_about_the_rig():
+    ramp = np.tile(np.linspace(0, 200, 400).astype(np.uint8), (240, 1))
+    assert look(ramp, np.roll(ramp, 30, axis=0)) is None
+
+
+def test_real_pairs_are_good_and_their_faults_are_seen(shared_data):
+    folder = shared_data / "stereo" / "kitti2012"
+    for name in sorted(path.name for path in (folder / "image_0").iterdir())[::6]:
+        left, right = (cv2.imread(str(folder / side / name), cv2.IMREAD_GRAYSCALE) for side in ("image_0", "image_1"))
+        assert look(left, right) is None
+        assert look(right, left).name == "cameras swapped"
+        assert look(left, np.roll(right, 4, axis=0)).name == "rows disagree"
