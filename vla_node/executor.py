@@ -42,6 +42,17 @@ def splice(first: ActionChunk, second: ActionChunk, at_ns: int) -> ActionChunk:
     return replace(second, t0_ns=t0_ns, actions=np.concatenate([head, tail]))
 
 
+def ramped(chunk: ActionChunk, before: F64, parts: int) -> ActionChunk:
+    """The chunk with each row split into `parts` steps that lead from the row before it, first `before` (d,), to it.
+
+    A row says what is reached at its end; commanding it at its beginning would ask for all of the change at once.
+    """
+    begin = np.concatenate([before[None], chunk.actions[:-1]])[:, None, :]
+    fraction = (np.arange(1, parts + 1) / parts)[None, :, None]
+    actions = (1.0 - fraction) * begin + fraction * chunk.actions[:, None, :]
+    return replace(chunk, dt_ns=chunk.dt_ns // parts, actions=actions.reshape(-1, chunk.actions.shape[1]))
+
+
 class Scheduler(Protocol):
     """See the module's text. Real-time chunking and a guard buffer fit here too."""
 

@@ -6,16 +6,18 @@ from dataclasses import replace
 
 import numpy as np
 
-from saccade.clock import SEC, nanoseconds
+from saccade.clock import MS, SEC, nanoseconds
 from saccade.inbox import Reading
 from saccade.types import ActionChunk, LocalMap, Plan, PlanKind, RobotState
 from vla_node.embodiments.diff_drive import DIFF_DRIVE
-from vla_node.executor import Executor, scheduler
+from vla_node.executor import Executor, ramped, scheduler
 from vla_node.params import VlaParams
 from vla_node.policy import Policy, ahead, grid_floor
 from vla_node.rollout import Motion, Style
 from vla_node.track import Track
 
+GATE_NS = 10 * MS
+"""The gate reads a chunk this often; steps of that length are within its rate limits where longer ones jump."""
 _EMBODIMENTS = {"diff_drive": DIFF_DRIVE}
 _MISMATCH = 0.4
 """Speeds of the odometry that differ from the requested ones by this share of the limits show a request not obeyed."""
@@ -67,7 +69,7 @@ class Pilot:
         self.arrived = self._track is not None and self._policy.arrived(self._track, motion)
         chunk = self._policy.act(t0_ns, self.plan, self._track, chart, motion)
         self.blocked = not self.arrived and not chunk.actions.any()
-        return self._publish(chunk, now_ns)
+        return self._publish(chunk, now_ns, motion)
 
     def _refusal(self, now_ns: int, odom: Reading, grid: Reading) -> str:
         """Why the plan may not be followed now, without numbers that change by the tick; "" when it may."""
@@ -95,13 +97,19 @@ class Pilot:
         stamp_ns = grid.stamp_ns if grid.fresh else t0_ns
         chunk = self._policy.brake(t0_ns, stamp_ns, plan.id if plan else 0, self._epoch, motion)
         self._executor.begin(self._epoch)  # nothing older is mixed into a standstill
-        return self._publish(chunk, now_ns)
+        return self._publish(chunk, now_ns, motion)
 
-    def _publish(self, chunk: ActionChunk, now_ns: int) -> ActionChunk | None:
+    def _publish(self, chunk: ActionChunk, now_ns: int, motion: Motion) -> ActionChunk | None:
+        """Remember what is executed from now on; return it in the gate's steps, beginning at the speeds of `motion`."""
         if not self._executor.offer(replace(chunk, epoch=self._epoch), now_ns):
             return None
         self._last = self._executor.output(now_ns)
-        return self._last
+        if self._last is None:
+            return None
+        axes = self._policy.embodiment
+        before = np.zeros(len(axes.axes))
+        before[axes.forward], before[axes.turn] = motion.v, motion.w
+        return ramped(self._last, before, max(1, self._dt_ns // GATE_NS))
 
     def _moving(self, t0_ns: int) -> bool:
         """Whether what was published last still moves the robot at or after an instant."""

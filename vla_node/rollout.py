@@ -20,6 +20,9 @@ _TURN_FIRST_RAD = 1.0
 _ABOUT_FACE_RAD = 2.6
 """Beyond this error both ways round are as good: the one already begun is kept."""
 _WINDOW_M = 1.5
+_STOPPED = 1.4
+"""A standstill within this many times the reach is not worth another approach."""
+_STANDING_M_S = 0.05
 
 
 class Motion(NamedTuple):
@@ -102,8 +105,14 @@ def follow(
 
 def at_end(m: Motion, track: Track, style: Style) -> bool:
     """Whether the end of the track and its heading are reached."""
-    near = math.hypot(track.end[0] - m.x, track.end[1] - m.y) <= style.reached_m
-    return near and (track.end_yaw is None or abs(wrap_angle(track.end_yaw - m.yaw)) <= style.reached_rad)
+    faces = track.end_yaw is None or abs(wrap_angle(track.end_yaw - m.yaw)) <= style.reached_rad
+    return faces and _there(m, track, style)
+
+
+def _there(m: Motion, track: Track, style: Style) -> bool:
+    """Whether the end is near enough: within reach, or a little further for a robot that has come to a standstill."""
+    end_m = math.hypot(track.end[0] - m.x, track.end[1] - m.y)
+    return end_m <= style.reached_m or (end_m <= _STOPPED * style.reached_m and abs(m.v) < _STANDING_M_S)
 
 
 def _targets(
@@ -111,7 +120,7 @@ def _targets(
 ) -> tuple[float, float]:
     """Speeds wanted now: turn to the track, drive along it, or turn to its last heading."""
     end_m = math.hypot(track.end[0] - m.x, track.end[1] - m.y)
-    if end_m <= style.reached_m:
+    if _there(m, track, style):
         return 0.0, 0.0 if track.end_yaw is None else _turn(track.end_yaw - m.yaw, m.w, style, limits)
     ahead_m = style.lookahead_m + style.lookahead_s * abs(m.v)
     x, y = track.point(s + ahead_m, aside_m)

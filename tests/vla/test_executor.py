@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from saccade.clock import MS
 from saccade.types import ActionChunk
-from vla_node.executor import Ensemble, Executor, Hold, Swap, scheduler, splice, trim
+from vla_node.executor import Ensemble, Executor, Hold, Swap, ramped, scheduler, splice, trim
 
 DT = 50 * MS
 SCHEDULERS = [Hold(), Swap(), Ensemble(0.3)]
@@ -184,3 +184,15 @@ def test_schedulers_by_name():
     assert scheduler("hold", 0.1) == Hold()
     assert scheduler("swap", 0.1) == Swap()
     assert scheduler("ensemble", 0.7) == Ensemble(0.7)
+
+
+@given(st.integers(1, 10), st.integers(1, 8), st.floats(-1, 1))
+def test_a_ramped_chunk_meets_every_row_at_its_end_and_never_jumps(parts, count, before):
+    rows = np.cumsum(np.linspace(0.01, 0.04, count))[:, None] + before
+    chunk = ActionChunk(0, 0, parts * MS, ("vx",), rows, 1, 1)
+    fine = ramped(chunk, np.array([before]), parts)
+    assert (fine.t0_ns, fine.end_ns) == (chunk.t0_ns, chunk.end_ns)
+    assert np.allclose(fine.actions[parts - 1 :: parts], rows)
+    steps = np.diff(np.concatenate([[before], fine.actions[:, 0]]))
+    coarse = np.diff(np.concatenate([[before], rows[:, 0]]))
+    assert np.allclose(steps, np.repeat(coarse / parts, parts))
