@@ -18,6 +18,11 @@ from saccade.types import ActionChunk
 Chunks = tuple[ActionChunk, ...]
 
 
+def live(chunks: Chunks, now_ns: int) -> Chunks:
+    """The chunks that still cover some instant from now on."""
+    return tuple(chunk for chunk in chunks if chunk.end_ns > now_ns)
+
+
 def trim(chunk: ActionChunk, now_ns: int) -> ActionChunk | None:
     """The chunk without the rows that are wholly past, by absolute time; None when nothing is left."""
     past = max(0, (now_ns - chunk.t0_ns) // chunk.dt_ns)
@@ -57,7 +62,7 @@ class Scheduler(Protocol):
     """See the module's text. Real-time chunking and a guard buffer fit here too."""
 
     def keep(self, chunks: Chunks, new: ActionChunk, now_ns: int) -> Chunks:
-        """What is remembered after `new` arrived; every chunk given still covers some instant from now on."""
+        """What is remembered after `new` arrived; chunks that have ended may be among those given."""
 
     def blend(self, chunks: Chunks, now_ns: int) -> ActionChunk | None:
         """The chunk to execute from now on; its first row covers `now_ns` unless nothing covers it yet."""
@@ -69,18 +74,21 @@ class Hold:
 
     def keep(self, chunks: Chunks, new: ActionChunk, now_ns: int) -> Chunks:
         """See `Scheduler.keep`."""
-        return (*chunks[:1], new)
+        return (*live(chunks, now_ns)[:1], new)
 
     def blend(self, chunks: Chunks, now_ns: int) -> ActionChunk | None:
         """See `Scheduler.blend`."""
-        running, *waiting = chunks
+        running, *waiting = live(chunks, now_ns)
         joined = splice(running, waiting[0], max(running.end_ns, waiting[0].t0_ns)) if waiting else running
         return trim(joined, now_ns)
 
 
 @dataclass(frozen=True, slots=True)
 class Swap:
-    """The newest chunk takes over as soon as it covers the present; until then the one before it runs on."""
+    """The newest chunk takes over as soon as it covers the present; until then the one before it runs on.
+
+    What has been taken over from does not come back when the newer chunk ends.
+    """
 
     def keep(self, chunks: Chunks, new: ActionChunk, now_ns: int) -> Chunks:
         """See `Scheduler.keep`."""
@@ -89,7 +97,8 @@ class Swap:
 
     def blend(self, chunks: Chunks, now_ns: int) -> ActionChunk | None:
         """See `Scheduler.blend`."""
-        joined = splice(chunks[0], chunks[1], chunks[1].t0_ns) if len(chunks) == 2 else chunks[0]
+        first, last = chunks[0], chunks[-1]
+        joined = splice(first, last, last.t0_ns) if first is not last and first.end_ns > now_ns else last
         return trim(joined, now_ns)
 
 
@@ -102,10 +111,11 @@ class Ensemble:
 
     def keep(self, chunks: Chunks, new: ActionChunk, now_ns: int) -> Chunks:
         """See `Scheduler.keep`."""
-        return (*chunks, new)[-self.most :]
+        return (*live(chunks, now_ns), new)[-self.most :]
 
     def blend(self, chunks: Chunks, now_ns: int) -> ActionChunk | None:
         """See `Scheduler.blend`."""
+        chunks = live(chunks, now_ns)
         newest = chunks[-1]
         dt_ns = newest.dt_ns
         t0_ns = min(c.t0_ns for c in chunks)
@@ -147,16 +157,14 @@ class Executor:
         usable = len(chunk.actions) and chunk.end_ns > now_ns and np.isfinite(chunk.actions).all()
         if chunk.epoch != self._epoch or not on_grid or not usable:
             return False
-        live = tuple(c for c in self._chunks if c.end_ns > now_ns)
-        if live and live[-1].axes != chunk.axes:
+        if self._chunks and self._chunks[-1].axes != chunk.axes:
             return False
-        self._chunks = self._scheduler.keep(live, chunk, now_ns)
+        self._chunks = self._scheduler.keep(self._chunks, chunk, now_ns)
         return True
 
     def output(self, now_ns: int) -> ActionChunk | None:
         """The chunk to execute from now on, without past rows; None when nothing covers any later instant."""
-        live = tuple(c for c in self._chunks if c.end_ns > now_ns)
-        return self._scheduler.blend(live, now_ns) if live else None
+        return self._scheduler.blend(self._chunks, now_ns) if live(self._chunks, now_ns) else None
 
     def at(self, now_ns: int) -> F64 | None:
         """The action (d,) for an instant that is not yet past, or None where no chunk covers it."""

@@ -196,3 +196,11 @@ def test_a_ramped_chunk_meets_every_row_at_its_end_and_never_jumps(parts, count,
     steps = np.diff(np.concatenate([[before], fine.actions[:, 0]]))
     coarse = np.diff(np.concatenate([[before], rows[:, 0]]))
     assert np.allclose(steps, np.repeat(coarse / parts, parts))
+
+
+def test_a_chunk_that_was_taken_over_from_does_not_come_back():
+    ex = executor(Swap())
+    assert ex.offer(ActionChunk(0, 0, DT, ("vx",), np.array([[1.0], [1.0], [1.0]]), 0, 1), 0)
+    assert ex.offer(ActionChunk(0, 0, DT, ("vx",), np.array([[2.0]]), 1, 1), 0)
+    assert ex.at(0) == 2.0
+    assert ex.at(DT) is None
