@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -22,7 +23,7 @@ EXAMPLES = """examples:
   saccade view dds:0 --host 0.0.0.0         # for a laptop beside the robot; anyone on that network can watch
   saccade view --layout                     # where the layout for Foxglove is
 """
-_REPEAT_NS = 2 * SEC
+_REPEAT_NS = SEC
 """Latched messages are sent again this often, for viewers that connect late."""
 _LATCHED = {f"/{row.name}" for row in TOPICS.values() if row.latched}
 _HOME = "127.0.0.1"
@@ -50,7 +51,8 @@ def run(args: argparse.Namespace) -> int:
     if args.source is None:
         raise ConfigError("nothing to view: expected a recording, or a bus such as dds:0")
     recording = _recording(args.source)
-    viewer = Viewer(args.host, args.port)
+    topics = {row.name: row.type for row in TOPICS.values()} if recording is None else _topics(recording)
+    viewer = Viewer(args.host, args.port, topics)
     try:
         print(f"Foxglove: open connection > Foxglove WebSocket > {viewer.url}")
         print(f"  or in a browser: {viewer.app_url}")
@@ -61,10 +63,10 @@ def run(args: argparse.Namespace) -> int:
         if recording is None:
             _relay(viewer, args.source)
         else:
-            _play(viewer, recording)
+            _play(viewer, recording, topics)
             while not args.once:
                 viewer.restart()
-                _play(viewer, recording)
+                _play(viewer, recording, topics)
     except KeyboardInterrupt:
         print()
     finally:
@@ -73,17 +75,22 @@ def run(args: argparse.Namespace) -> int:
 
 
 class Viewer:
-    """A Foxglove websocket server that passes CDR bytes through, with one channel a topic, advertised when it is heard.
+    """A Foxglove websocket server that passes CDR bytes through, with a channel for each of the topics {name: type}.
 
     ConfigError when it cannot listen on `host` and `port`.
     """
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, topics: Mapping[str, str]) -> None:
         import foxglove  # takes a moment; `saccade view --layout` does without
 
-        self._foxglove = foxglove
-        self._context = foxglove.Context()
+        self._context = foxglove.Context()  # the server does not keep it alive
         self._channels: dict[str, foxglove.Channel] = {}
+        # All before the server starts: a viewer that connects meanwhile could miss some.
+        for topic, type_ in topics.items():
+            text, _ = codec().definition(type_)
+            schema = foxglove.Schema(name=type_, encoding="ros2msg", data=text.encode())
+            name = f"/{topic.lstrip('/')}"
+            self._channels[name] = foxglove.Channel(name, schema=schema, message_encoding="cdr", context=self._context)
         self._latched: dict[str, bytes] = {}
         self._repeat_at_ns = 0
         try:
@@ -96,18 +103,8 @@ class Viewer:
         self.url = f"ws://{host}:{self.port}"
         self.app_url: str | None = self._server.app_url()
 
-    def advertise(self, topic: str, type_: str) -> None:
-        """Announce a topic; doing so twice is allowed."""
-        name = f"/{topic.lstrip('/')}"
-        if name not in self._channels:
-            text, _ = codec().definition(type_)
-            schema = self._foxglove.Schema(name=type_, encoding="ros2msg", data=text.encode())
-            self._channels[name] = self._foxglove.Channel(
-                name, schema=schema, message_encoding="cdr", context=self._context
-            )
-
     def show(self, topic: str, stamp_ns: int, cdr: bytes | memoryview) -> None:
-        """Send one message of an advertised topic to whoever subscribed; `stamp_ns` is its time of arrival."""
+        """Send one message to whoever subscribed; `stamp_ns` is its time of arrival."""
         name = f"/{topic.lstrip('/')}"
         if name in _LATCHED:
             self._latched[name] = bytes(cdr)
@@ -134,21 +131,28 @@ def _recording(source: str) -> Path | None:
     return Path(path) if path != source or ":" not in source or Path(source).exists() else None
 
 
-def _play(viewer: Viewer, path: Path) -> None:
-    """Play a recording once in real time; topics of types that are not known are left out."""
+def _topics(path: Path) -> dict[str, str]:
+    """{topic: type} of what a recording holds; types that are not known are left out, DataError when all are."""
     reader = open_reader(path)
     try:
-        known = {row.topic: row.type for row in reader.topics if codec().knows(row.type)}
-        for name, type_ in known.items():
-            viewer.advertise(name, type_)
+        topics = {row.topic: row.type for row in reader.topics if row.count and codec().knows(row.type)}
+    finally:
+        reader.close()
+    if not topics:
+        raise DataError(f"{path} holds no message of a known type; there is nothing to show")
+    return topics
+
+
+def _play(viewer: Viewer, path: Path, topics: Mapping[str, str]) -> None:
+    """Play a recording once in real time."""
+    reader = open_reader(path)
+    try:
         anchor: tuple[int, int] | None = None
-        for record in reader.records(known):
+        for record in reader.records(topics):
             anchor = anchor or (time.monotonic_ns(), record.stamp_ns)
             ahead_ns = record.stamp_ns - anchor[1] - (time.monotonic_ns() - anchor[0])
             time.sleep(max(0.0, ahead_ns / SEC))
             viewer.show(record.topic, record.stamp_ns, record.cdr)
-        if anchor is None:
-            raise DataError(f"{path} holds no message of a known type; there is nothing to show")
     finally:
         reader.close()
 
@@ -157,8 +161,6 @@ def _relay(viewer: Viewer, url: str) -> None:
     """Pass on what a live bus carries until it ends."""
     bus = open_bus(url, reads=TOPICS)
     try:
-        for name, row in TOPICS.items():
-            viewer.advertise(name, row.type)
         while True:
             sample = bus.recv(bus.now_ns() + SEC)
             if sample is not None:

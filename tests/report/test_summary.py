@@ -181,8 +181,8 @@ def _grid(origin: tuple[float, float], cells: list[list[int]], resolution: float
 def test_maps_are_pasted_where_they_belong_and_unknown_cells_keep_what_was_known() -> None:
     canvas = MapCanvas()
     canvas.paste(_grid((0.0, 0.0), [[1, 2], [3, 4]]))
-    canvas.paste(_grid((-0.5, 0.5), [[-1, 9], [7, 8]]))
-    known = {(0.0, 0.0): 1, (0.5, 0.0): 2, (0.0, 0.5): 9, (0.5, 0.5): 4, (-0.5, 1.0): 7, (0.0, 1.0): 8}
+    canvas.paste(_grid((-0.5, 0.5), [[9, -1], [7, 8]]))
+    known = {(0.0, 0.0): 1, (0.5, 0.0): 2, (0.0, 0.5): 3, (0.5, 0.5): 4, (-0.5, 0.5): 9, (-0.5, 1.0): 7, (0.0, 1.0): 8}
     for (x, y), value in known.items():
         col, row = (round((c - o) / 0.5) for c, o in zip((x, y), canvas.origin_m, strict=True))
         assert canvas.cells[row, col] == value, (x, y)
