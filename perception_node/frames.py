@@ -80,6 +80,7 @@ class Frames:
     def close(self) -> None:
         """Release the engine and the decoding thread."""
         self._engine.close()
+        self._monitor.close()
         self._decoder.shutdown()
 
     def _decoded(self, messages: Pair[Message]) -> tuple[Image, Image]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
 import cv2
@@ -34,7 +36,9 @@ class Rows(NamedTuple):
 class PairMonitor:
     """Watches a rectified pair. The cheap looks happen on every frame, matching of features once a period.
 
-    A geometric fault stays until a later look finds the pair good again.
+    A geometric fault stays until a later look finds the pair good again. While the pair is good, matching goes on
+    beside the frame that it looks at, and its answer counts from the next frame on, in every run the same; the first
+    frame, and those of a pair that is not good, wait for it.
     """
 
     def __init__(self, params: MonitorParams) -> None:
@@ -43,6 +47,9 @@ class PairMonitor:
         self._matcher = cv2.BFMatcher(cv2.NORM_HAMMING, crossCheck=True)
         self._next_look_ns: int | None = None
         self._geometry: Fault | None = None
+        self._good = False
+        self._beside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="monitor")
+        self._looking: Future[Rows] | None = None
         self._last: dict[str, U8] = {}
         self._same = 0
 
@@ -57,11 +64,26 @@ class PairMonitor:
                 return fault
         if fault := self._frozen(looks, moving):
             return fault
+        self._note(zero_disparity_px)
         due = self._next_look_ns
         if due is None or stamp_ns >= due or stamp_ns < due - 2 * nanoseconds(self._params.geometry_period_s):
             self._next_look_ns = stamp_ns + nanoseconds(self._params.geometry_period_s)
-            self._geometry = self._judge(_matches(self._orb, self._matcher, left, right), zero_disparity_px)
+            scale = max(1.0, left.shape[1] / _MATCH_WIDTH)
+            small = [_small(picture, scale) for picture in (left, right)]
+            self._looking = self._beside.submit(_matches, self._orb, self._matcher, small, scale)
+            if not self._good:
+                self._note(zero_disparity_px)
         return self._geometry
+
+    def close(self) -> None:
+        """End the thread."""
+        self._beside.shutdown()
+
+    def _note(self, zero_disparity_px: float) -> None:
+        """Take the answer of a look that was begun, waiting for it if need be."""
+        if self._looking is not None:
+            self._geometry = self._judge(self._looking.result(), zero_disparity_px)
+            self._looking, self._good = None, self._geometry is None
 
     def _frozen(self, looks: dict[str, U8], moving: bool) -> Fault | None:
         same = [side for side, look in looks.items() if np.array_equal(look, self._last.get(side, ()))]
@@ -110,15 +132,17 @@ def _exposure(side: str, look: U8) -> Fault | None:
     return None
 
 
-def _matches(orb: cv2.ORB, matcher: cv2.BFMatcher, left: U8, right: U8) -> Rows:
-    """ORB features (Rublee et al., ICCV 2011) matched both ways, in pixels of the given pictures."""
-    scale = max(1.0, left.shape[1] / _MATCH_WIDTH)
-    found = []
-    for picture in (left, right):
-        grey = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-        if scale > 1:
-            grey = cv2.resize(grey, None, fx=1 / scale, fy=1 / scale, interpolation=cv2.INTER_AREA)
-        found.append(orb.detectAndCompute(grey, None))
+def _small(picture: U8, scale: float) -> U8:
+    """A grey copy, smaller by `scale`, which stays as it is while the next frame is worked on."""
+    grey = picture.copy() if picture.ndim == 2 else np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
+    if scale == 1:
+        return grey
+    return np.asarray(cv2.resize(grey, None, fx=1 / scale, fy=1 / scale, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _matches(orb: cv2.ORB, matcher: cv2.BFMatcher, pair: Sequence[U8], scale: float) -> Rows:
+    """ORB features (Rublee et al., ICCV 2011) of a small pair matched both ways, in pixels of the full pictures."""
+    found = [orb.detectAndCompute(picture, None) for picture in pair]
     (points, told), (other_points, other_told) = found
     if not points or not other_points:
         return Rows(np.empty(0), np.empty(0))

@@ -19,7 +19,7 @@ from saccade.node import Out, Sample
 from saccade.stages import Stages
 from saccade.tf import TransformError
 from saccade.types import Depth
-from saccade.wire.convert import decode, decode_odom, encode_map, se3, stamp_ns
+from saccade.wire.convert import decode, decode_odom, decode_transforms, encode_map, stamp_ns
 from saccade.wire.diagnostics import Level
 
 _SIDES: tuple[Side, Side] = ("left", "right")
@@ -72,25 +72,24 @@ class PerceptionNode:
 
     def on_tick(self, now_ns: int) -> Iterable[Out]:
         """See `Node.on_tick`."""
-        outs = self._guarded(self._resume(now_ns), now_ns)
+        yield from self._guarded(self._resume(now_ns), now_ns)
         if self._grid.next_ns is None or now_ns >= self._grid.next_ns:
             self._grid.advance(now_ns)
             self._look_for_silence(now_ns)
-            outs += self._health.tick(now_ns)
-        return outs
+            yield from self._health.tick(now_ns)
 
     def close(self) -> Iterable[Out]:
         """See `Node.close`."""
         self._frames.close()
         return ()
 
-    def _guarded(self, work: Iterator[Out], now_ns: int) -> list[Out]:
-        outs: list[Out] = []
+    def _guarded(self, work: Iterator[Out], now_ns: int) -> Iterator[Out]:
+        """What work says, as soon as it says it, and what its refusal changes in the diagnostics."""
         try:
-            outs.extend(work)
+            yield from work
         except Refused as fault:
             self._health.refuse(fault)
-        return [*outs, *self._health.changes(now_ns)]
+        yield from self._health.changes(now_ns)
 
     def _handle(self, sample: Sample, now_ns: int) -> Iterator[Out]:
         source, _, rest = sample.topic.partition("/")
@@ -134,15 +133,21 @@ class PerceptionNode:
         for stage in ("images", "sync", "calibration", "stereo"):
             self._health.ok(stage)
         self._frame_ns = now_ns
+        if self._waiting:
+            self._health.counts["frames without map"] += 1
+        self._waiting = frame.depth, now_ns + nanoseconds(self._params.map.odom_wait_ms / 1e3)
+        no_map: Refused | None = None
+        try:
+            yield from self._resume(now_ns)  # before the pictures: the gate waits for the map, nobody for them
+        except Refused as fault:
+            no_map = fault
         with self.stages.timed("encode"):
             outs = list(depth_outs(frame.depth, self._params.depth))
             if self._params.depth.publish_disparity and frame.pair is not None and frame.disparity is not None:
                 outs.append(Out("disparity", encode_disparity(frame.pair, frame.disparity, self._params.depth)))
         yield from outs
-        if self._waiting:
-            self._health.counts["frames without map"] += 1
-        self._waiting = frame.depth, now_ns + nanoseconds(self._params.map.odom_wait_ms / 1e3)
-        yield from self._resume(now_ns)
+        if no_map:
+            raise no_map
 
     def _resume(self, now_ns: int) -> Iterator[Out]:
         """Put the waiting depth into the map once odometry has reached its stamp; give up when it does not come."""
@@ -182,13 +187,11 @@ class PerceptionNode:
 
     def _on_tf(self, sample: Sample) -> None:
         try:
-            for link in decode(sample.topic, sample.cdr).transforms:
-                T = se3(link.transform.translation, link.transform.rotation)
+            for stamp, parent, child, T in decode_transforms(sample.cdr):
                 if sample.topic == "tf_static":
-                    self._poses.tf.set_static(link.header.frame_id, link.child_frame_id, T)
-                elif link.child_frame_id != self._poses.child_frame:
-                    stamp = stamp_ns(link.header.stamp)
-                    self._poses.tf.add(link.header.frame_id, link.child_frame_id, stamp, T)
+                    self._poses.tf.set_static(parent, child, T)
+                elif child != self._poses.child_frame:  # odometry tells that one itself
+                    self._poses.tf.add(parent, child, stamp, T)
         except DataError as error:
             raise Refused("map", "unusable transform", str(error)) from error
 

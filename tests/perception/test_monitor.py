@@ -108,7 +108,8 @@ def test_a_clock_set_back_does_not_stop_the_looks():
     monitor = PairMonitor(MonitorParams())
     left, right = scene()
     monitor.check(1000 * SEC, left, right, 0.0, moving=False)
-    assert monitor.check(SEC, right, left, 0.0, moving=False).name == "cameras swapped"
+    assert monitor.check(SEC, right, left, 0.0, moving=False) is None  # looked at beside the frame
+    assert monitor.check(SEC + FRAME_NS, right, left, 0.0, moving=False).name == "cameras swapped"
 
 
 def test_too_little_to_see_says_nothing_about_the_rig():
