@@ -26,7 +26,6 @@ EXAMPLES = """examples:
 _REPEAT_NS = SEC
 """Latched messages are sent again this often, for viewers that connect late."""
 _LATCHED = {f"/{row.name}" for row in TOPICS.values() if row.latched}
-_HOME = "127.0.0.1"
 _BACKLOG = 256
 """Messages kept for a slow viewer before the oldest is dropped."""
 
@@ -35,9 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `saccade view`."""
     parser.add_argument("source", nargs="?", metavar="RECORDING|BUS-URL", help="a recording, or a bus such as dds:0")
     parser.add_argument("--port", type=int, default=8765, help="websocket port, 0 = any free one (default 8765)")
-    parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1: this machine only)"
-    )
+    parser.add_argument("--host", default="127.0.0.1", help="where to listen (default 127.0.0.1: this machine only)")
     parser.add_argument("--once", action="store_true", help="end with the recording instead of playing it again")
     parser.add_argument("--layout", action="store_true", help="print the path of the shipped layout and end")
 

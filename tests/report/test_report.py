@@ -34,7 +34,7 @@ from saccade.report.html import write_report
 from saccade.report.pictures import depth_colours, film
 from saccade.report.run import header_stamp_ns, kind_of, read_run
 from saccade.report.summary import summarise
-from saccade.report.svg import Scale, envelope
+from saccade.report.svg import Scale, envelope, tag
 from saccade.report.table import result_table
 from saccade.report.words import outcome
 from saccade.types import Decision, Image
@@ -305,6 +305,12 @@ def test_thinning_a_curve_keeps_peaks_and_gaps() -> None:
     assert (np.nanmax(thin_y), np.nanmin(thin_y)) == (9.0, -9.0)
     assert np.isnan(thin_y[thin_x == 8000]).tolist() == [True]
     assert (np.diff(thin_x) > 0).all()
+
+
+def test_attributes_are_escaped_and_missing_ones_left_out() -> None:
+    assert tag("g", "x", class_='"><b>', stroke_width=1.50, r=None) == (
+        '<g class="&quot;&gt;&lt;b&gt;" stroke-width="1.5">x</g>'
+    )
 
 
 def test_numbers_do_not_make_kinds() -> None:
