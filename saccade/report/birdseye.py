@@ -11,12 +11,14 @@ from saccade.geometry import F64
 from saccade.report.pictures import data_uri
 from saccade.report.run import Run
 from saccade.report.svg import Scale, drawing, tag, text, title
-from saccade.types import U8, Decision
+from saccade.types import U8, Decision, Verdict
 
 _WIDTH = 760.0
 _SHAPES = (0.45, 0.9)
 """Height over width of the drawing, least and most."""
-_MARGIN_M = 0.6
+_MARGIN_M, _MARGIN = 0.6, 0.05
+"""Around all that is drawn: metres, or this share of its extent if that is more."""
+_LONGEST_ARROW = 30.0
 _ARROW_EVERY_S = 0.5
 _MAP_PIXELS = 1_500
 
@@ -55,7 +57,9 @@ def _extent(drawn: list[F64], run: Run) -> tuple[float, float, float, float] | N
     points = points[np.isfinite(points).all(axis=1)]
     if not len(points):
         return None
-    (x0, y0), (x1, y1) = points.min(axis=0) - _MARGIN_M, points.max(axis=0) + _MARGIN_M
+    low, high = points.min(axis=0), points.max(axis=0)
+    margin = max(_MARGIN_M, _MARGIN * float((high - low).max()))
+    (x0, y0), (x1, y1) = low - margin, high + margin
     if (lack := _SHAPES[0] * (x1 - x0) - (y1 - y0)) > 0:
         y0, y1 = y0 - lack / 2, y1 + lack / 2
     if (lack := (y1 - y0) / _SHAPES[1] - (x1 - x0)) > 0:
@@ -112,11 +116,12 @@ def _path(x: Scale, y: Scale, points: F64) -> str:
 
 
 def _motion(run: Run, x: Scale, y: Scale) -> list[str]:
-    """An arrow along the path twice a second: heading, as long as the speed granted, coloured by the verdict."""
+    """An arrow along the path twice a second: heading, longer the faster it was let go, coloured by the verdict."""
     out: list[str] = []
     if not run.poses or not run.verdicts:
         return out
     stamps = np.array([s.stamp_ns for s in run.poses])
+    fastest = max((abs(speed) for v in run.verdicts if math.isfinite(speed := _speed(v))), default=0.0) or 1.0
     due_ns, every_ns = 0, max(int(_ARROW_EVERY_S * SEC), (run.end_ns - run.start_ns) // 120)
     for v in run.verdicts:
         if v.stamp_ns < due_ns:
@@ -124,14 +129,19 @@ def _motion(run: Run, x: Scale, y: Scale) -> list[str]:
         due_ns = v.stamp_ns + every_ns
         T = run.poses[min(int(np.searchsorted(stamps, v.stamp_ns)), len(stamps) - 1)].T_odom_from_body
         at = (x(float(T.t[0])), y(float(T.t[1])))
-        speed = float(v.granted[v.axes.index("vx")]) if "vx" in v.axes else 0.0
-        length = 40 * speed if math.isfinite(speed) else 0.0
+        speed = _speed(v)
+        length = _LONGEST_ARROW * speed / fastest if math.isfinite(speed) else 0.0
         tip = (at[0] + length * math.cos(T.yaw), at[1] - length * math.sin(T.yaw))
         kind = Decision(v.decision).name.lower()
         hover = f"{(v.stamp_ns - run.start_ns) / SEC:.2f} s: {kind}, {speed:.2f} m/s {v.reason}"
         stem = tag("line", x1=at[0], y1=at[1], x2=tip[0], y2=tip[1], class_=f"arrow stroke-{kind}")
         out.append(tag("g", title(hover), stem, tag("circle", cx=at[0], cy=at[1], r=2.8, class_=f"fill-{kind}")))
     return out
+
+
+def _speed(verdict: Verdict) -> float:
+    """Speed granted along the body's x axis, m/s."""
+    return float(verdict.granted[verdict.axes.index("vx")]) if "vx" in verdict.axes else 0.0
 
 
 def _ends(run: Run, x: Scale, y: Scale) -> list[str]:

@@ -164,7 +164,7 @@ def _plans(summary: dict[str, Any]) -> str:
     ]  # fmt: skip
     left = len(plans) - len(rows)
     more = _none(f"{left} earlier plans are in summary.json.") if left else ""
-    return tag("div", table(("plan", "epoch", "image at", "thought", "says"), rows, "nnnn"), class_="tall") + more
+    return table(("plan", "epoch", "image at", "thought", "says"), rows, "nnnn") + more
 
 
 def _timeline(run: Run, summary: dict[str, Any]) -> str:

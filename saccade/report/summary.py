@@ -66,11 +66,13 @@ def stops(run: Run) -> list[dict[str, Any]]:
     """Stop events in order: STOP ticks without another verdict between them are one event with all its reasons."""
     events = []
     for ticks, next_ns in _stop_runs(run.verdicts):
-        reasons = list({kind_of(v.reason): v.reason for v in reversed(ticks)}.values())[::-1]
+        reasons: dict[str, str] = {}
+        for reason in (part for v in ticks for part in v.reason.split("; ")):
+            reasons.setdefault(kind_of(reason), reason)
         events.append(
             {
                 "start_s": _since(run, ticks[0].stamp_ns), "duration_s": _number((next_ns - ticks[0].stamp_ns) / SEC),
-                "ticks": len(ticks), "reason": "; ".join(reasons) or "no reason given",
+                "ticks": len(ticks), "reason": "; ".join(reasons.values()) or "no reason given",
             }
         )  # fmt: skip
     return events

@@ -10,9 +10,9 @@ def outcome(summary: dict[str, Any]) -> str:
     return " ".join(part for part in (_asked(summary), _moved(summary), _judged(summary), _episode(summary)) if part)
 
 
-def number(value: float | None, unit: str, digits: int = 1, scale: float = 1.0) -> str:
+def number(value: float | None, unit: str, digits: int = 1) -> str:
     """A number with its unit, or a dash."""
-    return "–" if value is None else f"{value * scale:.{digits}f} {unit}".rstrip()
+    return "–" if value is None else f"{round(value, digits) + 0.0:.{digits}f} {unit}".rstrip()
 
 
 def share(value: float | None) -> str:

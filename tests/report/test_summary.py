@@ -38,7 +38,7 @@ def test_stop_ticks_in_a_row_are_one_event_that_ends_with_the_next_verdict(recor
         verdict(0),
         verdict(100, STOP, "odom stale (210 ms)"),
         verdict(200, STOP, "odom stale (310 ms)"),
-        verdict(300, STOP, "operator stop"),
+        verdict(300, STOP, "operator stop; odom stale (410 ms)"),
         verdict(450),
         verdict(500, STOP, "operator stop"),
         verdict(520, STOP, "operator stop"),
