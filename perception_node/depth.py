@@ -28,8 +28,8 @@ class Triangulator:
             self._confidence = np.empty_like(confidence)
         offset, fB = np.float32(pair.cx_right - pair.camera.cx), np.float32(pair.camera.fx * pair.baseline_m)
         with np.errstate(divide="ignore"):
-            np.add(disparity, offset, out=self._raw)
-            np.divide(fB, self._raw, out=self._raw)
+            raised = disparity if offset == 0 else np.add(disparity, offset, out=self._raw)
+            np.divide(fB, raised, out=self._raw)
         self._keep(self._raw, confidence)
         return Depth(pair.stamp_ns, pair.frame_id, self._depth_m, self._confidence, pair.camera)
 

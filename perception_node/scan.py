@@ -11,14 +11,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from perception_node.params import MapParams
-from perception_node.view import Band, View, at_least, histogram, look
+from perception_node.view import Band, Mask, View, at_least, histogram, look
 from saccade.geometry import F32, SE3
 from saccade.types import Depth
-
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +69,7 @@ class Scanner:
         standing = above_m >= np.float32(self._params.obstacle_min_m - view.camera_m)
         standing &= above_m <= np.float32(self._params.obstacle_max_m - view.camera_m)
         standing &= known
-        counts = histogram(view.first_cell[standing], distance_m[standing], self._band)
+        counts = histogram(view.first_cell, distance_m, standing, self._band)
         reached = np.cumsum(counts, axis=1)[:, :-1] >= self._params.min_points
         first = np.argmax(reached, axis=1)
         found = reached[np.arange(len(first)), first]
@@ -81,8 +78,8 @@ class Scanner:
 
     def _known_free(self, view: View, distance_m: F32, known: Mask) -> F32:
         """Forward distance (bearings,) up to which enough of the rays that are still in the band are known to pass."""
-        passed_m = np.minimum(distance_m[known], view.leaves_m[known])
-        seen = at_least(histogram(view.first_cell[known], passed_m, self._band))
+        passed_m = np.minimum(distance_m, view.leaves_m)
+        seen = at_least(histogram(view.first_cell, passed_m, known, self._band))
         passable = (seen >= self._params.min_seen * view.rays) & (view.rays > 0)
         closed = np.argmin(passable, axis=1)
         return np.asarray(self._edges_m[np.where(passable.all(axis=1), self._band.steps, closed)], np.float32)

@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from saccade.geometry import F32, SE3, Pinhole
 
-I32 = npt.NDArray[np.int32]
+Index = npt.NDArray[np.intp]
+Mask = npt.NDArray[np.bool_]
 _FAR_TAN = 5.0
 """Bearings beyond 79 degrees of the camera's heading are not looked at."""
 _UP_STEPS, _HEIGHT_STEPS = 512, 200
@@ -46,12 +47,12 @@ class View:
     camera_m: float
     forward: F32
     rise: F32
-    first_cell: I32
+    first_cell: Index
     leaves_m: F32
-    usable: npt.NDArray[np.bool_]
+    usable: Mask
     tan0: float
     tan_step: float
-    rays: npt.NDArray[np.int64]
+    rays: Index
     blind_m: float
 
 
@@ -61,15 +62,18 @@ def look(camera: Pinhole, stride: int, T_level_from_cam: SE3, band: Band) -> Vie
     return _view(camera, stride, up, round(float(T_level_from_cam.t[2]) * _HEIGHT_STEPS), band)
 
 
-def histogram(first_cell: I32, distance_m: F32, band: Band) -> npt.NDArray[np.int64]:
-    """Counts (bearings, steps + 1) by forward distance; the last column is for all beyond."""
-    cell = np.minimum(distance_m * np.float32(1 / band.step_m), np.float32(band.steps)).astype(np.int32)
-    cell += first_cell
-    counts = np.bincount(cell, minlength=band.bearings * (band.steps + 1))
-    return counts.reshape(band.bearings, band.steps + 1)
+def histogram(first_cell: Index, distance_m: F32, counted: Mask, band: Band) -> Index:
+    """Counts (bearings, steps + 1) of the `counted` pixels by forward distance; the last column is for all beyond."""
+    cells = band.bearings * (band.steps + 1)
+    step = np.minimum(distance_m * np.float32(1 / band.step_m), np.float32(band.steps))
+    with np.errstate(invalid="ignore"):  # NaN is never counted, whatever integer it becomes
+        cell = step.astype(np.intp) + first_cell
+    # One more cell takes what is not counted: cheaper than gathering the rest.
+    counts = np.bincount(np.where(counted, cell, cells).reshape(-1), minlength=cells + 1)[:cells]
+    return np.asarray(counts.reshape(band.bearings, band.steps + 1))
 
 
-def at_least(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def at_least(counts: Index) -> Index:
     """How many are at each distance or beyond."""
     return np.cumsum(counts[:, ::-1], axis=1)[:, ::-1]
 
@@ -86,10 +90,10 @@ def _view(camera: Pinhole, stride: int, up_steps: tuple[int, int, int], height_s
     usable = np.abs(tangent) < _FAR_TAN
     tan0, tan1 = float(tangent.min(where=usable, initial=0)), float(tangent.max(where=usable, initial=0))
     tan_step = max(tan1 - tan0, 1e-6) * (1 + 1e-6) / band.bearings
-    bearing = ((np.clip(tangent, tan0, tan1) - tan0) / tan_step).astype(np.int32)
-    first_cell = np.minimum(bearing, band.bearings - 1) * np.int32(band.steps + 1)
+    bearing = ((np.clip(tangent, tan0, tan1) - tan0) / tan_step).astype(np.intp)
+    first_cell = np.minimum(bearing, band.bearings - 1) * (band.steps + 1)
     leaves_m = _leaves(slope, camera_m, band)
-    rays = at_least(histogram(first_cell[usable], leaves_m[usable], band))
+    rays = at_least(histogram(first_cell, leaves_m, usable, band))
     blind_m = _blind(slope[-1][usable[-1]], camera_m - band.low_m)
     return View(camera_m, forward, rise, first_cell, leaves_m, usable, tan0, tan_step, rays, blind_m)
 

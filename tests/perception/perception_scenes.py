@@ -10,8 +10,7 @@ from saccade.geometry import R_BODY_FROM_OPTICAL, SE3, Pinhole
 from saccade.node import NEVER_NS, Sample, run
 from saccade.stages import Stages
 from saccade.types import CameraModel, Depth, Image, RobotState
-from saccade.wire.codec import codec
-from saccade.wire.convert import decode, encode_camera, encode_odom, header, pose_msg
+from saccade.wire.convert import decode, encode_camera, encode_odom, encode_transforms
 from saccade.wire.images import encode_depth, encode_image
 from saccade.wire.virtual import LocalBus
 
@@ -50,13 +49,7 @@ def infos(now_ns, left=None, right=None):
 
 
 def static_tf(now_ns, parent="base_link", child="left_optical", T=T_BASE_FROM_CAM):
-    new, pose = codec().new, pose_msg(T)
-    t = new("geometry_msgs/msg/Vector3", x=pose.position.x, y=pose.position.y, z=pose.position.z)
-    link = new(
-        "geometry_msgs/msg/TransformStamped", header=header(now_ns, parent), child_frame_id=child,
-        transform=new("geometry_msgs/msg/Transform", translation=t, rotation=pose.orientation),
-    )  # fmt: skip
-    return Sample("tf_static", now_ns, codec().encode(new("tf2_msgs/msg/TFMessage", transforms=[link])))
+    return Sample("tf_static", now_ns, encode_transforms(now_ns, [(parent, child, T)]))
 
 
 def odom(now_ns, T=None, twist=(0.0,) * 6):

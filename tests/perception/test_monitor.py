@@ -104,6 +104,28 @@ def test_a_geometric_fault_stays_until_a_later_look():
     assert names == ["rows disagree"] * 10 + [None] * 12
 
 
+def test_a_camera_that_is_knocked_is_named_within_a_period():
+    left, right = scene()
+    monitor, names = PairMonitor(MonitorParams(geometry_period_s=1.0)), []
+    for i in range(20):
+        shown = right if i < 9 else np.roll(right, 5, axis=0)
+        fault = monitor.check(SEC + i * FRAME_NS, left, shown, 0.0, moving=False)
+        names.append(fault.name if fault else None)
+    monitor.close()
+    assert names == [None] * 11 + ["rows disagree"] * 9  # looked at in frame 10, answered in frame 11
+
+
+def test_matching_beside_the_frame_keeps_pictures_of_its_own():
+    """The node's buffers change while the thread matches: what was handed over must not."""
+    left, right = (picture.copy() for picture in scene())
+    monitor = PairMonitor(MonitorParams())
+    for i in range(11):
+        assert monitor.check(SEC + i * FRAME_NS, left, right, 0.0, moving=False) is None
+    left[:], right[:] = np.roll(right, 5, axis=0), left.copy()
+    assert monitor.check(SEC + 11 * FRAME_NS, left, right, 0.0, moving=False) is None
+    monitor.close()
+
+
 def test_a_clock_set_back_does_not_stop_the_looks():
     monitor = PairMonitor(MonitorParams())
     left, right = scene()
