@@ -1,4 +1,4 @@
-"""Memory over time: the resident set of all nodes on `sim:hall`, minute by minute of bus time (asked for: no growth in 30).
+"""Memory over time: the resident set of all nodes on `sim:hall`, by minute of bus time (asked for: no growth in 30).
 
 The first five minutes fill histories that are bounded by design; growth is the slope of a line through the rest.
 """

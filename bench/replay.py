@@ -16,14 +16,14 @@ import time
 from pathlib import Path
 
 import numpy as np
-from saccade.wire.bag import open_recording
-from saccade.wire.record import Recorder
 
 from bench.__main__ import ROOT, save
 from saccade.clock import MS
 from saccade.node import NEVER_NS, Out, Sample, run
 from saccade.stages import Stages
+from saccade.wire.bag import open_recording
 from saccade.wire.images import encode_depth
+from saccade.wire.record import Recorder
 from saccade.wire.virtual import LocalBus, VirtualBus
 
 RECORDINGS = ROOT.parent / "shared" / "data" / "recordings"

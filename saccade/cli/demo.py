@@ -27,7 +27,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the demo; exit code 1 when the robot collided, did not finish, or its replay commanded otherwise."""
     from rich.console import Console
-    from sim.bus import open_world
 
     from saccade.cli import FAILED, OK
     from saccade.cli.mission import MissionWatch, compare_commands
@@ -37,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
     from saccade.wire.bag import open_recording
     from saccade.wire.inject import InjectSource, parse_faults
     from saccade.wire.virtual import Source
+    from sim.bus import open_world
 
     out = fresh_folder(args.out)
     say = Console(stderr=True).print

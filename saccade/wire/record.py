@@ -27,8 +27,9 @@ _NO_LIMIT = "{sec: 9223372036, nsec: 854775807}"
 class Recorder:
     """A node that records `topics`, what nodes on the same bus send included; log time is the bus' time.
 
-    Two runs that hear the same write the same bytes. Compressing (LZ4: several times faster than zstd on depth images, for
-    half again the size) and writing happen in a thread, in order. SaccadeError when the file cannot be written.
+    Two runs that hear the same write the same bytes. Compressing (LZ4: twice as fast as zstd on depth images, six times
+    on grey ones, for half again the size) and writing happen in a thread, in order. SaccadeError when the file cannot
+    be written.
     """
 
     name = "recorder"

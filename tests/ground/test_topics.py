@@ -31,7 +31,7 @@ def table() -> str:
     """docs/topics.md, from the table itself."""
     lines = [
         "# Topics", "",
-        "Written from `saccade/topics.py` by `make golden`. Names are relative; a leading namespace or a remapping is yours.",
+        "Written from `saccade/topics.py` by `make golden`. Names are relative: a namespace or a remapping is yours.",
         "A value older than *stale after* (by its header stamp) is never acted on.",
         "Latched: late joiners get the last one.",
         "",
