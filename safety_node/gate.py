@@ -52,7 +52,7 @@ class Gate:
         """The verdict for this tick: `granted` is finite and within limits whatever the inputs are, and a stop zero."""
         requested, nothing = self._request(inputs, now_ns)
         granted, ratio, clearance_m, decision = np.zeros(len(self._max)), 0.0, np.nan, Decision.STOP
-        with np.errstate(over="ignore", invalid="ignore"):  # absurd numbers lead to a stop, not to warnings
+        with np.errstate(all="ignore"):  # absurd numbers lead to a stop, not to warnings
             why = self._refusal(inputs) or nothing
             if not why:
                 ratio, over_speed = self._share(np.abs(requested), self._max)
