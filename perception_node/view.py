@@ -84,13 +84,15 @@ def _view(camera: Pinhole, stride: int, up_steps: tuple[int, int, int], height_s
     first = stride // 2
     x = ((np.arange(first, camera.width, stride) - camera.cx) / camera.fx).astype(np.float32)
     y = ((np.arange(first, camera.height, stride) - camera.cy) / camera.fy).astype(np.float32)
-    forward, left, rise = (np.add.outer(a[1] * y + a[2], a[0] * x).astype(np.float32) for a in _level_axes(up_steps))
-    ahead = np.maximum(forward, 1e-6)  # behind the heading: the tangent becomes huge and is not looked at
+    axes = np.asarray(_level_axes(up_steps), np.float32)
+    forward, left, rise = (np.add.outer(axis[1] * y + axis[2], axis[0] * x) for axis in axes)
+    ahead = np.maximum(forward, np.float32(1e-6))  # behind the heading: the tangent becomes huge and is not looked at
     tangent, slope = left / ahead, rise / ahead
     usable = np.abs(tangent) < _FAR_TAN
-    tan0, tan1 = float(tangent.min(where=usable, initial=0)), float(tangent.max(where=usable, initial=0))
+    np.clip(tangent, -_FAR_TAN, _FAR_TAN, out=tangent)
+    tan0, tan1 = float(tangent.min()), float(tangent.max())
     tan_step = max(tan1 - tan0, 1e-6) * (1 + 1e-6) / band.bearings
-    bearing = ((np.clip(tangent, tan0, tan1) - tan0) / tan_step).astype(np.intp)
+    bearing = ((tangent - np.float32(tan0)) * np.float32(1 / tan_step)).astype(np.intp)
     first_cell = np.minimum(bearing, band.bearings - 1) * (band.steps + 1)
     leaves_m = _leaves(slope, camera_m, band)
     rays = at_least(histogram(first_cell, leaves_m, usable, band))
@@ -111,7 +113,7 @@ def _leaves(slope: F32, camera_m: float, band: Band) -> F32:
     over_m, under_m = max(0.0, band.high_m - camera_m), max(0.0, camera_m)
     with np.errstate(divide="ignore", invalid="ignore"):
         leaves_m = np.where(slope > 0, np.float32(over_m), np.float32(-under_m)) / slope
-    return np.asarray(np.nan_to_num(leaves_m, nan=0.0, posinf=np.inf), np.float32)
+    return np.asarray(np.fmax(leaves_m, 0), np.float32)  # 0 / 0: along the edge of the band is out of it
 
 
 def _blind(lowest_slopes: F32, above_m: float) -> float:
