@@ -11,8 +11,9 @@ from vla_node.language import GoTo
 from vla_node.planner import Observation
 
 MIN_CONFIDENCE = 0.2
-SAME_M = 0.8
-"""Two sightings this near to each other are taken for one thing."""
+SAME_M, SAME_SHARE = 0.8, 0.4
+"""Two sightings are taken for one thing when they are this near to each other: metres, or share of the first one's
+range if that is more, for stereo ranges are poor far away."""
 GREY_SPREAD = 3
 """A picture whose channels never differ by more than this shows no colour; a single one may just face a grey wall."""
 
@@ -60,7 +61,8 @@ class Memory:
             return
         best = fitting[0]
         if known is not None:
-            same = [s for s in fitting if np.linalg.norm(s.centre - known.centre) < SAME_M]
+            near_m = max(SAME_M, SAME_SHARE * known.range_m)
+            same = [s for s in fitting if np.linalg.norm(s.centre - known.centre) < near_m]
             if not same or same[0].confidence < 0.8 * known.confidence:
                 return  # another thing, or the same one seen worse (cut by the picture's edge): keep what is known
             best = same[0]

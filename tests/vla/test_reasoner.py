@@ -83,6 +83,16 @@ def test_what_was_seen_is_remembered(reasoner):
     assert end(away)[:2] == pytest.approx(end(seen)[:2], abs=0.15)
 
 
+def test_a_range_that_was_wrong_from_afar_is_corrected_nearby(reasoner):
+    far, near = Box(5.0, 0.5, 0.2, 0.2, 0.5, RED), "go to the red box"
+    observation = see(1, near, boxes=(far,))
+    depth_m = observation.depth_m * np.float32(0.78)
+    reasoner.plan(replace(observation, depth_m=depth_m))
+    plan = reasoner.plan(see(5, near, x=3.0, y=0.3, boxes=(far,)))
+    x, y, _ = end(plan)
+    assert math.hypot(5.0 - x, 0.5 - y) == pytest.approx(0.8, abs=0.2)
+
+
 def test_of_two_alike_the_nearest_is_taken_and_it_says_so(reasoner):
     boxes = (BOX, Box(2.0, -0.6, 0.15, 0.15, 0.4, RED))
     plan = reasoner.plan(see(1, "go to the red box", boxes=boxes))
