@@ -14,6 +14,7 @@ from saccade.geometry import F64, wrap_angle
 from saccade.types import Plan, PlanKind
 from vla_node.language import Drive, Explore, GoTo, Misunderstood, Return, Step, Stop, Turn, Wait, parse
 from vla_node.planner import VALID_FOR_NS, Observation, make_plan
+from vla_node.recovery import SEARCH_STEP_RAD, TRIES, Recovery
 from vla_node.routes import facing, free_behind, open_way, route
 from vla_node.sight import Memory
 
@@ -21,8 +22,6 @@ ARRIVED_M = 0.20
 FACING_RAD = 0.20
 STANDING_M_S = 0.10
 TURNED_RAD = 0.08
-SEARCH_STEP_RAD = math.radians(110)
-"""How far ahead of the robot the heading to turn to is set; below 180 degrees so that the side is never in doubt."""
 BACK_UP_M_S = 0.2
 HELD_SHORT_M = 0.4
 """A robot that the gate holds this near to its stand-off counts as arrived."""
@@ -43,6 +42,7 @@ class _Progress:
 class _Mission:
     steps: list[Step]
     memory: Memory = field(default_factory=Memory)
+    recovery: Recovery = field(default_factory=Recovery)
     index: int = 0
     progress: _Progress | None = None
     last_yaw: float = 0.0
@@ -173,10 +173,19 @@ class EmbeddedReasoner:
         """Waypoints to within `reach_m` of a goal, ending with heading `yaw`, or facing the goal when None."""
         if obs.grid is None:
             return _halt(obs, mission, "there is no fresh local map")
-        way = route(obs, goal, reach_m, yaw, self._radius_m, strict=obs.held_ns > 0)
-        if way is None and obs.held_ns > 0:
-            ahead = obs.state.T_odom_from_body.yaw + SEARCH_STEP_RAD
-            return _face(obs, mission, ahead, f"{text}; looking around for a way", last=False)
+        recovery = mission.recovery
+        strict = recovery.active or obs.held_ns > 0
+        way = route(obs, goal, reach_m, yaw, self._radius_m, strict)
+        if way is not None:
+            recovery.end()
+        elif strict:
+            if recovery.tries == TRIES and not recovery.active:
+                return _halt(obs, mission, "no way there is known to be free, wherever it looked from", final=True)
+            turned_rad = mission.progress.turned_rad if mission.progress else 0.0
+            move = recovery.step(obs, turned_rad, self._radius_m)
+            if move is not None:
+                return make_plan(obs, PlanKind.WAYPOINTS, f"{text}; looking for a way that is free", waypoints=move)
+            way = route(obs, goal, reach_m, yaw, self._radius_m)
         straight_m = float(np.hypot(*(goal - obs.state.T_odom_from_body.t)[:2]))
         if way is None or float(np.hypot(*np.diff(way[:, :2], axis=0).T).sum()) > straight_m + detour_m:
             return _halt(obs, mission, "no path: the way is blocked")

@@ -199,11 +199,43 @@ def test_held_by_the_gate_just_before_the_object_it_has_arrived(reasoner):
     assert reasoner.plan(see(3, "go to the red box", held_ns=2 * SEC, **near)).text.startswith("done")
 
 
-def test_held_where_the_way_is_not_known_to_be_free_it_looks_around(reasoner):
+def dark_strip():
+    """A map with an unseen strip from wall to wall between the robot and what is 3 m ahead."""
     dark = chart(0, 0, 0, [])
     dark.occupancy[:, 100:110] = -1
     dark.clearance_m[:] = clearance(dark.occupancy, dark.resolution_m)
-    assert end(reasoner.plan(see(1, "go forward 3 m", grid=dark)))[0] > 2.9
-    plan = reasoner.plan(see(3, "go forward 3 m", grid=dark, held_ns=2 * SEC))
-    assert "looking around" in plan.text
-    assert np.ptp(plan.waypoints[:, :2], axis=0).max() <= 0.021
+    return dark
+
+
+def test_held_where_the_way_is_not_known_to_be_free_it_looks_around_and_steps_back(reasoner):
+    text, grid, x = "go forward 3 m", dark_strip(), 0.6
+    assert end(reasoner.plan(see(1, text, grid=grid)))[0] > 2.9
+    turning = reasoner.plan(see(3, text, x=x, grid=grid, held_ns=2 * SEC))
+    assert "looking for a way" in turning.text
+    for k in range(1, 7):
+        turning = reasoner.plan(see(3 + k, text, x=x, yaw=k, grid=grid))
+        assert np.ptp(turning.waypoints[:, :2], axis=0).max() <= 0.021, "in place, although no longer held"
+    back = reasoner.plan(see(10, text, x=x, yaw=6.4, grid=grid))
+    assert end(back)[0] == pytest.approx(-0.0, abs=0.1)
+    again = reasoner.plan(see(12, text, grid=grid))
+    assert end(again)[0] > 2.9
+
+
+def test_a_way_that_shows_while_looking_is_taken(reasoner):
+    text = "go forward 3 m"
+    reasoner.plan(see(1, text, grid=dark_strip(), held_ns=2 * SEC))
+    assert end(reasoner.plan(see(2, text, boxes=())))[0] > 2.9
+
+
+def test_held_again_and_again_it_gives_up(reasoner):
+    text, grid = "go forward 3 m", dark_strip()
+    reasoner.plan(see(0, text, grid=grid))
+    yaw, plan = 0.0, None
+    for k in range(40):
+        plan = reasoner.plan(see(k, text, yaw=yaw, grid=grid, held_ns=2 * SEC))
+        if plan.kind is PlanKind.STOP:
+            break
+        yaw += 1.0
+    assert plan.final
+    assert "known to be free" in plan.text
+    assert 18 <= k <= 30, "three turns"
