@@ -72,7 +72,7 @@ def test_it_arrives_stops_and_faces_along_the_last_segment(x, y, yaw):
     plan, track = make(waypoints=[(0, 0, 0), (x, y, 0), tip])
     motions, _ = roll(plan, track)
     end = motions[-1]
-    assert math.hypot(end.x - x, end.y - y) < 0.12
+    assert math.hypot(end.x - x, end.y - y) < 0.14  # 1.4 times the reach, from the tip
     assert abs(math.remainder(end.yaw - yaw, math.tau)) < 0.1
     assert end.v == end.w == 0.0
     assert POLICY.arrived(track, end)

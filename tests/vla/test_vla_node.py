@@ -214,13 +214,15 @@ TOPICS = ["left/image_rect", "depth/image_rect", "depth/camera_info", "local_map
           "verdict", "operator_stop"]  # fmt: skip
 
 
+BROKEN = [b"", b"\0\1\0\0", b"\0\1\0\0" + b"\xff" * 40]
+
+
 @pytest.mark.parametrize("topic", TOPICS)
-@pytest.mark.parametrize("cdr", [b"", b"\0\1\0\0", b"\0\1\0\0" + b"\xff" * 40], ids=["empty", "head", "noise"])
-def test_malformed_messages_are_named_and_never_raised(topic, cdr):
-    broken = [Sample(topic, START_NS + round(t * SEC), cdr) for t in (0.2, 1.2)]
+def test_malformed_messages_are_named_and_never_raised(topic):
+    broken = [Sample(topic, START_NS + k * 300 * MS, cdr) for k, cdr in enumerate(BROKEN, 1)]
     _, ear = go("go to the red box", until_s=1.7, script=broken)
-    faults = [text for name, _, text in statuses(ear) if name == "vla_node/inputs"]
-    assert any(topic in text for text in faults)
+    faults = {text for name, _, text in statuses(ear) if name == "vla_node/inputs" and topic in text}
+    assert len(faults) == len(BROKEN)
     assert any(plan.kind is PlanKind.WAYPOINTS for plan in ear.plans()), "and what is good is used"
 
 
