@@ -89,9 +89,73 @@ def test_a_wall_stands_where_it_is_from_wherever_it_is_seen(x, y, yaw, wall_m, r
 
 
 def test_a_thin_pole_near_by_is_not_lost_between_bearings():
-    grid = mapped(room(4.0, boxes=[(1.0, 0.10, 0.14, 1.5)]))
+    grid = mapped(room(4.0, boxes=[(1.0, 0.10, 0.14, 1.5)]), frames=2)
     assert at(grid, 1.0 - 1e-6, 0.12) >= 50 or at(grid, 1.0 + 1e-6, 0.12) >= 50
     assert free(at(grid, 1.05, -0.35))
+
+
+def test_one_look_is_enough_for_an_obstacle_and_two_for_free_space():
+    pole = room(4.0, boxes=[(1.0, 0.10, 0.14, 1.5)])
+    assert at(mapped(pole, frames=1), 1.0 - 1e-6, 0.12) >= 50 or at(mapped(pole, frames=1), 1.0 + 1e-6, 0.12) >= 50
+    assert at(mapped(pole, frames=1), 1.5, -0.35) == -1
+    assert free(at(mapped(pole, frames=2), 1.5, -0.35))
+
+
+def test_what_hides_behind_a_low_box_is_unknown():
+    grid = mapped(room(4.0, boxes=[(1.5, -1.0, 1.0, 0.2)]))
+    assert (at(grid, np.arange(1.75, 3.0, 0.1), np.zeros(13)) == -1).all()
+    assert free(at(grid, 1.25, 0.0))
+
+
+def test_rays_that_look_over_everything_do_not_make_the_ground_free():
+    """The upper part of the picture is known and far; what stands below it is not seen."""
+    depth_m = room(5.0)
+    depth_m[100:] = np.nan
+    grid = mapped(depth_m, params=MapParams(obstacle_max_m=0.45))
+    ahead = np.arange(0.95, 3.0, 0.1)
+    assert (at(grid, ahead, np.zeros_like(ahead)) == -1).all()
+
+
+def test_a_camera_that_looks_sideways_maps_sideways():
+    T_base_from_cam = SE3.from_rpy(0, 0, math.pi / 2, (0, AHEAD_M, 0.0)) @ SE3(
+        R_BODY_FROM_OPTICAL, np.array([0, 0, CAMERA_M])
+    )
+    grid = mapped(room(2.0), T_base_from_cam=T_base_from_cam)
+    rows, _ = np.nonzero(grid.occupancy >= 50)
+    assert len(rows) > 20
+    assert np.abs((rows + 0.5) * 0.1 + grid.origin_m[1] - 2.0).max() <= 0.15
+    assert free(at(grid, 0.0, 1.2))
+    assert at(grid, 1.2, 0.0) == -1
+
+
+def test_a_very_wide_camera_looks_at_its_middle_only():
+    """Beyond 79 degrees bearings have no bin; what stands there must not be drawn into the outermost one."""
+    camera = Pinhole(15.0, 15.0, 159.5, 119.5, 320, 240)  # 169 degrees
+    x = (np.arange(320) - camera.cx) / camera.fx
+    with np.errstate(divide="ignore"):
+        side_wall_m = np.where(x < 0, 0.5 / -x, 30.0).astype(np.float32)  # on the left, at y = 0.5
+    mapper = LocalMapper(PARAMS)
+    for i in range(3):
+        depth = depth_of(np.tile(side_wall_m, (240, 1)), camera, SEC + i * 100 * MS)
+        grid = mapper.update(depth, SE3.identity(), T_BASE_FROM_CAM, "odom")
+    rows, cols = np.nonzero(grid.occupancy >= 50)
+    y = (rows + 0.5) * 0.1 + grid.origin_m[1]
+    x = (cols + 0.5) * 0.1 + grid.origin_m[0]
+    near = x < 1.0  # farther away so few, wide bearings are coarse
+    assert near.sum() >= 6
+    assert np.abs(y[near] - 0.5).max() <= 0.15
+    assert x.min() >= AHEAD_M + 0.5 / 5 - 0.1  # tangent 5 is the last bearing
+
+
+def test_where_the_robot_stands_is_free():
+    """It drives blind, which no gate would allow, to the end of what it knew."""
+    mapper = LocalMapper(PARAMS)
+    nothing = np.full((240, 320), np.nan, np.float32)
+    for i in range(12):
+        T = SE3.from_rpy(0, 0, 0, (0.2 * i, 0, 0))
+        grid = mapper.update(depth_of(nothing, CAMERA, SEC + i * 100 * MS), T, T_BASE_FROM_CAM, "odom")
+    assert free(at(grid, 2.2 + np.array([-0.2, 0.0, 0.15]), np.zeros(3))).all()
+    assert at(grid, 2.2 + 0.35, 0.0) == -1
 
 
 def test_the_floor_and_what_is_below_the_band_is_no_obstacle_and_what_is_above_neither():
@@ -216,8 +280,8 @@ def test_clearance_is_the_distance_to_the_nearest_cell_that_is_not_known_free():
     blocked = np.argwhere(~known_free)
     cells = np.argwhere(known_free)
     assert len(cells) > 300
-    distance = np.sqrt(((cells[:, None] - blocked[None]) ** 2).sum(-1).min(1)) * 0.1
-    np.testing.assert_allclose(grid.clearance_m[cells[:, 0] - 1, cells[:, 1] - 1], distance, rtol=1e-5)
+    distance = np.sqrt(((cells[:, None] - blocked[None]) ** 2).sum(-1).min(1).astype(np.float32)) * np.float32(0.1)
+    np.testing.assert_array_equal(grid.clearance_m[cells[:, 0] - 1, cells[:, 1] - 1], distance)  # to the last bit
     assert (grid.clearance_m[~free(grid.occupancy)] == 0).all()
 
 

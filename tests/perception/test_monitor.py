@@ -1,5 +1,7 @@
 """What the pictures tell about the rig, on made and on real pairs."""
 
+from threading import Event
+
 import cv2
 import numpy as np
 import pytest
@@ -119,9 +121,12 @@ def test_matching_beside_the_frame_keeps_pictures_of_its_own():
     """The node's buffers change while the thread matches: what was handed over must not."""
     left, right = (picture.copy() for picture in scene())
     monitor = PairMonitor(MonitorParams())
-    for i in range(11):
-        assert monitor.check(SEC + i * FRAME_NS, left, right, 0.0, moving=False) is None
+    assert monitor.check(SEC, left, right, 0.0, moving=False) is None
+    changed = Event()
+    monitor._beside.submit(changed.wait)  # the thread begins to match only after the buffers have changed
+    assert monitor.check(SEC + 10 * FRAME_NS, left, right, 0.0, moving=False) is None
     left[:], right[:] = np.roll(right, 5, axis=0), left.copy()
+    changed.set()
     assert monitor.check(SEC + 11 * FRAME_NS, left, right, 0.0, moving=False) is None
     monitor.close()
 

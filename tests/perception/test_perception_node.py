@@ -151,6 +151,14 @@ def test_pictures_without_calibration_wait_for_it():
     assert "left/camera_info" in tap.named("calibration", "missing calibration")[0]
 
 
+def test_a_changed_calibration_is_used_from_the_next_frame():
+    wider = camera_model("right", P=np.hstack([camera_model().K, [[-FX * 2 * BASELINE_M], [0], [0]]]))
+    changed = [Sample(s.topic, START_NS + 150 * MS, s.cdr) for s in infos(START_NS, right=wider)]
+    tap = play([*drive(4), *changed])
+    medians = [np.nanmedian(decode_depth("depth/image_rect", s.cdr)[2]) for s in tap.of("depth/image_rect")]
+    np.testing.assert_allclose(medians, [2, 2, 4, 4], rtol=0.01)
+
+
 def test_a_repaired_calibration_is_used_from_the_next_frame():
     samples = drive(4)
     bad = infos(START_NS, right=camera_model("right", P=np.zeros((3, 4))))
@@ -205,6 +213,7 @@ def test_duplicate_frames_are_used_once_and_counted():
     tap = play(samples)
     assert stamps(tap, "local_map") == [START_NS + i * FRAME_NS for i in range(4)]
     assert tap.named("sync", "duplicate stamp")
+    assert sum(stage == "sync" for stage, _, _ in tap.diagnoses()) <= 3  # it does not flicker
 
 
 def test_late_frames_are_dropped():
@@ -272,7 +281,8 @@ def test_rectified_pictures_win_over_raw_ones_and_plain_over_compressed():
     samples = drive(3)
     for i in range(3):
         now_ns = START_NS + i * FRAME_NS
-        samples += pictures(now_ns, np.zeros((2, 7, 7), np.uint8), topics=("left/image_raw", "right/image_raw"))
+        other_ns = now_ns + 50 * MS
+        samples += pictures(other_ns, np.zeros((2, 7, 7), np.uint8), topics=("left/image_raw", "right/image_raw"))
     tap = play(samples)
     assert len(tap.of("local_map")) == 3
     assert not tap.named("images", "corrupt picture")
@@ -404,6 +414,13 @@ def test_diagnostics_come_once_a_second_and_on_change():
     assert set(times) == {"images", "sync", "calibration", "stereo", "map"}
     for heard in times.values():
         assert heard == [0, SEC, 2 * SEC, 3 * SEC]
+
+
+def test_nothing_is_said_while_nothing_changes():
+    tap = play(drive(8))
+    assert [(stage, level) for stage, level, _ in tap.diagnoses()] == [
+        (stage, 0) for stage in ("images", "sync", "calibration", "stereo", "map")
+    ]
 
 
 def test_silence_from_the_start_is_named():
