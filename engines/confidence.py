@@ -56,7 +56,6 @@ class Confidence:
         # Density, squared, so that the rims of holes count little.
         cv2.boxFilter(known, -1, _AROUND, dst=a)
         np.multiply(a, a, out=a)
-        np.multiply(a, known, out=a)
         cv2.divide(a, b, dst=a, scale=255.0)
         np.copyto(self._small, a, casting="unsafe")
         cv2.resize(self._small, self._shape[::-1], dst=self._confidence, interpolation=cv2.INTER_NEAREST)

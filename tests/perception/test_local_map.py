@@ -143,8 +143,8 @@ def test_a_very_wide_camera_looks_at_its_middle_only():
     x = (cols + 0.5) * 0.1 + grid.origin_m[0]
     near = x < 1.0  # farther away so few, wide bearings are coarse
     assert near.sum() >= 6
-    assert np.abs(y[near] - 0.5).max() <= 0.15
-    assert x.min() >= AHEAD_M + 0.5 / 5 - 0.1  # tangent 5 is the last bearing
+    assert y[near].min() > 0.4
+    assert y[near].max() < 0.8  # at steep bearings a wall is drawn thicker than it is, away from the robot
 
 
 def test_where_the_robot_stands_is_free():
