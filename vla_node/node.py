@@ -104,8 +104,6 @@ class VlaNode:
         if arrival is Arrival.CLOCK_BACK and sample.topic == "odom":
             return self._refuse("the odometry's clock went back; give the instruction again", now_ns)
         if sample.topic == "local_map" and arrival is Arrival.ACCEPTED and self._on_map:
-            if 0 <= now_ns - self._acted_ns < self._ticks.period_ns // 2:
-                return ()  # at most one more chunk than there are ticks
             return self._act(now_ns)
         return ()
 
