@@ -29,6 +29,11 @@ def test_each_colour_is_found_under_strong_shading_and_only_as_itself(colour):
             assert colour_mask(patch, name).all() == (name == colour), (name, shade)
 
 
+def test_red_lies_on_both_ends_of_the_hue_circle():
+    for rgb in ((200, 30, 45), (200, 45, 30)):
+        assert colour_mask(np.full((9, 9, 3), rgb, np.uint8), "red").all()
+
+
 @pytest.mark.parametrize("colour", FLOOR)
 def test_white_and_black(colour):
     patch = np.full((20, 20, 3), FLOOR[colour], np.uint8)

@@ -52,6 +52,8 @@ def test_an_object_in_sight_is_driven_up_to_and_faced(reasoner):
 def test_steps_follow_one_another_and_the_end_is_said(reasoner):
     text = "go to the red box, then come back"
     assert not reasoner.plan(see(1, text)).final
+    passing = reasoner.plan(see(4, text, x=2.15, y=0.4, yaw=0.15, v=0.5))
+    assert "step 1 of 2" in passing.text, "it must stand before it says that it is there"
     back = reasoner.plan(see(5, text, x=2.15, y=0.4, yaw=0.15))
     assert back.final
     assert end(back) == pytest.approx((0.02, 0.0, 0.0), abs=1e-6)
