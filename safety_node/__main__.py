@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,7 +26,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         node = SafetyNode(params.load(Limits, args.params, "safety_node") if args.params else Limits())
         log.info("limits from %s; %s", args.params or "defaults", real_time())
-        gc.freeze()  # what is loaded by now lives for ever: the collector need not visit it between two ticks
         serve(node, args.bus)
     except SaccadeError as error:
         log.error("%s", error)
