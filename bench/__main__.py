@@ -18,8 +18,9 @@ BENCHES = ("install", "replay", "perception", "transport", "overhead", "gate_tic
 def main() -> int:
     """Run the named benches (default: all), keep each one's output, and rewrite the page from what is there."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[[], *BENCHES], help=f"default: all of {', '.join(BENCHES)}")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"default: all of {', '.join(BENCHES)}")
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "bench")
+    parser.add_argument("--note", default="", help="circumstances to state on the page")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     failed = []
@@ -33,13 +34,13 @@ def main() -> int:
         else:
             stamp = datetime.date.today().isoformat()
             (args.out / f"{name}.txt").write_text(f"{stamp}\n{done.stdout}")
-    write_page(args.out, ROOT / "docs" / "benchmarks.md")
+    write_page(args.out, ROOT / "docs" / "benchmarks.md", args.note)
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)
     return bool(failed)
 
 
-def write_page(results: Path, page: Path) -> None:
+def write_page(results: Path, page: Path, note: str) -> None:
     """docs/benchmarks.md from the newest output of each bench."""
     parts = [
         "# Benchmarks", "",
@@ -47,6 +48,7 @@ def write_page(results: Path, page: Path) -> None:
         "Nothing here was measured on a Jetson, with TensorRT or on a robot.", "",
         f"Machine: {cpu()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}, "
         f"Python {platform.python_version()}.", "",
+        *([note, ""] if note else []),
     ]  # fmt: skip
     for name in BENCHES:
         if (text := results / f"{name}.txt").is_file():
