@@ -48,15 +48,16 @@ class StereoMatcher:
         with stages.timed("engine"):
             outputs = self._engine.infer({card.left: tensors[0], card.right: tensors[1]})
         with stages.timed("finish"):
-            return self._finished(outputs, pictures, left.shape[:2])
+            return self._finished(outputs, left, right)
 
-    def _finished(self, outputs: dict[str, Array], pictures: list[U8], shape: Shape) -> Disparity:
-        card, fitted = self._card, pictures[0].shape[:2]
+    def _finished(self, outputs: dict[str, Array], left: U8, right: U8) -> Disparity:
+        card, shape = self._card, left.shape[:2]
+        fitted = fitted_shape(card.size, shape)
         disparity = self._positive_px(_plane(outputs[card.output.name], card), fitted)
         if card.output.confidence:
             confidence = _as_uint8(_plane(outputs[card.output.confidence], card))
         else:
-            greys = [_coloured(picture, "grey", card.colour.order) for picture in pictures]
+            greys = [_fit(_coloured(picture, "grey"), card.size) for picture in (left, right)]
             disparity = _resized(disparity, fitted)
             confidence = self._confidence.of(greys[0], greys[1], disparity)
         if card.size.rule == "pad":
@@ -109,16 +110,13 @@ def _fit(picture: U8, size: Size) -> U8:
     return np.asarray(cv2.resize(picture, (width, height), interpolation=how), np.uint8)
 
 
-def _coloured(picture: U8, order: str, given: str = "rgb") -> U8:
-    """Grey or three-channel `given` as "grey", "rgb" or "bgr"."""
+def _coloured(picture: U8, order: str) -> U8:
+    """Grey or RGB as "grey", "rgb" or "bgr"."""
     if picture.ndim == 2:
         return picture if order == "grey" else np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB), np.uint8)
-    if order == given:
+    if order == "rgb":
         return picture
-    if order == "grey":
-        code = cv2.COLOR_RGB2GRAY if given == "rgb" else cv2.COLOR_BGR2GRAY
-    else:
-        code = cv2.COLOR_RGB2BGR
+    code = cv2.COLOR_RGB2GRAY if order == "grey" else cv2.COLOR_RGB2BGR
     return np.asarray(cv2.cvtColor(picture, code), np.uint8)
 
 

@@ -5,10 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from engines.card import load_card
+from engines.card import OrtOptions, load_card
 from engines.check import check_engine
 from engines.engine import EngineError
 from engines.open import open_engine
+from engines.ort import OrtEngine
 from saccade.errors import ConfigError
 
 
@@ -38,6 +39,21 @@ def test_buffers_are_kept_while_shapes_stay(blocks_card):
 def test_sizes_that_disagree_are_refused(blocks_card):
     with open_engine(blocks_card) as engine, pytest.raises(EngineError, match="W = 64"):
         engine.infer({"left_bgr": pair()["left_bgr"], "right_bgr": pair(32, 48)["right_bgr"]})
+
+
+def test_a_graph_that_does_not_give_what_it_declares_is_refused(tmp_path):
+    import hashlib
+
+    from onnx import TensorProto, helper
+
+    tensors = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["H", "W"]) for n in ("a", "b")]
+    graph = helper.make_graph([helper.make_node("Transpose", ["a"], ["b"])], "turn", tensors[:1], tensors[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
+    (tmp_path / "turn.onnx").write_bytes(model)
+    with OrtEngine("turn", tmp_path / "turn.onnx", hashlib.sha256(model).hexdigest(), OrtOptions()) as engine:
+        assert engine.infer({"a": np.ones((3, 3), np.float32)})["b"].shape == (3, 3)
+        with pytest.raises(EngineError, match="output 'b'"):
+            engine.infer({"a": np.ones((2, 3), np.float32)})
 
 
 def test_it_says_what_was_asked_and_got(blocks_card):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from engines.card import Tolerance, load_card
-from engines.engine import EngineError
+from engines.engine import EngineError, EngineSpec, TensorSpec
 from engines.open import open_engine
 from engines.parity import check_golden, check_parity, compare
 
@@ -52,6 +52,27 @@ def test_a_tolerance_that_lets_everything_pass_is_reported_as_broken(blocks_card
         parity = check_parity(engine, inputs, outputs, WIDE)
     assert not parity.passed
     assert "broken" in str(parity)
+
+
+def test_a_limitless_tolerance_is_reported_as_broken(blocks_card):
+    inputs, outputs = golden(blocks_card)
+    limitless = Tolerance(max_abs=np.inf, cosine=-1.0, bad_over=np.inf, bad_fraction=1.0)
+    with open_engine(blocks_card) as engine:
+        assert "too wide" in check_parity(engine, inputs, outputs, limitless).broken
+
+
+def test_a_golden_output_without_a_number_is_reported_as_broken():
+    class Blank:
+        spec = EngineSpec("blank", (TensorSpec("a", "float32", (-1,)),), (TensorSpec("b", "float32", (-1,)),))
+        report = {"backend": "numpy"}
+
+        def infer(self, inputs):
+            return {"b": np.full(4, np.nan, np.float32)}
+
+    nothing = {"b": np.full(4, np.nan, np.float32)}
+    parity = check_parity(Blank(), {"a": np.arange(4, dtype=np.float32)}, nothing, Tolerance())
+    assert parity.differences[0].passed
+    assert "no number" in parity.broken
 
 
 def test_an_input_that_does_not_reach_the_output_is_reported_as_broken(blocks_card):

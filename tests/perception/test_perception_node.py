@@ -298,6 +298,19 @@ def test_raw_pictures_are_rectified():
     assert abs(np.nanmedian(depth_m) - 2.0) < 0.02
 
 
+def test_the_same_calibration_again_is_not_worked_on_again(monkeypatch):
+    import perception_node.cameras
+
+    made, build = [], perception_node.cameras.Rectifier
+    monkeypatch.setattr(perception_node.cameras, "Rectifier", lambda model: made.append(model) or build(model))
+    samples = []
+    for sample in drive(3):
+        raw = Sample(sample.topic.replace("image_rect", "image_raw"), sample.stamp_ns, sample.cdr)
+        samples += [*infos(sample.stamp_ns), raw]
+    assert len(play(samples).of("depth/image_rect")) == 3
+    assert len(made) == 2
+
+
 def test_rgbd_depth_goes_straight_to_depth_and_map():
     wall = np.full((HEIGHT, WIDTH), 2.0, np.float32)
     wall[:, :20] = np.nan
