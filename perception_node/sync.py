@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Generic, Literal, NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
 
 from saccade.clock import MS, SEC
 from saccade.inbox import Arrival
@@ -38,7 +39,8 @@ class Stamps:
         return now_ns - self._heard_ns <= stale_ns < now_ns - self._moved_ns
 
 
-class Pair(NamedTuple, Generic[Message]):
+@dataclass(frozen=True, slots=True)
+class Pair(Generic[Message]):
     """Two messages of one instant; `stamp_ns` is the left one's."""
 
     stamp_ns: int
