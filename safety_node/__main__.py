@@ -7,6 +7,9 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+LINGER_S = 0.5
+"""How long the gate works on after a stop signal: the others stop sending, and it brakes within its limits."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the gate on a bus until SIGINT or SIGTERM; the last it sends is a zero command. Returns the exit code."""
@@ -26,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         node = SafetyNode(params.load(Limits, args.params, "safety_node") if args.params else Limits())
         log.info("limits from %s; %s", args.params or "defaults", real_time())
-        serve(node, args.bus)
+        serve(node, args.bus, LINGER_S)
     except SaccadeError as error:
         log.error("%s", error)
         return 2

@@ -35,7 +35,7 @@ EXAMPLES = """examples:
 NODES = ("safety", "perception", "vla")
 """In starting order; they stop the other way round."""
 _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S, _HEALTHY_S = 0.5, 8.0, 30.0
-_STOP_WITHIN_S = {"vla": 0.5, "perception": 0.5, "safety": 0.8}
+_STOP_WITHIN_S = {"vla": 0.4, "perception": 0.4, "safety": 1.1}
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
 

@@ -6,6 +6,7 @@ import ctypes
 import gc
 import os
 import resource
+import select
 import signal
 import struct
 import threading
@@ -31,10 +32,11 @@ _PR_SET_TIMERSLACK = 29
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
-def serve(node: Node, url: str) -> None:
+def serve(node: Node, url: str, linger_s: float = 0.0) -> None:
     """Run a node on a bus until SIGINT or SIGTERM ends it or the bus ends; its last words are sent before the return.
 
-    A second signal does not wait for them.
+    It works on for `linger_s` after the signal: a gate outlives the nodes that it guards when a terminal or a launch
+    system tells all of them at once. A second signal ends that; one more does not wait for the last words.
     """
     keep_memory()
     bus = open_bus(url, node.reads, node.writes | {"stage_times"})
@@ -43,7 +45,7 @@ def serve(node: Node, url: str) -> None:
     gc.collect()
     gc.freeze()  # what is there now stays: later collections need not walk it
     try:
-        with stop_signals(getattr(bus, "end", lambda: None)) as stopped:
+        with stop_signals(getattr(bus, "end", lambda: None), linger_s) as stopped:
             run([StageTimes(node, bus.now_ns)], bus, stopped)
     finally:
         bus.close()
@@ -60,8 +62,10 @@ def keep_memory() -> None:
 
 
 @contextmanager
-def stop_signals(then: Callable[[], None]) -> Iterator[Callable[[], bool]]:
-    """Turn the first SIGINT or SIGTERM into a call of `then`, from a thread of its own; yields whether one has come.
+def stop_signals(then: Callable[[], None], linger_s: float = 0.0) -> Iterator[Callable[[], bool]]:
+    """Turn the first SIGINT or SIGTERM into a call of `then`, from a thread of its own; yields whether that was made.
+
+    With `linger_s` the call comes so much later, or with a second signal.
 
     The thread is woken by the C signal handler itself, so it need not wait for the main thread to come back from C.
     """
@@ -70,9 +74,13 @@ def stop_signals(then: Callable[[], None]) -> Iterator[Callable[[], bool]]:
     os.set_blocking(write_fd, False)
 
     def watch() -> None:
+        patience_s = linger_s
         while (byte := os.read(read_fd, 1)) not in (b"", b"\0"):
             if stopped.is_set():
                 os._exit(128 + byte[0])
+            wait_s, patience_s = patience_s, 0.0
+            if wait_s and select.select([read_fd], [], [], wait_s)[0]:
+                continue
             stopped.set()
             then()
 

@@ -115,7 +115,7 @@ def test_a_node_that_will_not_stop_is_killed_and_told(tmp_path: Path) -> None:
     up.wait_for("up", "safety")
     code, told = up.end()
     assert code == FAILED
-    assert "perception did not stop in 0.5 s; killed" in told
+    assert "perception did not stop in 0.4 s; killed" in told
     assert up.said("stopped") == ["vla", "safety"]
 
 

@@ -72,6 +72,27 @@ def test_stop_signals_call_back_from_another_thread() -> None:
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+def test_lingering_ends_after_its_time_or_with_a_second_signal() -> None:
+    called = threading.Event()
+    with stop_signals(called.set, linger_s=60) as stopped:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert not called.wait(0.2)
+        assert not stopped()
+        os.kill(os.getpid(), signal.SIGINT)
+        assert called.wait(5)
+        assert stopped()
+    called.clear()
+    with stop_signals(called.set, linger_s=0.05):
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert called.wait(5)
+    with stop_signals(called.set, linger_s=60):
+        pass  # ends at once when nothing came, and below while it waits
+    called.clear()
+    with stop_signals(called.set, linger_s=60):
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert not called.is_set()
+
+
 class Worker:
     """Works for a while on each sample and answers with a command stamped 5 s."""
 
