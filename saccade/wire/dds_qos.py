@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
-from xml.sax.saxutils import quoteattr
 
 from cyclonedds.qos import Policy, Qos
 
 from saccade.errors import ConfigError, choices
+from saccade.paths import share
 from saccade.topics import Role, Topic
 from saccade.wire.codec import codec
 
@@ -78,22 +79,12 @@ def parse(rest: str) -> Address:
 
 
 def domain_config(address: Address) -> str:
-    """CycloneDDS settings (XML). Loopback is the default and nothing then leaves the machine, multicast included.
-
-    Loopback carries 64 kB datagrams whole, so an image costs few of them; a network keeps CycloneDDS' own sizes.
+    """CycloneDDS settings (XML), those that launch files give to ROS nodes too: config/cyclonedds.xml, or
+    config/cyclonedds_network.xml with the interface's name. Loopback is the default and nothing then leaves the machine.
     """
     if address.interface is None:
-        general = (
-            '<Interfaces><NetworkInterface address="127.0.0.1" multicast="false"/></Interfaces>'
-            "<AllowMulticast>false</AllowMulticast>"
-            "<MaxMessageSize>65500B</MaxMessageSize><FragmentSize>64000B</FragmentSize>"
-        )
-    else:
-        general = f"<Interfaces><NetworkInterface name={quoteattr(address.interface)}/></Interfaces>"
-    return f"""<CycloneDDS><Domain Id="any">
-        <General>{general}</General>
-        <Discovery><ParticipantIndex>auto</ParticipantIndex>
-            <Peers AddLocalhost="true"/></Discovery>
-        <Internal><SocketReceiveBufferSize max="8MiB"/>
-            <Watermarks><WhcHigh>16MiB</WhcHigh></Watermarks></Internal>
-    </Domain></CycloneDDS>"""
+        return (share("config") / "cyclonedds.xml").read_text()
+    root = ET.parse(share("config") / "cyclonedds_network.xml").getroot()
+    for interface in root.iter("NetworkInterface"):
+        interface.attrib = {"name": address.interface}
+    return ET.tostring(root, encoding="unicode")
