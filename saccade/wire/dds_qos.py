@@ -79,8 +79,9 @@ def parse(rest: str) -> Address:
 
 
 def domain_config(address: Address) -> str:
-    """CycloneDDS settings (XML), those that launch files give to ROS nodes too: config/cyclonedds.xml, or
-    config/cyclonedds_network.xml with the interface's name. Loopback is the default and nothing then leaves the machine.
+    """CycloneDDS settings (XML), the files that ROS nodes get from the launch files too.
+
+    Loopback is the default and nothing then leaves the machine, multicast included.
     """
     if address.interface is None:
         return (share("config") / "cyclonedds.xml").read_text()
