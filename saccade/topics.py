@@ -24,7 +24,10 @@ class Role(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One row of the table. `latched` topics are delivered to late joiners (transient local)."""
+    """One row of the table. `latched` topics are delivered to late joiners (transient local).
+
+    `alias` is the name on the wire where that is not `name`: two rows, of which a robot has one, may share a wire name.
+    """
 
     name: str
     type: str
@@ -33,6 +36,12 @@ class Topic:
     stale_ns: int
     about: str
     latched: bool = False
+    alias: str = ""
+
+    @property
+    def wire_name(self) -> str:
+        """What the topic is called among processes and in recordings."""
+        return self.alias or self.name
 
 
 _IMAGE, _COMPRESSED, _INFO = (
@@ -58,6 +67,7 @@ _ROWS = [
     Topic("rgbd/depth/camera_info", _INFO, _S, 30, 5 * SEC, "RGB-D depth calibration"),
     Topic("odom", "nav_msgs/msg/Odometry", _S, 50, 200 * MS, "pose and body twist"),
     Topic("imu", "sensor_msgs/msg/Imu", _S, 200, 100 * MS, "angular rate and acceleration"),
+    Topic("joint_states", "sensor_msgs/msg/JointState", _S, 100, 100 * MS, "positions of a robot's joints"),
     Topic("tf", "tf2_msgs/msg/TFMessage", _S, 50, 500 * MS, "moving frames"),
     Topic("tf_static", "tf2_msgs/msg/TFMessage", _S, 0, 0, "fixed frames", latched=True),
     Topic(
@@ -74,6 +84,7 @@ _ROWS = [
     Topic("depth/image_rect", _IMAGE, _O, 30, 300 * MS, "32FC1 metres, NaN = none (REP 118)"),
     Topic("depth/camera_info", _INFO, _O, 30, 5 * SEC, "intrinsics of the depth image, scaled"),
     Topic("depth/confidence", _IMAGE, _O, 30, 300 * MS, "mono8, 255 = sure"),
+    Topic("points", "sensor_msgs/msg/PointCloud2", _O, 5, 1 * SEC, "organised cloud x y z rgb in the camera's frame"),
     Topic("local_map", "saccade_msgs/msg/LocalMap", _I, 10, 400 * MS, "occupancy and clearance around the robot"),
     Topic("occupancy", "nav_msgs/msg/OccupancyGrid", _O, 2, 2 * SEC, "the local map for RViz and Nav2"),
     Topic("plan", "saccade_msgs/msg/Plan", _I, 1, 10 * SEC, "the slow planner's newest plan"),
@@ -87,6 +98,23 @@ _ROWS = [
         "actions on absolute time, request to the gate",
     ),
     Topic("cmd_vel", "geometry_msgs/msg/TwistStamped", _O, 100, 50 * MS, "the command; only the gate sends it"),
+    Topic(
+        "cmd_vel_unstamped",
+        "geometry_msgs/msg/Twist",
+        _O,
+        100,
+        50 * MS,
+        "`cmd_vel` of a base that takes Twist",
+        alias="cmd_vel",
+    ),
+    Topic(
+        "joint_trajectory",
+        "trajectory_msgs/msg/JointTrajectory",
+        _O,
+        100,
+        50 * MS,
+        "the command of an arm: positions, one point",
+    ),
     Topic("verdict", "saccade_msgs/msg/Verdict", _O, 100, 50 * MS, "what was asked, what was granted, and why"),
     Topic(
         "stage_times",

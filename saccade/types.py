@@ -178,7 +178,7 @@ class ActionChunk:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Command:
-    """What is sent to the robot: values (d,) float64, m/s and rad/s by axis name (vx vy vz wx wy wz)."""
+    """What is sent to the robot: values (d,) float64, m/s and rad/s by axis name (vx vy vz wx wy wz, or joints)."""
 
     stamp_ns: int
     axes: tuple[str, ...]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Literal
 
 from saccade.clock import MS, SEC, seconds
 from saccade.errors import choices
@@ -15,7 +16,7 @@ STALE_MAX_S = 2.0
 """No limits file may call an input fresh for longer: a limit without end would be a switch."""
 PLANAR_AXES = ("vx", "vy", "wz")
 AXES = ("vx", "vy", "vz", "wx", "wy", "wz")
-REQUIRABLE = ("chunk", "local_map", "odom", "operator_stop")
+REQUIRABLE = ("chunk", "joint_states", "local_map", "odom", "operator_stop")
 
 
 def _required() -> dict[str, float]:
@@ -25,6 +26,10 @@ def _required() -> dict[str, float]:
 @dataclass(frozen=True, slots=True)
 class Limits:
     """One robot's limits, in the order of `axes` (m/s and rad/s by name); the defaults are the `hall` robot's.
+
+    `command` is what the robot takes: a twist, or for joints a trajectory of positions, whose axes are the joints'
+    names; each then has a range, `position_min` to `position_max` (rad, or m of a sliding joint), and may be `max_lag`
+    away from where it was sent.
 
     The footprint is a disc of `radius_m` around base_link, kept `margin_m` away from all that is not known to be free.
     `reaction_s` is the time from a command to the base's motion, at least one tick. `escape_fraction` of the speed is
@@ -41,18 +46,25 @@ class Limits:
     reaction_s: float = 0.10
     escape_fraction: float = 0.2
     required: dict[str, float] = field(default_factory=_required)
+    command: Literal["twist_stamped", "twist", "joint_trajectory"] = "twist_stamped"
+    position_min: tuple[float, ...] = ()
+    position_max: tuple[float, ...] = ()
+    max_lag: tuple[float, ...] = ()
+
+    @property
+    def joints(self) -> bool:
+        """Whether the axes are joints that are told positions."""
+        return self.command == "joint_trajectory"
 
     def __post_init__(self) -> None:
         """Check every number, then what they say together."""
         if not self.axes or len(set(self.axes)) != len(self.axes):
             raise ValueError(f"axes is {list(self.axes)}; expected at least one, each once")
         for axis in self.axes:
-            if axis not in AXES:
+            if axis not in AXES and not self.joints:
                 raise ValueError(f"axes names {axis!r}: {choices(axis, AXES)}")
-        for key in ("max_speed", "max_accel", "max_brake"):
-            values = getattr(self, key)
-            if len(values) != len(self.axes):
-                raise ValueError(f"{key} has {len(values)} numbers for {len(self.axes)} axes; expected one an axis")
+        for key in ("max_speed", "max_accel", "max_brake", *(("max_lag",) if self.joints else ())):
+            values = self._each(key)
             for i, axis in enumerate(self.axes):
                 _check(f"{key} of {axis}", values[i])
         _check("radius_m", self.radius_m)
@@ -62,6 +74,26 @@ class Limits:
         if not 0.0 < self.escape_fraction <= 1.0:
             raise ValueError(f"escape_fraction is {self.escape_fraction}; expected more than 0, at most 1")
         self._check_required()
+        self._check_positions()
+
+    def _each(self, key: str) -> tuple[float, ...]:
+        values: tuple[float, ...] = getattr(self, key)
+        if len(values) != len(self.axes):
+            raise ValueError(f"{key} has {len(values)} numbers for {len(self.axes)} axes; expected one an axis")
+        return values
+
+    def _check_positions(self) -> None:
+        if not self.joints:
+            for key in ("position_min", "position_max", "max_lag"):
+                if getattr(self, key):
+                    raise ValueError(f"{key} belongs to joints, but command is {self.command!r}; leave it out")
+            return
+        low, high = self._each("position_min"), self._each("position_max")
+        for i, axis in enumerate(self.axes):
+            if not low[i] < high[i]:
+                raise ValueError(f"position_min of {axis} is {low[i]}, position_max {high[i]}; expected a range")
+        if "joint_states" not in self.required:
+            raise ValueError("required lacks 'joint_states', which say where the joints are that get positions")
 
     def _check_required(self) -> None:
         for name, stale_s in self.required.items():
@@ -71,6 +103,8 @@ class Limits:
                 raise ValueError(f"required.{name} is {stale_s} s; expected more than 0, at most {STALE_MAX_S}")
         if "chunk" not in self.required:
             raise ValueError("required lacks 'chunk': without a fresh request there is nothing to grant")
+        if "joint_states" in self.required and not self.joints:
+            raise ValueError(f"required has 'joint_states', but command is {self.command!r}, which moves no joints")
         if "local_map" in self.required and "odom" not in self.required:
             raise ValueError("required has 'local_map' but lacks 'odom', which says where on the map the robot is")
         beyond = [axis for axis in self.axes if axis not in PLANAR_AXES]

@@ -27,7 +27,7 @@ class Motion:
     def __init__(self, limits: Limits) -> None:
         self._reaction_s = limits.reaction_s
         self._brake = np.array(limits.max_brake)
-        self._axes = [AXES.index(axis) for axis in limits.axes]
+        self._axes = [AXES.index(axis) for axis in limits.axes if axis in AXES]  # joints move no base
         self._planar = np.array([[float(axis == p) for p in PLANAR_AXES] for axis in limits.axes])
         self._along = self._planar @ np.array([1.0, 1.0j, 0.0])
         self._turn = self._planar[:, 2]

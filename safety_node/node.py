@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -13,26 +13,31 @@ from saccade.node import Out, Sample
 from saccade.stages import Stages
 from saccade.topics import topic
 from saccade.types import ActionChunk, Command, Decision, Verdict
-from saccade.wire import convert
+from saccade.wire import commands, convert
 from saccade.wire.diagnostics import Level, encode_diagnostics
 from safety_node.gate import Gate, Inputs
+from safety_node.joints import Joints
 from safety_node.limits import TICK_NS, Limits
 
 CLOCK_JUMP_NS = 500 * MS
 """Two ticks further apart than this, or in the wrong order, mean that what is known cannot be dated any more."""
 EPOCH_KEPT_NS = topic("plan").stale_ns
 """An epoch not heard of for so long is forgotten: a restarted vla_node counts from zero and must be heard again."""
+COMMANDS = {"twist_stamped": "cmd_vel", "twist": "cmd_vel_unstamped", "joint_trajectory": "joint_trajectory"}
+"""Topic by what the limits file calls `command`."""
 
 
 class SafetyNode:
     """The gate on a bus: 100 Hz by the clock, never by its inputs; one command and one verdict a tick."""
 
     name = "safety_node"
-    reads = frozenset({"chunk", "local_map", "odom", "operator_stop", "plan"})
-    writes = frozenset({"cmd_vel", "verdict", "diagnostics"})
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
+        self._topic = COMMANDS[limits.command]
+        self._joints = Joints(limits) if limits.joints else None
+        self.reads = frozenset({"chunk", "local_map", "odom", "operator_stop", "plan", *limits.required})
+        self.writes = frozenset({self._topic, "verdict", "diagnostics"})
         self.stages = Stages()
         self._gate = Gate(limits)
         self._grid = TickGrid(TICK_NS)
@@ -70,6 +75,8 @@ class SafetyNode:
             last = self._last.granted
             inputs = Inputs(readings, self._chunk, self._epoch, self._operator_stop, last, fault)
             verdict = self._gate.decide(inputs, now_ns)
+            if self._joints:
+                verdict = self._joints.follow(verdict, readings["joint_states"], self._epoch)
         with self.stages.timed("encode"):
             return self._say(verdict)
 
@@ -89,6 +96,9 @@ class SafetyNode:
         elif name == "odom":
             state, _ = convert.decode_odom(cdr)
             self._inbox.put(name, state.stamp_ns, now_ns, state)
+        elif name == "joint_states":
+            stamp_ns, positions = commands.decode_joint_state(cdr, self.limits.axes)
+            self._inbox.put(name, stamp_ns, now_ns, positions)
         elif name == "operator_stop":
             self._operator_stop = bool(convert.decode(name, cdr).data)
             self._inbox.put(name, now_ns, now_ns, None)  # it has no stamp of its own
@@ -120,14 +130,22 @@ class SafetyNode:
         return Verdict(now_ns, Decision.STOP, why, axes, nothing, zero, 0.0, np.nan, 0, 0, 0)
 
     def _say(self, verdict: Verdict) -> list[Out]:
-        command = Command(verdict.stamp_ns, verdict.axes, verdict.granted)
-        outs = [Out("cmd_vel", convert.encode_command(command)), Out("verdict", convert.encode_verdict(verdict))]
+        outs = [*self._command(verdict), Out("verdict", convert.encode_verdict(verdict))]
         turned = (verdict.decision is Decision.STOP) != (self._last.decision is Decision.STOP)
         if turned or not 0 <= verdict.stamp_ns - self._diagnosed_ns < SEC:
             self._diagnosed_ns = verdict.stamp_ns
             outs.append(Out("diagnostics", self._diagnostics(verdict)))
         self._last = verdict
         return outs
+
+    def _command(self, verdict: Verdict) -> Iterator[Out]:
+        """The command in the robot's form; nothing for joints that have not said where they are."""
+        command = Command(verdict.stamp_ns, verdict.axes, verdict.granted)
+        if self._joints is None:
+            encode = commands.encode_twist if self.limits.command == "twist" else convert.encode_command
+            yield Out(self._topic, encode(command))
+        elif self._joints.goal is not None:
+            yield Out(self._topic, commands.encode_joint_trajectory(verdict.axes, self._joints.goal, TICK_NS))
 
     def _diagnostics(self, verdict: Verdict) -> convert.Cdr:
         refused = {f"{name} {arrival.value}": count for (name, arrival), count in self._inbox.refused.items()}

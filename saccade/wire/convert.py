@@ -137,21 +137,29 @@ def decode_odom(cdr: Cdr) -> tuple[RobotState, str]:
 
 def encode_command(command: Command, frame_id: str = "base_link") -> Cdr:
     """geometry_msgs/TwistStamped; axes that the command does not name are zero."""
-    twist = np.zeros(6)
-    for axis, value in zip(command.axes, command.values, strict=True):
-        twist[_TWIST_AXES.index(axis)] = value
-    new = codec().new
-    body = new("geometry_msgs/msg/Twist", linear=_vector3(twist[:3]), angular=_vector3(twist[3:]))
-    msg = new("geometry_msgs/msg/TwistStamped", header=header(command.stamp_ns, frame_id), twist=body)
+    twist = twist_msg(command)
+    msg = codec().new("geometry_msgs/msg/TwistStamped", header=header(command.stamp_ns, frame_id), twist=twist)
     return codec().encode(msg)
 
 
 def decode_command(cdr: Cdr) -> Command:
     """All six axes of a geometry_msgs/TwistStamped."""
     msg = codec().decode("geometry_msgs/msg/TwistStamped", cdr)
-    lin, ang = msg.twist.linear, msg.twist.angular
-    values = np.array([lin.x, lin.y, lin.z, ang.x, ang.y, ang.z])
-    return Command(stamp_ns(msg.header.stamp), _TWIST_AXES, values)
+    return twist_command(stamp_ns(msg.header.stamp), msg.twist)
+
+
+def twist_msg(command: Command) -> Any:
+    """geometry_msgs/Twist of a command; axes that it does not name are zero."""
+    twist = np.zeros(6)
+    for axis, value in zip(command.axes, command.values, strict=True):
+        twist[_TWIST_AXES.index(axis)] = value
+    return codec().new("geometry_msgs/msg/Twist", linear=_vector3(twist[:3]), angular=_vector3(twist[3:]))
+
+
+def twist_command(stamp: int, twist: Any) -> Command:
+    """The command, all six axes, that a geometry_msgs/Twist is."""
+    lin, ang = twist.linear, twist.angular
+    return Command(stamp, _TWIST_AXES, np.array([lin.x, lin.y, lin.z, ang.x, ang.y, ang.z]))
 
 
 def encode_map(grid: LocalMap) -> Cdr:

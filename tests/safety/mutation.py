@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOM = Path(__file__).parents[2] / "safety_node"
-FILES = ("limits", "motion", "gate", "node")
-CONTRACTS = ("limits", "requests", "clearance", "node")
-OWN = {"limits": "limits", "gate": "requests", "motion": "clearance", "node": "node"}
+FILES = ("limits", "motion", "gate", "joints", "node")
+CONTRACTS = ("limits", "requests", "clearance", "joints", "node")
+OWN = {"limits": "limits", "gate": "requests", "motion": "clearance", "joints": "joints", "node": "node"}
 """The contract most likely to notice a mutant of each file, which is asked first."""
 TIMEOUT_S = 60
 
