@@ -40,7 +40,10 @@ class DdsBus:
         self._domain = _open_domain(address)
         self._participant = DomainParticipant(address.domain, ENCLAVE)
         self._names, writes = sorted(reads), sorted(writes)
-        topics = {name: RawTopic(self._participant, f"rt/{name}", topic(name).type) for name in {*self._names, *writes}}
+        rows = [topic(name) for name in {*self._names, *writes}]
+        topics = {
+            row.name: RawTopic(self._participant, f"rt/{address.full_name(row.wire_name)}", row.type) for row in rows
+        }
         self._writers = {
             name: RawWriter(DataWriter(self._participant, topics[name], writer_qos(topic(name)))) for name in writes
         }
@@ -50,6 +53,7 @@ class DdsBus:
         ]
         self._waiter = Waiter(self._participant, self._readers)
         self._graph: GraphEntry | None = None
+        self._namespace = address.namespace
         self._ended = self._closed = False
 
     def now_ns(self) -> int:
@@ -86,7 +90,7 @@ class DdsBus:
     def introduce(self, name: str) -> None:
         """Appear in the ROS 2 graph as node `name`, with this bus' topics."""
         readers, writers = (reader.entity for reader in self._readers), (w.entity for w in self._writers.values())
-        self._graph = GraphEntry(self._participant, name, readers, writers)
+        self._graph = GraphEntry(self._participant, f"/{self._namespace}", name, readers, writers)
 
     def end(self) -> None:
         """Make `recv` raise BusEnd, now and from now on; any thread may call it."""
@@ -155,7 +159,7 @@ def open_dds(
     rest: str, reads: frozenset[str], writes: frozenset[str], *,
     latency_ns: Mapping[str, int] | None = None, pace: float | None = None,
 ) -> DdsBus:  # fmt: skip
-    """Open `dds:DOMAIN[?interface=NAME&depth=N]`; see `open_bus`."""
+    """Open `dds:DOMAIN[?interface=NAME&depth=N&namespace=NAME&remap=TOPIC:=NAME]`; see `open_bus`."""
     if latency_ns or pace is not None:
         raise ConfigError(f"bus 'dds:{rest}' is live: latency and pace belong to buses on virtual time (bag:, sim:)")
     return DdsBus(parse(rest), reads, writes)

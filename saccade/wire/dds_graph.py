@@ -33,13 +33,14 @@ class GraphEntry:
     """One node of the ROS 2 graph; it is there as long as its participant."""
 
     def __init__(
-        self, participant: DomainParticipant, name: str, readers: Iterable[Entity], writers: Iterable[Entity]
-    ) -> None:
+        self, participant: DomainParticipant, namespace: str, name: str, readers: Iterable[Entity],
+        writers: Iterable[Entity],
+    ) -> None:  # fmt: skip
         topic = RawTopic(participant, "ros_discovery_info", _INFO)
         self._writer = RawWriter(DataWriter(participant, topic, _INFO_QOS))
         new = codec().new
         node = new(
-            "rmw_dds_common/msg/NodeEntitiesInfo", node_namespace="/", node_name=name,
+            "rmw_dds_common/msg/NodeEntitiesInfo", node_namespace=namespace, node_name=name,
             reader_gid_seq=[_gid(reader.guid) for reader in readers],
             writer_gid_seq=[_gid(writer.guid) for writer in writers],
         )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
@@ -10,7 +11,7 @@ from cyclonedds.qos import Policy, Qos
 
 from saccade.errors import ConfigError, choices
 from saccade.paths import share
-from saccade.topics import Role, Topic
+from saccade.topics import TOPICS, Role, Topic
 from saccade.wire.codec import codec
 
 ADDITIVE_DEPTH = {"tf2_msgs/msg/TFMessage": 100, "diagnostic_msgs/msg/DiagnosticArray": 16,
@@ -49,33 +50,68 @@ def _durability(row: Topic) -> Policy:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A DDS bus' address: domain id; network interface, None = loopback only; samples kept per reader."""
+    """A DDS bus' address: domain id; network interface, None = loopback only; samples kept per reader; ROS names.
+
+    `namespace` and `remap`, pairs (name, the robot's own name), mean what they mean to a ROS 2 node.
+    """
 
     domain: int = 0
     interface: str | None = None
     depth: int = 1
+    namespace: str = ""
+    remap: tuple[tuple[str, str], ...] = ()
+
+    def full_name(self, name: str) -> str:
+        """A topic's or service's name on the wire, without the leading slash.
+
+        >>> Address(namespace="go2", remap=(("odom", "/utlidar/odom"),)).full_name("odom")
+        'utlidar/odom'
+        """
+        name = dict(self.remap).get(name, name)
+        inside = self.namespace and not name.startswith("/")
+        return f"{self.namespace}/{name}" if inside else name.removeprefix("/")
+
+
+_OPTIONS = ("depth", "interface", "namespace", "remap")
+_NAME = re.compile(r"/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*", re.ASCII)
 
 
 def parse(rest: str) -> Address:
-    """`DOMAIN[?interface=NAME&depth=N]`; ConfigError naming what is wrong.
+    """`DOMAIN[?interface=NAME&depth=N&namespace=NAME&remap=TOPIC:=NAME&remap=…]`; ConfigError naming what is wrong.
 
     >>> parse("7?interface=eth0")
-    Address(domain=7, interface='eth0', depth=1)
+    Address(domain=7, interface='eth0', depth=1, namespace='', remap=())
     """
     domain, _, query = rest.partition("?")
     asked = f"bus 'dds:{rest}'"
     if not domain.isdecimal() or int(domain) not in _DOMAINS:
         raise ConfigError(f"{asked}: domain {domain!r} is not a number from 0 to {_DOMAINS[-1]}, as in dds:0")
-    options = dict(parse_qsl(query, keep_blank_values=True))
+    pairs = parse_qsl(query, keep_blank_values=True)
+    options = dict(pairs)
     for name in options:
-        if name not in ("interface", "depth"):
-            raise ConfigError(f"{asked}: unknown parameter {name!r}; {choices(name, ('interface', 'depth'))}")
+        if name not in _OPTIONS:
+            raise ConfigError(f"{asked}: unknown parameter {name!r}; {choices(name, _OPTIONS)}")
     depth = options.get("depth", "1")
     if not depth.isdecimal() or not 1 <= int(depth) <= 1000:
         raise ConfigError(f"{asked}: depth {depth!r} is not a number from 1 to 1000")
     if options.get("interface") == "":
         raise ConfigError(f"{asked}: interface is empty; name one, as in interface=eth0, or leave it out for loopback")
-    return Address(int(domain), options.get("interface"), int(depth))
+    namespace = options.get("namespace", "")
+    if namespace and not _NAME.fullmatch(namespace):
+        raise ConfigError(f"{asked}: namespace {namespace!r} is not a ROS name such as /go2")
+    remap = tuple(_rule(asked, text) for key, text in pairs if key == "remap")
+    return Address(int(domain), options.get("interface"), int(depth), namespace.strip("/"), remap)
+
+
+def _rule(asked: str, text: str) -> tuple[str, str]:
+    """One remapping rule, as after `-r` on a ROS 2 command line."""
+    name, _, own = text.partition(":=")
+    names = {row.wire_name for row in TOPICS.values()}
+    if name not in names:
+        raise ConfigError(f"{asked}: remap of unknown topic {name!r}; {choices(name, names)}")
+    if not _NAME.fullmatch(own):
+        raise ConfigError(f"{asked}: remap={text}: expected TOPIC:=NAME, as in odom:=/utlidar/robot_odom")
+    return name, own
 
 
 def domain_config(address: Address) -> str:

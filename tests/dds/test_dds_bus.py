@@ -235,6 +235,10 @@ def test_listens_on_loopback_alone(make_bus: MakeBus, domain: int) -> None:
         ("0?interface=", "interface is empty"),
         ("0?depth=0", "from 1 to 1000"),
         ("0?depth=many", "from 1 to 1000"),
+        ("0?namespace=a b", "not a ROS name"),
+        ("0?remap=odm:=/x", "unknown topic 'odm'; did you mean 'odom'"),
+        ("0?remap=odom", "expected TOPIC:=NAME"),
+        ("0?remap=odom:=/x/", "expected TOPIC:=NAME"),
         ("199?interface=no_such_if", "network interface 'no_such_if'"),
     ],
 )
@@ -248,6 +252,28 @@ def test_addresses() -> None:
         query = f"depth={depth}" + (f"&interface={interface}" if interface else "")
         assert parse(f"{domain}?{query}") == Address(domain, interface, depth)
     assert parse("0") == Address(0, None, 1)
+    rules = (("odom", "/utlidar/odom"), ("imu", "trunk/imu"))
+    assert parse("0?namespace=/go2&remap=odom:=/utlidar/odom&remap=imu:=trunk/imu") == Address(0, None, 1, "go2", rules)
+
+
+@pytest.mark.parametrize(
+    ("namespace", "name", "wanted"),
+    [("", "odom", "wheel/odom"), ("go2", "odom", "go2/wheel/odom"), ("go2", "imu", "imu"), ("go2", "tf", "go2/tf")],
+)
+def test_names_follow_namespace_and_remapping(namespace: str, name: str, wanted: str) -> None:
+    rules = (("odom", "wheel/odom"), ("imu", "/imu"))
+    assert Address(0, None, 1, namespace, rules).full_name(name) == wanted
+
+
+def test_a_robots_own_names_are_met(domain: int) -> None:
+    robot = open_bus(f"dds:{domain}?namespace=go2", (), ("instruction",))
+    runtime = open_bus(f"dds:{domain}?remap=instruction:=/go2/instruction", ("instruction",))
+    robot.send("instruction", encode_text("go"))
+    sample = runtime.recv(runtime.now_ns() + 10 * SEC)
+    robot.close()
+    runtime.close()
+    assert sample is not None
+    assert sample.topic == "instruction"
 
 
 def test_virtual_time_is_refused() -> None:

@@ -174,7 +174,7 @@ def test_a_reader_hears_nothing_of_a_writer_that_leaves(domain: int) -> None:
 
 def test_the_bus_is_a_node_to_ros(domain: int) -> None:
     """What rmw_dds_common reads, taken apart by the codec; a ROS 2 installation proves the rest."""
-    bus = DdsBus(Address(domain), ("odom", "chunk"), ("cmd_vel",))
+    bus = DdsBus(Address(domain, namespace="go2"), ("odom", "chunk"), ("cmd_vel",))
     bus.introduce("safety_node")
     participant = DomainParticipant(domain)
     topic = RawTopic(participant, "ros_discovery_info", "rmw_dds_common/msg/ParticipantEntitiesInfo")
@@ -184,9 +184,9 @@ def test_the_bus_is_a_node_to_ros(domain: int) -> None:
         cdr = reader.take()
     info = codec().decode("rmw_dds_common/msg/ParticipantEntitiesInfo", cdr)
     (node,) = info.node_entities_info_seq
-    assert (node.node_namespace, node.node_name) == ("/", "safety_node")
+    assert (node.node_namespace, node.node_name) == ("/go2", "safety_node")
     assert (len(node.reader_gid_seq), len(node.writer_gid_seq)) == (2, 1)
-    announced = endpoints(participant, "rt/cmd_vel")
+    announced = endpoints(participant, "rt/go2/cmd_vel")
     assert [sample.key.bytes for sample in announced] == [bytes(gid.data) for gid in node.writer_gid_seq]
     assert [sample.participant_key.bytes for sample in announced] == [bytes(info.gid.data)]
     told = bytes(announced[0].qos[Policy.Userdata].data)
