@@ -136,3 +136,8 @@ def topic(name: str) -> Topic:
         return TOPICS[name]
     except KeyError:
         raise ConfigError(f"unknown topic {name!r}: {choices(name, TOPICS)}") from None
+
+
+def on_wire(name: str) -> list[Topic]:
+    """The rows that go by this name on the wire, each with a type of its own; none for a name that is not Saccade's."""
+    return [row for row in TOPICS.values() if row.wire_name == name.lstrip("/")]

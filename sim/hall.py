@@ -17,6 +17,7 @@ from saccade.clock import MS, SEC, nanoseconds
 from saccade.errors import DataError
 from saccade.geometry import SE3
 from saccade.node import Sample
+from saccade.wire.commands import decode_twist
 from saccade.wire.convert import Cdr, decode_command, encode_camera, encode_odom, encode_text
 from sim import sensors
 from sim.judge import Judge
@@ -106,10 +107,10 @@ class HallSource:
 
     def heard(self, topic: str, cdr: bytes | memoryview, now_ns: int) -> None:
         """Obey cmd_vel at the next tick, for half a second; what cannot be decoded is not a command."""
-        if topic != "cmd_vel":
+        if topic not in ("cmd_vel", "cmd_vel_unstamped"):
             return
         try:
-            values = decode_command(cdr).values
+            values = (decode_command(cdr) if topic == "cmd_vel" else decode_twist(cdr, now_ns)).values
         except DataError:
             return
         self._command = (float(values[0]), float(values[5]))

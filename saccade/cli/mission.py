@@ -11,7 +11,9 @@ from mcap.reader import make_reader
 from saccade.clock import SEC
 from saccade.node import NEVER_NS, Out, Sample
 from saccade.stages import Stages
+from saccade.topics import topic
 from saccade.types import Plan, PlanKind
+from saccade.wire.commands import decode_twist
 from saccade.wire.convert import decode_command, decode_plan
 
 
@@ -67,9 +69,11 @@ def commands(
     """Stamps (n,) ns and twists (n, 6) of every cmd_vel in a run.mcap."""
     stamps, values = [], []
     with recording.open("rb") as stream:
-        for _, channel, message in make_reader(stream).iter_messages():
+        for schema, channel, message in make_reader(stream).iter_messages():
             if channel.topic.lstrip("/") == "cmd_vel":
-                command = decode_command(message.data)
+                assert schema is not None
+                stamped = schema.name == topic("cmd_vel").type
+                command = decode_command(message.data) if stamped else decode_twist(message.data, message.log_time)
                 stamps.append(command.stamp_ns)
                 values.append(command.values)
     return np.array(stamps, np.int64), np.array(values).reshape(-1, 6)

@@ -12,8 +12,9 @@ from saccade.clock import SEC
 from saccade.errors import DataError
 from saccade.node import Sample
 from saccade.report.canvas import MapCanvas
-from saccade.topics import TOPICS, topic
+from saccade.topics import on_wire, topic
 from saccade.types import Command, Plan, RobotState, Verdict
+from saccade.wire.commands import decode_twist
 from saccade.wire.convert import (
     Cdr,
     decode,
@@ -90,16 +91,16 @@ def messages(recording: Path, problems: list[str], only: Collection[str] = ()) -
     reader = open_reader(recording)
     try:
         wanted: dict[str, str] = {}
+        names: dict[str, str] = {}
         for found in reader.topics:
-            row = TOPICS.get(found.topic.lstrip("/"))
-            if row is None or (only and row.name not in only):
-                continue
-            if found.type == row.type:
-                wanted[found.topic] = found.type
-            else:
-                problems.append(f"{row.name} was recorded as {found.type}; expected {row.type}")
+            rows = [row for row in on_wire(found.topic) if not only or row.name in only]
+            if name := next((row.name for row in rows if row.type == found.type), ""):
+                wanted[found.topic], names[found.topic] = found.type, name
+            elif rows:
+                expected = " or ".join(row.type for row in rows)
+                problems.append(f"{found.topic.lstrip('/')} was recorded as {found.type}; expected {expected}")
         for record in reader.records(wanted):
-            yield Sample(record.topic.lstrip("/"), record.stamp_ns, record.cdr)
+            yield Sample(names[record.topic], record.stamp_ns, record.cdr)
         problems.extend(reader.problems)
     finally:
         reader.close()
@@ -119,6 +120,7 @@ class _Reading:
         take: dict[str, Callable[[Sample], None]] = {
             "verdict": lambda s: self.run.verdicts.append(decode_verdict(s.cdr)),
             "cmd_vel": lambda s: self.run.commands.append(decode_command(s.cdr)),
+            "cmd_vel_unstamped": lambda s: self.run.commands.append(decode_twist(s.cdr, s.stamp_ns)),
             "odom": lambda s: self.run.poses.append(decode_odom(s.cdr)[0]),
             "local_map": lambda s: self.run.map.paste(decode_map(s.cdr)),
             "instruction": self._instruction,

@@ -15,13 +15,14 @@ from saccade.wire.codec import codec
 from saccade.wire.reader import BagTopic
 from saccade.wire.recognise import recognise
 
+_PLAYED = (Role.SENSOR, Role.REQUEST)
 HOW_TO_MAP = """To choose by hand, give a mapping file (only the topics listed in it are played), for example
   topics:
     left/image_rect: /my_camera/left/image
     left/camera_info: /my_camera/left/camera_info
     odom: /my_robot/odometry
   camera_height_m: 0.4
-Valid topics: """ + ", ".join(name for name, row in TOPICS.items() if row.role in (Role.SENSOR, Role.REQUEST))
+Valid topics: """ + ", ".join(name for name, row in TOPICS.items() if row.role in _PLAYED)
 
 
 @dataclass(frozen=True)
@@ -105,14 +106,14 @@ def _as_told(found: Sequence[BagTopic], file: MappingFile, problems: list[str]) 
 
 def _by_own_names(found: Sequence[BagTopic]) -> dict[str, BagTopic]:
     rows = ((TOPICS.get(b.topic.lstrip("/")), b) for b in found if b.count)
-    return {t.name: b for t, b in rows if t and t.type == b.type and t.role in (Role.SENSOR, Role.REQUEST)}
+    return {t.name: b for t, b in rows if t and t.type == b.type and t.role in _PLAYED}
 
 
 def _wrong(found: Sequence[BagTopic], chosen: dict[str, BagTopic]) -> Iterator[str]:
     """Topics that are called like canonical ones but are something else, and types that are defined otherwise."""
     for b in found:
         name = b.topic.lstrip("/")
-        if name in TOPICS and name not in chosen and b.type != TOPICS[name].type:
+        if name in TOPICS and TOPICS[name].role in _PLAYED and name not in chosen and b.type != TOPICS[name].type:
             yield _wrong_type(b, name)
     for name, b in chosen.items():
         if b.digest and b.digest != codec().definition(b.type)[1]:

@@ -19,6 +19,7 @@ _NO_PICTURE = re.compile(r"mask|segment|confidence|disparity|overlay|annotated|d
 _SINGLES = {
     "odom": (r"^/odom$", r"odometry/filtered$", r"^(?!.*ground_truth).*odom", r""),
     "imu": (r"^/imu(/data)?$", r"imu", r""),
+    "joint_states": (r"^/joint_states?$", r"joint_states?$"),
     "tf": (r"^/tf$",),
     "tf_static": (r"^/tf_static$",),
     "instruction": (r"instruction",),

@@ -137,7 +137,7 @@ class _McapFile:
         if row.type not in self._schemas:
             self._schemas[row.type] = self._writer.register_schema(row.type, "ros2msg", text.encode())
         metadata = {"offered_qos_profiles": _qos(row), "topic_type_hash": type_hash}
-        return self._writer.register_channel(f"/{row.name}", "cdr", self._schemas[row.type], metadata)
+        return self._writer.register_channel(f"/{row.wire_name}", "cdr", self._schemas[row.type], metadata)
 
 
 def _qos(row: Topic) -> str:
