@@ -18,8 +18,16 @@ T = TypeVar("T")
 def load(cls: type[T], path: Path | str, node: str) -> T:
     """Parameters of `node` from a ROS 2 parameter file; what the file leaves out keeps the dataclass' default.
 
-    The file has `<node>: ros__parameters: {...}` sections; `/**` applies to every node and the node's own section wins.
     ConfigError names the file and key, and the nearest valid key.
+    """
+    return build(cls, section(path, node), str(path))
+
+
+def section(path: Path | str, node: str) -> dict[str, Any]:
+    """The plain values that a ROS 2 parameter file has for `node`.
+
+    The file has `<node>: ros__parameters: {...}` sections; `/**` applies to every node, `/**/<node>` to the node in any
+    namespace, and its own section wins. ConfigError where it is no such file.
     """
     path = Path(path)
     try:
@@ -29,16 +37,14 @@ def load(cls: type[T], path: Path | str, node: str) -> T:
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is not YAML: {error}") from error
     values: dict[str, Any] = {}
-    for section in ("/**", node, f"/{node}"):
-        body = document.get(section)
+    for name in ("/**", f"/**/{node}", node, f"/{node}"):
+        body = document.get(name)
         if body is None:
             continue
         if not isinstance(body, dict) or set(body) != {"ros__parameters"}:
-            raise ConfigError(
-                f"{path}: section {section!r} must hold exactly `ros__parameters:` (a ROS 2 parameter file)"
-            )
+            raise ConfigError(f"{path}: section {name!r} must hold exactly `ros__parameters:` (a ROS 2 parameter file)")
         values.update(body["ros__parameters"] or {})
-    return build(cls, values, str(path))
+    return values
 
 
 def build(cls: type[T], values: dict[str, Any], where: str = "parameters") -> T:

@@ -14,11 +14,11 @@ from perception_node.node import PerceptionNode
 from perception_node.params import PerceptionParams
 from saccade import params
 from saccade.clock import SEC, nanoseconds, perf_ns, seconds
-from saccade.errors import ConfigError, choices
+from saccade.errors import ConfigError
 from saccade.node import Node, Sample, run
-from saccade.paths import share
 from saccade.report.html import write_report
 from saccade.report.summary import summarise
+from saccade.robots import robot_file
 from saccade.topics import TOPICS, Role
 from saccade.wire.convert import encode_text
 from saccade.wire.record import Recorder
@@ -57,17 +57,6 @@ class Result:
     def files(self) -> list[Path]:
         """The files to look at, most telling first."""
         return [self.out / name for name in ("report.html", "run.mcap", "summary.json")]
-
-
-def robot_file(robot: str) -> Path:
-    """The parameter file of a robot by name (config/robots) or by path; ConfigError lists the known robots."""
-    if (path := Path(robot)).suffix == ".yaml":
-        return path
-    folder = share("config") / "robots"
-    known = sorted(p.stem for p in folder.glob("*.yaml"))
-    if robot not in known:
-        raise ConfigError(f"no robot {robot!r} in {folder}; {choices(robot, known)}; or give a file ending in .yaml")
-    return folder / f"{robot}.yaml"
 
 
 def make_nodes(robot: str, only: Only = "all") -> list[Node]:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
@@ -23,19 +23,22 @@ from rich.table import Table
 
 from saccade.cli import FAILED, OK, USAGE
 from saccade.errors import ConfigError, choices
-from saccade.paths import share
+from saccade.robots import remapping, robot_file
 from saccade.wire.live import stop_signals
 from saccade.wire.open import open_bus
 
 EXAMPLES = """examples:
   saccade up                                   # the robot of config/robots/hall.yaml on DDS domain 0, this machine only
-  saccade up --bus dds:7?interface=eth0 --robot my_robot
+  saccade up --robot go2 --bus 'dds:7?interface=eth0'
+  saccade up --robot ./my_robot.yaml --bus 'dds:0?namespace=/robot1'
   saccade up --params ./tuned.yaml --nodes perception,safety
 """
 NODES = ("safety", "perception", "vla")
 """In starting order; they stop the other way round."""
 _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S, _HEALTHY_S = 0.5, 8.0, 30.0
 _STOP_WITHIN_S = {"vla": 0.4, "perception": 0.4, "safety": 1.1}
+_LAST_LINES_S = 0.2
+"""How long to wait for what a dead node still had to say."""
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
 
@@ -43,7 +46,7 @@ _LIBC = ctypes.CDLL(None)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `saccade up`."""
     parser.add_argument("--bus", default="dds:0", metavar="URL", help="live bus (default dds:0, loopback only)")
-    parser.add_argument("--robot", default="hall", help="name in config/robots (default: hall)")
+    parser.add_argument("--robot", default="hall", help="name in config/robots or a YAML file (default: hall)")
     parser.add_argument("--params", type=Path, metavar="FILE", help="parameter file instead of the robot's")
     parser.add_argument("--nodes", default="perception,vla,safety", help="which of them (default: all three)")
 
@@ -51,25 +54,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run `saccade up`."""
     params = args.params or robot_file(args.robot)
-    if not params.is_file():
-        raise ConfigError(f"no parameter file {params}")
-    names = chosen(args.nodes)
-    open_bus(args.bus).close()  # a wrong address is told here, once, and not by three processes
+    names, bus = chosen(args.nodes), with_remapping(args.bus, remapping(params))
+    open_bus(bus).close()  # a wrong address is told here, once, and not by three processes
     console = Console(stderr=True)
     if "safety" not in names:
         console.print("no safety node: nothing will send a command", style="yellow")
-    fleet = [Child(name, _command(name, args.bus, params), console) for name in NODES if name in names]
+    fleet = [Child(name, _command(name, bus, params), console) for name in NODES if name in names]
     return supervise(fleet, console)
-
-
-def robot_file(robot: str) -> Path:
-    """Parameter file of a robot by name; ConfigError listing those there are."""
-    folder = share("config") / "robots"
-    path = folder / f"{robot}.yaml"
-    if not path.is_file():
-        robots = [file.stem for file in folder.glob("*.yaml")]
-        raise ConfigError(f"no robot {robot!r} in {folder}; {choices(robot, robots)}")
-    return path
 
 
 def chosen(nodes: str) -> set[str]:
@@ -79,6 +70,12 @@ def chosen(nodes: str) -> set[str]:
         if name not in NODES:
             raise ConfigError(f"no node {name!r}; {choices(name, NODES)}")
     return names
+
+
+def with_remapping(bus: str, rules: dict[str, str]) -> str:
+    """The address of a bus on which topics have the robot's own names; only live buses know of that."""
+    query = "&".join(f"remap={name}:={own}" for name, own in rules.items())
+    return f"{bus}{'&' if '?' in bus else '?'}{query}" if query else bus
 
 
 def _command(name: str, bus: str, params: Path) -> list[str]:
@@ -93,6 +90,8 @@ class Child:
     command: list[str]
     console: Console
     process: subprocess.Popen[str] | None = None
+    relay: threading.Thread = field(default_factory=threading.Thread)
+    said: str = ""
     started_s: float = 0.0
     restarts: int = 0
     backoff_s: float = _FIRST_BACKOFF_S
@@ -104,12 +103,14 @@ class Child:
             self.command, start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, preexec_fn=_die_with_parent,  # noqa: PLW1509 (one bound C call)
         )  # fmt: skip
-        self.started_s = time.monotonic()
-        threading.Thread(target=self._relay, args=(self.process,), daemon=True).start()
+        self.started_s, self.said = time.monotonic(), ""
+        self.relay = threading.Thread(target=self._relay, args=(self.process,), daemon=True)
+        self.relay.start()
 
     def _relay(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
         for line in process.stdout:
+            self.said = line.strip() or self.said
             self.console.print(f"{self.name}: {line.rstrip()}", markup=False, highlight=False, soft_wrap=True)
 
     def watch(self, now_s: float) -> int | None:
@@ -125,7 +126,11 @@ class Child:
         if now_s - self.started_s > _HEALTHY_S:
             self.backoff_s = _FIRST_BACKOFF_S
         self.process, self.restart_at_s = None, now_s + self.backoff_s
-        self.console.print(f"{self.name} died ({_how(code)}); starting again in {self.backoff_s:g} s", style="red")
+        self.relay.join(_LAST_LINES_S)
+        why = f"{self.name} died ({_how(code)}{f': {self.said}' if self.said else ''})"
+        self.console.print(
+            f"{why}; starting again in {self.backoff_s:g} s", style="red", markup=False, highlight=False, soft_wrap=True
+        )
         self.backoff_s = min(2 * self.backoff_s, _LONGEST_BACKOFF_S)
         return code
 

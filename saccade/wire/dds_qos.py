@@ -11,32 +11,23 @@ from cyclonedds.qos import Policy, Qos
 
 from saccade.errors import ConfigError, choices
 from saccade.paths import share
-from saccade.topics import TOPICS, Role, Topic
+from saccade.topics import TOPICS, Topic
 from saccade.wire.codec import codec
+from saccade.wire.endpoints import GLOBAL, Endpoint, reading, writing
 
-ADDITIVE_DEPTH = {"tf2_msgs/msg/TFMessage": 100, "diagnostic_msgs/msg/DiagnosticArray": 16,
-                  "saccade_msgs/msg/StageTimes": 64}  # fmt: skip
-"""Types whose messages add to what was said before, often by several senders: there the newest alone is not enough."""
-_WRITE_DEPTH = 4
 _CDR1 = Policy.DataRepresentation(use_cdrv0_representation=True)
 _RELIABLE = Policy.Reliability.Reliable(max_blocking_time=0)  # a send never waits; see RawWriter.dropped
 _DOMAINS = range(233)  # what the RTPS port formula leaves room for
 
 
 def reader_qos(row: Topic, depth: int = 1) -> Qos:
-    """Sensors best effort (REP 2003), the rest reliable; the newest `depth` samples; latched topics transient local."""
-    best_effort = row.role is Role.SENSOR and not row.latched
-    depth = max(depth, ADDITIVE_DEPTH.get(row.type, 1))
-    return Qos(
-        _CDR1, Policy.Reliability.BestEffort if best_effort else _RELIABLE, _durability(row),
-        Policy.History.KeepLast(depth), type_hash(row),
-    )  # fmt: skip
+    """QoS of a reader; see `reading`."""
+    return _qos(row, reading(row, depth))
 
 
 def writer_qos(row: Topic) -> Qos:
-    """Reliable, so that readers of both kinds match; latched topics keep their last message for late joiners."""
-    history = Policy.History.KeepLast(1 if row.latched else _WRITE_DEPTH)
-    return Qos(_CDR1, _RELIABLE, _durability(row), history, type_hash(row))
+    """QoS of a writer; see `writing`."""
+    return _qos(row, writing(row))
 
 
 def type_hash(row: Topic) -> Policy:
@@ -44,8 +35,10 @@ def type_hash(row: Topic) -> Policy:
     return Policy.Userdata(f"typehash={codec().definition(row.type)[1]};".encode())
 
 
-def _durability(row: Topic) -> Policy:
-    return Policy.Durability.TransientLocal if row.latched else Policy.Durability.Volatile
+def _qos(row: Topic, end: Endpoint) -> Qos:
+    reliability = _RELIABLE if end.reliable else Policy.Reliability.BestEffort
+    durability = Policy.Durability.TransientLocal if end.latched else Policy.Durability.Volatile
+    return Qos(_CDR1, reliability, durability, Policy.History.KeepLast(end.depth), type_hash(row))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +61,7 @@ class Address:
         'utlidar/odom'
         """
         name = dict(self.remap).get(name, name)
-        inside = self.namespace and not name.startswith("/")
+        inside = self.namespace and not name.startswith("/") and name not in GLOBAL
         return f"{self.namespace}/{name}" if inside else name.removeprefix("/")
 
 
@@ -77,12 +70,15 @@ _NAME = re.compile(r"/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*", re.ASCII)
 
 
 def parse(rest: str) -> Address:
-    """`DOMAIN[?interface=NAME&depth=N&namespace=NAME&remap=TOPIC:=NAME&remap=…]`; ConfigError naming what is wrong.
+    """`[DOMAIN][?interface=NAME&depth=N&namespace=NAME&remap=TOPIC:=NAME&remap=…]`; ConfigError naming what is wrong.
+
+    Without a number it is domain 0, as in ROS 2.
 
     >>> parse("7?interface=eth0")
     Address(domain=7, interface='eth0', depth=1, namespace='', remap=())
     """
-    domain, _, query = rest.partition("?")
+    number, _, query = rest.partition("?")
+    domain = number or "0"
     asked = f"bus 'dds:{rest}'"
     if not domain.isdecimal() or int(domain) not in _DOMAINS:
         raise ConfigError(f"{asked}: domain {domain!r} is not a number from 0 to {_DOMAINS[-1]}, as in dds:0")

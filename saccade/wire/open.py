@@ -18,14 +18,14 @@ def open_bus(
     latency_ns: Mapping[str, int] | None = None,
     pace: float | None = None,
 ) -> Bus:
-    """Open `scheme:rest`, e.g. `dds:0`, `bag:drive.mcap`, `sim:hall?seed=7`.
+    """Open `scheme:rest`, e.g. `dds:0`, `bag:drive.mcap`, `sim:hall?seed=7`; plain `dds` is `dds:0`.
 
     `reads` and `writes` are canonical topics; live buses subscribe and advertise just these. `latency_ns` and `pace`
     go to buses on virtual time and are refused by live ones. ConfigError for an unknown scheme or topic.
     """
-    scheme, colon, rest = url.partition(":")
+    scheme, _, rest = url.partition(":")
     openers = {point.name: point for point in entry_points(group="saccade.bus")}
-    if not colon or scheme not in openers:
+    if scheme not in openers:
         raise ConfigError(f"no bus {url!r}: expected SCHEME:ADDRESS such as dds:0; {choices(scheme, openers)}")
     for name in (*reads, *writes):
         topic(name)

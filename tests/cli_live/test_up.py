@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from saccade.cli import FAILED, OK, USAGE, main
-from saccade.cli.up import chosen, robot_file
+from saccade.cli.up import chosen, with_remapping
 from saccade.errors import ConfigError
 
 SUPERVISOR = """
@@ -36,7 +36,7 @@ def leave(*_):
 signal.signal(signal.SIGTERM, leave if behaviour != "stubborn" else signal.SIG_IGN)
 say("up")
 if behaviour == "fragile":
-    sys.exit(1)
+    sys.exit("the [camera] is gone")
 if behaviour == "misconfigured":
     sys.exit(2)
 while True:
@@ -93,7 +93,11 @@ def test_a_node_that_dies_is_started_again(tmp_path: Path) -> None:
     code, told = up.end()
     assert code == OK
     assert up.said("up").count("safety") == 1
-    waits = [line.split("again in ")[1] for line in told.splitlines() if "vla died (exit code 1)" in line]
+    waits = [
+        line.split("again in ")[1]
+        for line in told.splitlines()
+        if "vla died (exit code 1: the [camera] is gone)" in line
+    ]
     assert waits[:2] == ["0.5 s", "1 s"]
 
 
@@ -140,8 +144,18 @@ def test_names_are_checked() -> None:
     assert chosen("perception, vla_node") == {"perception", "vla"}
     with pytest.raises(ConfigError, match="no node 'percepton'; did you mean 'perception'"):
         chosen("percepton,vla")
-    with pytest.raises(ConfigError, match="no robot 'halll'"):
-        robot_file("halll")
+
+
+@pytest.mark.parametrize(
+    ("bus", "wanted"),
+    [
+        ("dds", "dds?remap=odom:=/wheel/odom&remap=imu:=imu/data"),
+        ("dds:7?interface=lo", "dds:7?interface=lo&remap=odom:=/wheel/odom&remap=imu:=imu/data"),
+    ],
+)
+def test_the_robots_own_names_go_into_the_address(bus: str, wanted: str) -> None:
+    assert with_remapping(bus, {"odom": "/wheel/odom", "imu": "imu/data"}) == wanted
+    assert with_remapping(bus, {}) == bus
 
 
 @pytest.mark.parametrize("wrong", [["--bus", "dds:none"], ["--params", "/nowhere.yaml"], ["--robot", "nobody"]])

@@ -228,7 +228,6 @@ def test_listens_on_loopback_alone(make_bus: MakeBus, domain: int) -> None:
 @pytest.mark.parametrize(
     ("rest", "message"),
     [
-        ("", "not a number from 0 to 232"),
         ("zero", "not a number from 0 to 232"),
         ("233", "not a number from 0 to 232"),
         ("0?interfaces=eth0", "unknown parameter 'interfaces'; did you mean 'interface'"),
@@ -251,7 +250,8 @@ def test_addresses() -> None:
     for domain, interface, depth in itertools.product((0, 232), (None, "eth0"), (1, 64)):
         query = f"depth={depth}" + (f"&interface={interface}" if interface else "")
         assert parse(f"{domain}?{query}") == Address(domain, interface, depth)
-    assert parse("0") == Address(0, None, 1)
+    assert parse("0") == parse("") == Address(0, None, 1)
+    assert parse("?depth=2") == Address(0, None, 2)
     rules = (("odom", "/utlidar/odom"), ("imu", "trunk/imu"))
     assert parse("0?namespace=/go2&remap=odom:=/utlidar/odom&remap=imu:=trunk/imu") == Address(0, None, 1, "go2", rules)
 
