@@ -13,7 +13,7 @@ from saccade.errors import ConfigError, choices
 from saccade.paths import share
 from saccade.topics import TOPICS, Topic
 from saccade.wire.codec import codec
-from saccade.wire.endpoints import GLOBAL, Endpoint, reading, writing
+from saccade.wire.endpoints import Endpoint, reading, writing
 
 _CDR1 = Policy.DataRepresentation(use_cdrv0_representation=True)
 _RELIABLE = Policy.Reliability.Reliable(max_blocking_time=0)  # a send never waits; see RawWriter.dropped
@@ -61,7 +61,7 @@ class Address:
         'utlidar/odom'
         """
         name = dict(self.remap).get(name, name)
-        inside = self.namespace and not name.startswith("/") and name not in GLOBAL
+        inside = self.namespace and not name.startswith("/")
         return f"{self.namespace}/{name}" if inside else name.removeprefix("/")
 
 

@@ -1,0 +1,31 @@
+"""What a topic is on every ROS 2 wire: its reliability, durability and history."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from saccade.topics import Role, Topic
+
+_ADDITIVE_DEPTH = {"tf2_msgs/msg/TFMessage": 100, "diagnostic_msgs/msg/DiagnosticArray": 16,
+                   "saccade_msgs/msg/StageTimes": 64}  # fmt: skip
+"""Types whose messages add to what was said before, often by several senders: there the newest alone is not enough."""
+_WRITE_DEPTH = 4
+
+
+class Endpoint(NamedTuple):
+    """QoS of a reader or writer that keeps the last `depth` messages; `latched` is transient local."""
+
+    reliable: bool
+    latched: bool
+    depth: int
+
+
+def reading(row: Topic, depth: int = 1) -> Endpoint:
+    """Sensors best effort (REP 2003), the rest reliable; the newest `depth` messages."""
+    best_effort = row.role is Role.SENSOR and not row.latched
+    return Endpoint(not best_effort, row.latched, max(depth, _ADDITIVE_DEPTH.get(row.type, 1)))
+
+
+def writing(row: Topic) -> Endpoint:
+    """Reliable, so that readers of both kinds match; latched topics keep their last message for late joiners."""
+    return Endpoint(True, row.latched, 1 if row.latched else _WRITE_DEPTH)
