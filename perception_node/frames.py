@@ -16,12 +16,16 @@ from perception_node.inputs import Message
 from perception_node.monitor import PairMonitor
 from perception_node.params import PerceptionParams
 from perception_node.sync import Pair
+from saccade.clock import MS
 from saccade.errors import CalibrationError, DataError
 from saccade.geometry import F32
 from saccade.stages import Stages
-from saccade.types import Depth, Image, StereoPair
+from saccade.types import U8, Depth, Image, StereoPair
 from saccade.wire.diagnostics import Level
 from saccade.wire.images import decode_depth, decode_image
+
+_SAME_NS = 50 * MS
+"""A colour picture this close to a depth image is taken for the same moment."""
 
 
 class Frame(NamedTuple):
@@ -76,6 +80,19 @@ class Frames:
             except CalibrationError as error:
                 raise _refused(error) from error
             return Frame(self._triangulate.measured(stamp_ns, frame_id, depth_m, camera))
+
+    def picture(self, frame: Frame, colour: Message | None) -> U8 | None:
+        """The picture that a frame was seen in, pixel by pixel; None for depth without one of its moment and size."""
+        if frame.pair is not None:
+            return frame.pair.left
+        if colour is None:
+            return None
+        try:
+            seen = decode_image(*colour)
+        except DataError:
+            return None
+        near = abs(seen.stamp_ns - frame.depth.stamp_ns) <= _SAME_NS
+        return seen.data if near and seen.data.shape[:2] == frame.depth.depth_m.shape else None
 
     def close(self) -> None:
         """Release the engine and the decoding thread."""

@@ -11,6 +11,7 @@ Key = TypeVar("Key")
 
 PICTURES = tuple(f"{name}{suffix}" for name in ("image_rect", "image_raw") for suffix in ("", "/compressed"))
 """Names of a camera's pictures, best first: rectified before raw, plain before compressed."""
+RGBD_COLOUR = ("rgbd/color/image_rect", "rgbd/color/image_rect/compressed")
 RGBD_DEPTH = ("rgbd/depth/image_rect", "rgbd/depth/image_rect/compressedDepth")
 
 

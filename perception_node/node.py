@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from perception_node.cloud import Clouds
 from perception_node.frames import Frame, Frames
 from perception_node.health import Health, Refused
-from perception_node.inputs import PICTURES, RGBD_DEPTH, Choice, Message
+from perception_node.inputs import PICTURES, RGBD_COLOUR, RGBD_DEPTH, Choice, Message
 from perception_node.local_map import LocalMapper
 from perception_node.messages import depth_outs, encode_disparity, encode_occupancy
 from perception_node.params import PerceptionParams
@@ -36,11 +37,12 @@ class PerceptionNode:
 
     name = "perception_node"
     reads = frozenset(
-        {*(f"{side}/{name}" for side in _SIDES for name in PICTURES), *RGBD_DEPTH, *_INFOS, "odom", "tf", "tf_static"}
+        {*(f"{side}/{name}" for side in _SIDES for name in PICTURES), *RGBD_DEPTH, *RGBD_COLOUR, *_INFOS}
+        | {"odom", "tf", "tf_static"}
     )
     writes = frozenset(
         {"disparity", "depth/image_rect", "depth/camera_info", "depth/confidence", "local_map", "occupancy"}
-        | {"diagnostics"}
+        | {"points", "diagnostics"}
     )
 
     def __init__(self, params: PerceptionParams | None = None) -> None:
@@ -49,12 +51,14 @@ class PerceptionNode:
         self._frames = Frames(params, self.stages)
         self._poses = Poses(params.base_frame, params.map.odom_ahead_ms)
         self._mapper = LocalMapper(params.map)
+        self._clouds = Clouds(params.points)
         self._health = Health("perception", _STAGES)
         self._sync: StereoSync[Message] = StereoSync(nanoseconds(params.sync.tolerance_ms / 1e3))
         self._rgbd = Stamps()
         self._source = Choice(("rgbd", "stereo"))
         self._pictures = {side: Choice([f"{side}/{name}" for name in PICTURES]) for side in _SIDES}
         self._depths = Choice(RGBD_DEPTH)
+        self._colour: Message | None = None
         self._grid = TickGrid(SEC)
         self._waiting: tuple[Depth, int] | None = None
         """Depth that waits for odometry, and until when."""
@@ -97,6 +101,8 @@ class PerceptionNode:
             self._frames.cameras.put(sample.topic, sample.cdr)
         elif sample.topic in RGBD_DEPTH:
             yield from self._on_rgbd(Message(sample.topic, sample.cdr), now_ns)
+        elif sample.topic in RGBD_COLOUR:
+            self._colour = Message(sample.topic, sample.cdr)  # looked at when a cloud is due
         elif rest:
             side: Side = "left" if source == "left" else "right"
             yield from self._on_picture(side, Message(sample.topic, sample.cdr), now_ns)
@@ -146,6 +152,10 @@ class PerceptionNode:
             if self._params.depth.publish_disparity and frame.pair is not None and frame.disparity is not None:
                 outs.append(Out("disparity", encode_disparity(frame.pair, frame.disparity, self._params.depth)))
         yield from outs
+        if self._clouds.due(now_ns):
+            with self.stages.timed("points"):
+                cloud = self._clouds.out(frame.depth, self._frames.picture(frame, self._colour), now_ns)
+            yield cloud
         if no_map:
             raise no_map
 

@@ -38,6 +38,19 @@ class DepthParams:
 
 
 @dataclass(frozen=True, slots=True)
+class PointsParams:
+    """The point cloud `points`: every `step`-th pixel of every `step`-th row, at most `rate_hz` times a second."""
+
+    publish: bool = True
+    rate_hz: float = 5.0
+    step: int = 4
+
+    def __post_init__(self) -> None:
+        if not 0 < self.rate_hz <= 100 or self.step < 1:
+            raise ValueError("points: expected 0 < rate_hz <= 100 and step of at least 1")
+
+
+@dataclass(frozen=True, slots=True)
 class MonitorParams:
     """Checks of the pictures themselves; the geometry of a pair is looked at every `geometry_period_s`."""
 
@@ -107,5 +120,6 @@ class PerceptionParams:
     base_frame: str = "base_link"
     sync: SyncParams = field(default_factory=SyncParams)
     depth: DepthParams = field(default_factory=DepthParams)
+    points: PointsParams = field(default_factory=PointsParams)
     monitor: MonitorParams = field(default_factory=MonitorParams)
     map: MapParams = field(default_factory=MapParams)

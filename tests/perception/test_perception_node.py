@@ -345,7 +345,7 @@ def _stages(samples):
 
 def test_every_stage_is_timed():
     assert set(_stages(drive(2))) == {
-        "decode", "rectify", "monitor", "prepare", "engine", "finish", "depth", "encode", "map"
+        "decode", "rectify", "monitor", "prepare", "engine", "finish", "depth", "encode", "map", "points"
     }  # fmt: skip
 
 
