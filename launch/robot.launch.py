@@ -1,0 +1,10 @@
+"""The whole runtime on a robot: the gate first, then perception, then planning."""
+
+from launch import LaunchDescription
+
+from saccade.launching import arguments, bring_up, rviz
+
+
+def generate_launch_description() -> LaunchDescription:
+    """`ros2 launch saccade robot.launch.py robot:=go2`; `-s` lists the arguments."""
+    return LaunchDescription([*arguments(), bring_up("safety_node", "perception_node", "vla_node"), rviz()])

@@ -1,0 +1,105 @@
+"""What the launch files share: their arguments, and lifecycle nodes that come up one after the other.
+
+For launch files only: it needs ROS 2's `launch_ros`, which the rest of Saccade does not.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from launch import Action, LaunchContext
+from launch.actions import (
+    DeclareLaunchArgument,
+    EmitEvent,
+    OpaqueFunction,
+    RegisterEventHandler,
+    SetEnvironmentVariable,
+)
+from launch.conditions import IfCondition
+from launch.event_handlers import OnProcessStart
+from launch.events import matches_action
+from launch.substitutions import EnvironmentVariable, LaunchConfiguration
+from launch_ros.actions import LifecycleNode, Node
+from launch_ros.event_handlers import OnStateTransition
+from launch_ros.events.lifecycle import ChangeState
+from launch_ros.parameter_descriptions import ParameterValue
+from lifecycle_msgs.msg import Transition
+
+from saccade.paths import share
+from saccade.robots import remapping, robots
+
+_CONFIG = str(share("config"))
+
+
+def arguments(use_sim_time: bool = False) -> list[Action]:
+    """The arguments that every launch file has, and CycloneDDS' settings unless CYCLONEDDS_URI is there already."""
+    robot, dds = LaunchConfiguration("robot"), LaunchConfiguration("dds")
+    given = {
+        "robot": ("hall", "name of a file in config/robots"),
+        "params": ([f"{_CONFIG}/robots/", robot, ".yaml"], "parameter file of all nodes, instead of the robot's"),
+        "namespace": ("", "namespace of the nodes and of every topic that the robot file does not give in full"),
+        "use_sim_time": (str(use_sim_time).lower(), "whether time comes from /clock"),
+        "dds": (f"{_CONFIG}/cyclonedds.xml", "CycloneDDS settings; a CYCLONEDDS_URI in the environment wins"),
+        "log_level": ("info", "debug, info, warn, error or fatal"),
+        "rviz": ("false", "whether to start RViz with config/saccade.rviz"),
+    }
+    choices = {"robot": robots(), "use_sim_time": ["true", "false"], "rviz": ["true", "false"]}
+    uri = EnvironmentVariable("CYCLONEDDS_URI", default_value=["file://", dds])
+    return [
+        *(
+            DeclareLaunchArgument(name, default_value=default, description=about, choices=choices.get(name))
+            for name, (default, about) in given.items()
+        ),
+        SetEnvironmentVariable("CYCLONEDDS_URI", uri),
+    ]
+
+
+def bring_up(*names: str, then: list[Action] | None = None) -> Action:
+    """Start these lifecycle nodes, each once the one before it is active, and then `then`; nodes that die come back.
+
+    All get the stop signal at once; the gate outlives the others by itself (see safety_node).
+    """
+    return OpaqueFunction(function=_bring_up, args=[names, then or []])
+
+
+def rviz() -> Action:
+    """RViz with the shipped view, if the argument `rviz` says so."""
+    return Node(
+        package="rviz2", executable="rviz2", arguments=["-d", f"{_CONFIG}/saccade.rviz"],
+        parameters=[{"use_sim_time": _use_sim_time()}], condition=IfCondition(LaunchConfiguration("rviz")),
+    )  # fmt: skip
+
+
+def _use_sim_time() -> ParameterValue:
+    return ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)
+
+
+def _bring_up(context: LaunchContext, names: tuple[str, ...], then: list[Action]) -> list[Action]:
+    params = LaunchConfiguration("params").perform(context)
+    nodes = [_node(name, params) for name in names]
+    followers = [*([node] for node in nodes[1:]), then]
+    return [handler for pair in zip(nodes, followers, strict=True) for handler in _handlers(*pair)] + nodes[:1]
+
+
+def _node(name: str, params: str) -> LifecycleNode:
+    return LifecycleNode(
+        package="saccade", executable=name, name=name, namespace=LaunchConfiguration("namespace"),
+        parameters=[params, {"use_sim_time": _use_sim_time()}], remappings=list(remapping(Path(params)).items()),
+        ros_arguments=["--log-level", LaunchConfiguration("log_level")], output="screen", respawn=True,
+        respawn_delay=1.0,
+    )  # fmt: skip
+
+
+def _handlers(node: LifecycleNode, followers: list[Action]) -> list[Action]:
+    """Configure a node whenever its process starts, then activate it; the first time, start what follows it."""
+    started = OnProcessStart(target_action=node, on_start=[_change(node, Transition.TRANSITION_CONFIGURE)])
+    configured = OnStateTransition(
+        target_lifecycle_node=node, start_state="configuring", goal_state="inactive",
+        entities=[_change(node, Transition.TRANSITION_ACTIVATE)],
+    )  # fmt: skip
+    active = OnStateTransition(target_lifecycle_node=node, goal_state="active", entities=followers, handle_once=True)
+    return [RegisterEventHandler(handler) for handler in (started, configured, active)]
+
+
+def _change(node: LifecycleNode, transition: int) -> Action:
+    return EmitEvent(event=ChangeState(lifecycle_node_matcher=matches_action(node), transition_id=transition))

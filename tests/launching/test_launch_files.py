@@ -1,0 +1,165 @@
+"""The launch files without ROS: `launch` is played by stand-ins that note what they were made of.
+
+What a real `ros2 launch` makes of them is tested where ROS is (mark `ros`).
+"""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from collections.abc import Iterator
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from saccade.errors import ConfigError
+from saccade.robots import robot_file, robots
+
+LAUNCH = Path(__file__).resolve().parents[2] / "launch"
+FILES = sorted(path.name for path in LAUNCH.glob("*.launch.py"))
+MODULES = (
+    "launch", "launch.actions", "launch.conditions", "launch.event_handlers", "launch.events", "launch.substitutions",
+    "launch_ros", "launch_ros.actions", "launch_ros.event_handlers", "launch_ros.events",
+    "launch_ros.events.lifecycle", "launch_ros.parameter_descriptions", "lifecycle_msgs", "lifecycle_msgs.msg",
+)  # fmt: skip
+
+
+class Made:
+    """Anything of `launch`: remembers its arguments; substitutions look into a dict instead of a LaunchContext."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.args, self.kwargs = args, kwargs
+
+    def perform(self, context: dict[str, str]) -> str:
+        return context[self.args[0]]
+
+
+class StandIn(ModuleType):
+    def __getattr__(self, name: str) -> Any:
+        if name == "Transition":
+            return type(name, (), {"TRANSITION_CONFIGURE": 1, "TRANSITION_ACTIVATE": 3})
+        if name.startswith("__"):
+            raise AttributeError(name)
+        made = type(name, (Made,), {})
+        setattr(self, name, made)
+        return made
+
+
+@pytest.fixture(autouse=True)
+def stand_ins(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in MODULES:
+        monkeypatch.setitem(sys.modules, name, StandIn(name))
+    monkeypatch.delitem(sys.modules, "saccade.launching", raising=False)
+    yield
+    sys.modules.pop("saccade.launching", None)
+
+
+def entities(file: str) -> list[Any]:
+    description = runpy.run_path(str(LAUNCH / file))["generate_launch_description"]()
+    return list(description.args[0])
+
+
+def named(made: list[Any], kind: str) -> list[Any]:
+    return [one for one in made if type(one).__name__ == kind]
+
+
+def brought_up(file: str, context: dict[str, str]) -> list[Any]:
+    (bring_up,) = named(entities(file), "OpaqueFunction")
+    return list(bring_up.kwargs["function"](context, *bring_up.kwargs["args"]))
+
+
+def handlers(made: list[Any], kind: str) -> list[Any]:
+    return [one.args[0] for one in named(made, "RegisterEventHandler") if type(one.args[0]).__name__ == kind]
+
+
+def test_all_four_are_there() -> None:
+    assert FILES == ["perception.launch.py", "replay.launch.py", "robot.launch.py", "sim.launch.py"]
+    assert not (LAUNCH / "__init__.py").exists()  # it would hide ROS' own `launch`
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_every_argument_is_described(file: str) -> None:
+    declared = named(entities(file), "DeclareLaunchArgument")
+    assert {one.args[0] for one in declared} >= {"robot", "params", "namespace", "use_sim_time", "dds"}
+    assert all(len(one.kwargs["description"]) > 10 for one in declared)
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_every_program_is_installed(file: str) -> None:
+    installed = {point.name for point in entry_points(group="console_scripts")}
+    made = entities(file) + brought_up(file, {"params": str(robot_file("hall"))})
+    for node in (one for kind in ("Node", "LifecycleNode") for one in named(made, kind)):
+        assert node.kwargs["package"] != "saccade" or node.kwargs["executable"] in installed
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_settings_of_the_environment_win(file: str) -> None:
+    (setting,) = named(entities(file), "SetEnvironmentVariable")
+    name, value = setting.args
+    assert (name, value.args[0], type(value).__name__) == ("CYCLONEDDS_URI", "CYCLONEDDS_URI", "EnvironmentVariable")
+    (default,) = [a for a in named(entities(file), "DeclareLaunchArgument") if a.args[0] == "dds"]
+    assert Path(default.kwargs["default_value"]).is_file()
+
+
+def test_robots_to_choose_from_are_those_that_ship() -> None:
+    (robot,) = [a for a in named(entities("robot.launch.py"), "DeclareLaunchArgument") if a.args[0] == "robot"]
+    assert robot.kwargs["choices"] == robots()
+    assert "go2" in robots()
+
+
+def test_nodes_come_up_one_after_the_other_and_come_back() -> None:
+    made = brought_up("robot.launch.py", {"params": str(robot_file("hall"))})
+    (first,) = named(made, "LifecycleNode")
+    order = [first]
+    for handler in handlers(made, "OnStateTransition"):
+        if handler.kwargs["goal_state"] == "active":
+            assert handler.kwargs["target_lifecycle_node"] is order[-1]
+            assert handler.kwargs["handle_once"]  # a node that comes back must not start the next one again
+            order += handler.kwargs["entities"]
+    assert [node.kwargs["name"] for node in order] == ["safety_node", "perception_node", "vla_node"]
+    assert all(node.kwargs["respawn"] and node.kwargs["executable"] == node.kwargs["name"] for node in order)
+    for node in order:
+        (started,) = [h for h in handlers(made, "OnProcessStart") if h.kwargs["target_action"] is node]
+        assert change(started.kwargs["on_start"]) == 1
+        transitions = [h for h in handlers(made, "OnStateTransition") if h.kwargs["target_lifecycle_node"] is node]
+        (configured,) = [h for h in transitions if h.kwargs["goal_state"] == "inactive"]
+        assert configured.kwargs["start_state"] == "configuring"  # not after a deactivation by hand
+        assert change(configured.kwargs["entities"]) == 3
+        assert not configured.kwargs.get("handle_once")
+
+
+def change(entities: list[Any]) -> int:
+    (emit,) = entities
+    return int(emit.kwargs["event"].kwargs["transition_id"])
+
+
+def test_the_recording_starts_when_all_are_up_and_ends_all() -> None:
+    made = brought_up("replay.launch.py", {"params": str(robot_file("hall"))})
+    last = [h for h in handlers(made, "OnStateTransition") if h.kwargs["goal_state"] == "active"][-1]
+    (play,) = last.kwargs["entities"]
+    assert last.kwargs["target_lifecycle_node"].kwargs["name"] == "vla_node"
+    assert play.kwargs["cmd"][:3] == ["ros2", "bag", "play"]
+    assert "--clock" in play.kwargs["cmd"]
+    assert type(play.kwargs["on_exit"]).__name__ == "Shutdown"
+    (sim_time,) = [
+        a for a in named(entities("replay.launch.py"), "DeclareLaunchArgument") if a.args[0] == "use_sim_time"
+    ]
+    assert sim_time.kwargs["default_value"] == "true"
+
+
+def test_the_robots_own_names_and_parameters_reach_the_nodes() -> None:
+    go2 = str(robot_file("go2"))
+    (node,) = named(brought_up("perception.launch.py", {"params": go2}), "LifecycleNode")
+    assert node.kwargs["parameters"][0] == go2
+    assert ("odom", "/odom") in node.kwargs["remappings"]
+    assert node.kwargs["namespace"].args == ("namespace",)
+
+
+def test_a_robot_file_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("topics: {ros__parameters: {odmo: /odom}}")
+    with pytest.raises(ConfigError, match="did you mean 'odom'"):
+        brought_up("robot.launch.py", {"params": str(path)})
