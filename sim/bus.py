@@ -32,10 +32,15 @@ def open_sim(
 
 def open_world(rest: str, reads: frozenset[str] = frozenset()) -> HallSource:
     """The source behind an address such as `hall?seed=7`; ConfigError names what is wrong and the nearest valid."""
+    return HallSource(world_options(rest), reads)
+
+
+def world_options(rest: str) -> HallOptions:
+    """What an address such as `hall?seed=7` asks for; ConfigError names what is wrong and the nearest valid."""
     world, _, query = rest.partition("?")
     if world not in WORLDS:
         raise ConfigError(f"no world {world!r} in sim:{rest}: {choices(world, WORLDS)}")
-    return HallSource(_options(rest, query), reads)
+    return _options(rest, query)
 
 
 def _options(rest: str, query: str) -> HallOptions:

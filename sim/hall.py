@@ -62,11 +62,11 @@ class _Stream:
 class HallSource:
     """See `saccade.wire.virtual.Source`. Topics that nobody reads are not made; empty `reads` means all are read."""
 
-    def __init__(self, options: HallOptions, reads: frozenset[str] = frozenset()) -> None:
-        self.start_ns = START_NS
+    def __init__(self, options: HallOptions, reads: frozenset[str] = frozenset(), start_ns: int = START_NS) -> None:
+        self.start_ns = start_ns
         self.layout = furnish(options.seed)
         self._options, self._reads = options, reads
-        self._end_ns = START_NS + nanoseconds(options.seconds)
+        self._end_ns = start_ns + nanoseconds(options.seconds)
         self._physics = Physics(self.layout)
         self._judge = Judge(self.layout)
         left, right, odometer, imu = (np.random.default_rng((options.seed, 2, i)) for i in range(4))
@@ -79,18 +79,17 @@ class HallSource:
         self._pending: list[tuple[int, int, str, Callable[[], Cdr]]] = []
         self._count = self._ticks = 0
         self._command = (0.0, 0.0)
-        self._command_until_ns = START_NS
-        self._push(
-            "tf_static", START_NS, partial(sensors.encode_transforms, START_NS, "base_link", sensors.T_BASE_FROM)
-        )
+        self._command_until_ns = start_ns
+        mounting = partial(sensors.encode_transforms, start_ns, "base_link", sensors.T_BASE_FROM)
+        self._push("tf_static", start_ns, mounting)
         first = ((0.5, options.instruction),) if options.instruction else ()
         for second, text in (*first, *options.say):
-            self._push("instruction", START_NS + nanoseconds(second), partial(encode_text, text))
+            self._push("instruction", start_ns + nanoseconds(second), partial(encode_text, text))
         self._capture()
 
     def next_ns(self) -> int | None:
         """See `Source.next_ns`."""
-        due = [START_NS + (self._ticks // s.every + 1) * s.every * TICK_NS + s.latency_ns for s in self._streams]
+        due = [self.start_ns + (self._ticks // s.every + 1) * s.every * TICK_NS + s.latency_ns for s in self._streams]
         due.extend(entry[0] for entry in self._pending[:1])
         first = min(due, default=None)
         return first if first is not None and first <= self._end_ns else None
@@ -102,7 +101,7 @@ class HallSource:
 
     def advance(self, to_ns: int) -> None:
         """See `Source.advance`."""
-        while START_NS + (self._ticks + 1) * TICK_NS <= to_ns:
+        while self.start_ns + (self._ticks + 1) * TICK_NS <= to_ns:
             self._tick()
 
     def heard(self, topic: str, cdr: bytes | memoryview, now_ns: int) -> None:
@@ -135,17 +134,17 @@ class HallSource:
         return {**self._judge.verdict(), "collisions": self.collisions, "hit": list(self._physics.bumps)}
 
     def _tick(self) -> None:
-        now_ns = START_NS + self._ticks * TICK_NS
+        now_ns = self.start_ns + self._ticks * TICK_NS
         self._physics.drive(*(self._command if now_ns < self._command_until_ns else (0.0, 0.0)))
         for _ in range(_STEPS):
             self._physics.step()
         self._ticks += 1
         self._odometer.update(self._physics.wheel_speeds(), float(self._physics.inertial()[0][2]), TICK_NS / SEC)
-        self._judge.see(self._physics.pose(), now_ns + TICK_NS - START_NS)
+        self._judge.see(self._physics.pose(), now_ns + TICK_NS - self.start_ns)
         self._capture()
 
     def _capture(self) -> None:
-        stamp_ns = START_NS + self._ticks * TICK_NS
+        stamp_ns = self.start_ns + self._ticks * TICK_NS
         for stream in self._streams:
             if self._ticks % stream.every == 0:
                 for topic, make in stream.capture(stamp_ns):
@@ -161,7 +160,7 @@ class HallSource:
         hz = (("camera", self._options.camera_hz, self._see), ("odom", self._options.odom_hz, self._feel),
               ("imu", self._options.imu_hz, self._sense))  # fmt: skip
         streams = [_Stream(SEC // (rate * TICK_NS), _LATENCY_NS[name], capture) for name, rate, capture in hz]
-        return [s for s in streams if not self._reads or self._reads & {topic for topic, _ in s.capture(START_NS)}]
+        return [s for s in streams if not self._reads or self._reads & {topic for topic, _ in s.capture(self.start_ns)}]
 
     def _see(self, stamp_ns: int) -> Messages:
         pose = self._physics.pose()

@@ -13,6 +13,7 @@ VERBS = {
     "demo": "a robot fetches its way through the embedded world; recorded, replayed, reported",
     "replay": "run the nodes over recordings on virtual time",
     "up": "start the nodes live, supervised",
+    "sim": "run the embedded world live",
     "record": "record a live bus",
     "view": "show a recording or a live bus in Foxglove",
     "doctor": "what works on this machine and what does not",
