@@ -48,10 +48,10 @@ $(READY): requirements.txt package.xml setup.py pyproject.toml
 	  { echo "Saccade needs Python >= 3.10; found $$($(PYTHON) --version). Try: make PYTHON=python3.11"; exit 1; }
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || \
 	  { echo "No venv module. On Debian/Ubuntu: sudo apt install python3-venv"; rm -rf $(VENV); exit 1; }
-	$(BIN)/pip install -q --disable-pip-version-check -r requirements.txt
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps -r requirements.txt
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
 	@touch $@
 
 $(DEV): $(READY) requirements-dev.txt
-	$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps -r requirements-dev.txt
 	@touch $@

@@ -32,6 +32,7 @@ setup(
     package_data={"saccade": ["py.typed"], "saccade.report": ["*.html"], "engines": ["cards/*.yaml"], "sim": ["*.xml"]},
     install_requires=[pip.get("requires", "") for pip in package.iterfind("export/pip")],
     extras_require={
+        "view": ["foxglove-sdk>=0.20"],
         "openvino": ["openvino>=2024.4"],
         "train": ["torch>=2.4", "onnx>=1.16"],
         "gpu": ["onnxruntime-gpu>=1.20", "cuda-python>=12.6"],
@@ -43,7 +44,7 @@ setup(
         (f"{SHARE}/config", glob("config/*.*")),
         (f"{SHARE}/config/robots", glob("config/robots/*.yaml")),
         (f"{SHARE}/config/limits", glob("config/limits/*.yaml")),
-        (f"{SHARE}/msg", glob("ros2_ws/src/saccade_msgs/msg/*.msg")),
+        *((f"{SHARE}/{kind}", glob(f"ros2_ws/src/saccade_msgs/{kind}/*.{kind}")) for kind in ("msg", "srv", "action")),
     ],
     entry_points={
         "console_scripts": [

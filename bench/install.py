@@ -24,7 +24,7 @@ def main() -> int:
         venv.create(folder, with_pip=True)
         python = Path(folder) / "bin" / "python"
         pip = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-        subprocess.run([*pip, "-r", str(ROOT / "requirements.txt")], check=True)
+        subprocess.run([*pip, "--no-deps", "-r", str(ROOT / "requirements.txt")], check=True)
         subprocess.run([*pip, "--no-deps", "-e", str(ROOT)], check=True)
         size_mb = sum(f.lstat().st_size for f in Path(folder).rglob("*") if f.is_file()) / 1e6
         times_s = {name: _import_s(python, name) for name in IMPORTS}

@@ -78,7 +78,10 @@ class Viewer:
     """
 
     def __init__(self, host: str, port: int, topics: Mapping[str, str]) -> None:
-        import foxglove  # takes a moment; `saccade view --layout` does without
+        try:
+            import foxglove  # takes a moment; `saccade view --layout` does without
+        except ImportError:
+            raise ConfigError("a live view needs the Foxglove SDK; try: pip install 'saccade[view]'") from None
 
         self._context = foxglove.Context()  # the server does not keep it alive
         self._channels: dict[str, foxglove.Channel] = {}

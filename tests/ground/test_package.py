@@ -34,7 +34,7 @@ def test_every_dependency_is_pinned():
 def test_importing_saccade_loads_no_heavy_library():
     code = "import sys, saccade, saccade.cli; print(' '.join(sys.modules))"
     loaded = subprocess.check_output([sys.executable, "-c", code], text=True).split()
-    heavy = {"numpy", "cv2", "onnxruntime", "rosbags", "mujoco", "cyclonedds", "foxglove", "rich", "yaml"}
+    heavy = {"numpy", "numba", "cv2", "onnxruntime", "rosbags", "mujoco", "cyclonedds", "foxglove", "rich", "yaml"}
     assert heavy & set(loaded) == set()
 
 

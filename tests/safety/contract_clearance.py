@@ -165,6 +165,9 @@ def check_translation(m: Modules) -> None:
     assert [motion.translates(np.array(c)) for c in ((0.0, 1.0), (1e-9, 0.0), (-1.0, 1.0), (0.0, 0.0))] == [
         False, True, True, False,
     ]  # fmt: skip
+    sideways = m.motion.Motion(m.limits.Limits(axes=("vy", "wz")))
+    assert sideways.translates(np.array((0.1, 0.0)))
+    assert not sideways.translates(np.array((0.0, 0.1)))
 
 
 def check_clearance_between_cells(m: Modules) -> None:
@@ -173,7 +176,11 @@ def check_clearance_between_cells(m: Modules) -> None:
     )
 
     def at(x: float, y: float) -> float:
-        return float(m.motion.clearance_at(grid, np.array([[x + 1j * y]]))[0, 0])
+        return clearance(grid, x, y)
+
+    def clearance(grid: LocalMap, x: float, y: float) -> float:
+        frame = np.array([*grid.origin_m, grid.resolution_m])
+        return float(m.motion.clearance_at(grid.clearance_m, frame, x, y))
 
     grid.clearance_m[:] += 1.0
     assert at(1.25, -1.75) == 1.0
@@ -202,7 +209,6 @@ def check_clearance_between_cells(m: Modules) -> None:
     assert at(1.6, -1.6) == 0.0
     for shape in ((0, 0), (1, 5), (5, 1)):
         empty = LocalMap(0, "odom", 0.5, (0.0, 0.0), np.zeros(shape, np.int8), np.ones(shape, np.float32))
-        assert m.motion.clearance_at(empty, np.array([[0.3 + 0.3j]])).tolist() == [[0.0]]
-    assert m.motion.clearance_at(grid, np.array([[1.6 - 1.6j, 9.0 + 0j]])).tolist() == [[0.0, 0.0]]
+        assert clearance(empty, 0.3, 0.3) == 0.0
     smallest = LocalMap(0, "odom", 1.0, (0.0, 0.0), np.zeros((2, 2), np.int8), np.ones((2, 2), np.float32))
-    assert m.motion.clearance_at(smallest, np.array([[1.0 + 1.0j, 9.0]])).tolist() == [[1.0, 0.0]]
+    assert (clearance(smallest, 1.0, 1.0), clearance(smallest, 9.0, 0.0)) == (1.0, 0.0)

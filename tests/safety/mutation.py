@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import saccade.kernel
+
 ROOM = Path(__file__).parents[2] / "safety_node"
 FILES = ("limits", "motion", "gate", "joints", "node")
 CONTRACTS = ("limits", "requests", "clearance", "joints", "node")
@@ -147,9 +149,14 @@ def _text(node: ast.AST) -> str:
     return ast.unparse(node)
 
 
-def load(changed: dict[str, ast.Module] | None = None) -> types.SimpleNamespace:
-    """The room's modules, freshly executed, some from changed trees; nothing of them stays importable."""
+def load(changed: dict[str, ast.Module] | None = None, *, compiled: bool = False) -> types.SimpleNamespace:
+    """The room's modules, freshly executed, some from changed trees; nothing of them stays importable.
+
+    Mutants' kernels are left uncompiled: the compiler's cache goes by file and would give the original instead.
+    """
     fresh: dict[str, types.ModuleType] = {}
+    compiling = saccade.kernel.kernel
+    saccade.kernel.kernel = compiling if compiled else _uncompiled
     saved = {name: sys.modules.get(f"safety_node.{name}") for name in FILES}
     try:
         for name in FILES:
@@ -160,12 +167,17 @@ def load(changed: dict[str, ast.Module] | None = None) -> types.SimpleNamespace:
             tree = (changed or {}).get(name) or ast.parse(path.read_text())
             exec(compile(tree, str(path), "exec"), module.__dict__)
     finally:
+        saccade.kernel.kernel = compiling
         for name, module_or_none in saved.items():
             if module_or_none is None:
                 sys.modules.pop(f"safety_node.{name}", None)
             else:
                 sys.modules[f"safety_node.{name}"] = module_or_none
     return types.SimpleNamespace(**fresh)
+
+
+def _uncompiled(*signature: object) -> Callable[[Callable[..., object]], Callable[..., object]]:
+    return lambda function: function
 
 
 def checks(contracts: Iterable[str] = CONTRACTS) -> list[Callable[[types.SimpleNamespace], None]]:

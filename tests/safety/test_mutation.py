@@ -9,13 +9,6 @@ EQUIVALENT = {
     ("motion", "SAMPLES = 24", "24", "23"): "accuracy, bounded in check_predicted_motion",
     ("motion", "odom_age_ns, map_age_ns = (max(0, reading.age_ns) for reading in (odom, grid))", "0", "1"): "1 ns",
     ("motion", "odom_age_ns, map_age_ns = (max(0, reading.age_ns) for reading in (odom, grid))", "0", "-1"): "1 ns",
-    (
-        "motion",
-        "points = complex(T.t[0], T.t[1]) + np.concatenate([np.zeros((len(moved), 1)), moved], axis=1)",
-        "1",
-        "2",
-    ): "the start is looked at twice",
-    ("motion", "cells = np.where(inside, cells, 0.0)", "0.0", "-1.0"): "a harmless cell, whose value is thrown away",
     ("node", "self._epoch = self._epoch_heard_ns = 0", "0", "-1"): "epochs are not negative; 1 ns",
     ("node", "self._diagnosed_ns = 0", "0", "-1"): "1 ns",
     (

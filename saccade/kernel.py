@@ -1,0 +1,44 @@
+"""Compiled kernels: plain loops over arrays, made machine code by numba (LLVM) once for each machine.
+
+Each kernel states its argument types, so it is compiled when its module is imported (or read back from the cache beside
+the module) and never while a robot moves. Arithmetic is IEEE's, without reassociation: the same bits in every run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from numba import njit, types
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+void, f32, f64 = types.void, types.float32, types.float64
+u8, i8, i64, boolean = types.uint8, types.int8, types.int64, types.boolean
+
+
+def array(dtype: Any, dims: int) -> Any:
+    """The type of an array that a kernel only reads: C-contiguous, of whatever alignment, e.g. a view of a message."""
+    return types.Array(dtype, dims, "C", readonly=True, aligned=False)
+
+
+def buffer(dtype: Any, dims: int) -> Any:
+    """The type of an array that a kernel writes: C-contiguous and aligned."""
+    return types.Array(dtype, dims, "C")
+
+
+def kernel(result: Any, *arguments: Any) -> Callable[[Function], Function]:
+    """Compile a function for one list of argument types; division by zero gives infinity or NaN, as in numpy.
+
+    Indices are not checked at run time. Kernels release the interpreter's lock. TypeError at a call with other types.
+    """
+    signature = result(*arguments)
+
+    def compiled(function: Function) -> Function:
+        try:
+            made: Function = njit(signature, cache=True, nogil=True, error_model="numpy")(function)
+        except RuntimeError:  # no folder that a cache could be written to: compile in every process
+            made = njit(signature, nogil=True, error_model="numpy")(function)
+        return made
+
+    return compiled
