@@ -82,9 +82,10 @@ def _bring_up(context: LaunchContext, names: tuple[str, ...], then: list[Action]
 
 
 def _node(name: str, params: str) -> LifecycleNode:
+    overrides = {"use_sim_time": _use_sim_time(), "autostart": False}  # the handlers below start it
     return LifecycleNode(
         package="saccade", executable=name, name=name, namespace=LaunchConfiguration("namespace"),
-        parameters=[params, {"use_sim_time": _use_sim_time()}], remappings=list(remapping(Path(params)).items()),
+        parameters=[params, overrides], remappings=list(remapping(Path(params)).items()),
         ros_arguments=["--log-level", LaunchConfiguration("log_level")], output="screen", respawn=True,
         respawn_delay=1.0,
     )  # fmt: skip
