@@ -7,12 +7,12 @@ from pathlib import Path
 
 from saccade.errors import ConfigError
 
-_IN_CHECKOUT = {"msg": "ros2_ws/src/saccade_msgs/msg"}
+_IN_CHECKOUT = {kind: f"ros2_ws/src/saccade_msgs/{kind}" for kind in ("msg", "srv", "action")}
 
 
 @lru_cache
 def share(kind: str) -> Path:
-    """Directory of shipped files: 'msg', 'config' or 'launch'."""
+    """Directory of shipped files: 'msg', 'srv', 'action', 'config' or 'launch'."""
     for parent in Path(__file__).resolve().parents:
         if (parent / "package.xml").is_file() and (parent / "setup.py").is_file():
             return parent / _IN_CHECKOUT.get(kind, kind)

@@ -20,6 +20,7 @@ class Role(Enum):
     REQUEST = "request"
     INTERNAL = "internal"
     OUTPUT = "output"
+    SERVICE = "service"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Topic:
     """One row of the table. `latched` topics are delivered to late joiners (transient local).
 
     `alias` is the name on the wire where that is not `name`: two rows, of which a robot has one, may share a wire name.
+    A service is two rows of its type, `<service>/request` and `<service>/reply`; see `saccade.wire.service`.
     """
 
     name: str
@@ -42,6 +44,13 @@ class Topic:
     def wire_name(self) -> str:
         """What the topic is called among processes and in recordings."""
         return self.alias or self.name
+
+    @property
+    def message_type(self) -> str:
+        """The type of its messages: `type`, or the half of a service's that belongs here."""
+        if self.role is not Role.SERVICE:
+            return self.type
+        return f"{self.type}_Request" if self.name.endswith("/request") else f"{self.type}_Response"
 
 
 _IMAGE, _COMPRESSED, _INFO = (
@@ -127,15 +136,34 @@ _ROWS = [
     Topic("diagnostics", "diagnostic_msgs/msg/DiagnosticArray", _O, 1, 3 * SEC, "health of each stage"),
 ]
 
+_ACTION, _EXECUTE = "execute_instruction/_action", "saccade_msgs/action/ExecuteInstruction"
+_SERVICE_ROWS = [
+    *(
+        Topic(f"{name}/{half}", type_, Role.SERVICE, 0, 0, about)
+        for name, type_, about in (
+            ("set_instruction", "saccade_msgs/srv/SetInstruction", "an instruction with an answer"),
+            (f"{_ACTION}/send_goal", f"{_EXECUTE}_SendGoal", "an instruction that is followed to its end"),
+            (f"{_ACTION}/cancel_goal", "action_msgs/srv/CancelGoal", "stops such an instruction"),
+            (f"{_ACTION}/get_result", f"{_EXECUTE}_GetResult", "waits for its end"),
+        )
+        for half in ("request", "reply")
+    ),
+    Topic(f"{_ACTION}/feedback", f"{_EXECUTE}_FeedbackMessage", _O, 0, 0, "how far it has come"),
+    Topic(f"{_ACTION}/status", "action_msgs/msg/GoalStatusArray", _O, 0, 0, "what has become of it", latched=True),
+]
+
 TOPICS: dict[str, Topic] = {row.name: row for row in _ROWS}
+"""What is recorded, replayed and shown."""
+SERVICES: dict[str, Topic] = {row.name: row for row in _SERVICE_ROWS}
+"""What services and actions are made of: a conversation with a live robot, of which recordings keep the effects."""
 
 
 def topic(name: str) -> Topic:
-    """The row of a topic; ConfigError with the nearest valid name when there is none."""
+    """The row of a topic or of a service's half; ConfigError with the nearest valid name when there is none."""
     try:
-        return TOPICS[name]
+        return TOPICS.get(name) or SERVICES[name]
     except KeyError:
-        raise ConfigError(f"unknown topic {name!r}: {choices(name, TOPICS)}") from None
+        raise ConfigError(f"unknown topic {name!r}: {choices(name, (*TOPICS, *SERVICES))}") from None
 
 
 def on_wire(name: str) -> list[Topic]:

@@ -126,6 +126,7 @@ class Plan:
 
     waypoints (n, 3) metres in `frame_id`; values by kind: VELOCITY vx vy wz, PIXEL_GOAL u v. `obs_stamp_ns` is the
     image's capture time and `obs_pose` the robot's pose then; the plan expires at `obs_stamp_ns + valid_for_ns`.
+    `progress` is the share of the instruction's steps that are done, 0..1.
     """
 
     id: int
@@ -142,6 +143,7 @@ class Plan:
     confidence: float
     final: bool
     text: str
+    progress: float = 0.0
 
     def expired(self, now_ns: int) -> bool:
         """Whether the plan may no longer be acted on."""

@@ -8,25 +8,34 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any, Literal
 
-from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.interfaces import Nodetype
+from rosbags.typesys import Stores, get_typestore
 
 from saccade.errors import ConfigError, DataError
 from saccade.paths import share
+from saccade.wire.interfaces import read_types
 
 Distro = Literal["humble", "jazzy"]
 _STORES = {"humble": Stores.ROS2_HUMBLE, "jazzy": Stores.ROS2_JAZZY}
 
 
 class Codec:
-    """Encodes and decodes the messages of one ROS 2 distribution, plus saccade_msgs from its own .msg files."""
+    """Encodes and decodes the messages of one ROS 2 distribution, plus saccade_msgs from its own interface files.
+
+    A service's or action's parts are messages too, by the names that rosidl gives them: `…/srv/X_Request`.
+    """
 
     def __init__(self, distro: Distro = "jazzy") -> None:
         if distro not in _STORES:
             raise ConfigError(f"unknown ROS distribution {distro!r}; valid: {', '.join(_STORES)}")
         self.distro = distro
         self._store = get_typestore(_STORES[distro])
-        for path in sorted(share("msg").glob("*.msg")):
-            self._store.register(get_types_from_msg(path.read_text(), f"saccade_msgs/msg/{path.stem}"))
+        self._store.fielddefs = {
+            name: (constants, [(member, _without_char(field)) for member, field in fields])
+            for name, (constants, fields) in self._store.fielddefs.items()
+        }
+        files = [path for kind in ("msg", "srv", "action") for path in sorted(share(kind).glob(f"*.{kind}"))]
+        self._store.register(read_types("saccade_msgs", files, self.knows("service_msgs/msg/ServiceEventInfo")))
 
     def decode(self, msgtype: str, cdr: bytes | memoryview) -> Any:
         """Message of `msgtype` from CDR bytes; arrays are read-only views. DataError if the bytes are not one."""
@@ -60,9 +69,13 @@ class Codec:
             raise DataError(f"{len(raw)} bytes are not a ROS 1 {msgtype}: {type(error).__name__}: {error}") from error
 
     def definition(self, msgtype: str) -> tuple[str, str]:
-        """(concatenated .msg text, RIHS01 type hash) as bags and DDS type hashes carry them."""
+        """(concatenated .msg text, RIHS01 type hash) of a message as bags carry them."""
         text, _ = self._store.generate_msgdef(msgtype, ros_version=2)
-        return text, self._store.hash_rihs01(msgtype)
+        return text, self.type_hash(msgtype)
+
+    def type_hash(self, msgtype: str) -> str:
+        """RIHS01 hash of a message, service or action (REP 2016), as DDS endpoints announce it."""
+        return self._store.hash_rihs01(msgtype)
 
     def fields(self, msgtype: str) -> list[tuple[str, Any]]:
         """(name, rosbags field descriptor) of each member, for wires that announce the type and not only its bytes."""
@@ -71,6 +84,14 @@ class Codec:
     def knows(self, msgtype: str) -> bool:
         """Whether this message type can be encoded and decoded."""
         return msgtype in self._store.fielddefs
+
+
+def _without_char(field: Any) -> Any:
+    """A field as rosidl has it: `char` of a .msg file is an uint8, which the type hash shows."""
+    kind, what = field
+    if kind is Nodetype.BASE:
+        return (kind, ("uint8", 0)) if what[0] == "char" else field
+    return field if kind is Nodetype.NAME else (kind, (_without_char(what[0]), what[1]))
 
 
 @lru_cache

@@ -198,6 +198,7 @@ def encode_plan(plan: Plan) -> Cdr:
         kind=int(plan.kind), obs_pose=pose_msg(plan.obs_pose), inference=duration_msg(plan.inference_ns),
         valid_for=duration_msg(plan.valid_for_ns), waypoints=[_point(p) for p in plan.waypoints],
         values=np.asarray(plan.values, np.float64), confidence=plan.confidence, final=plan.final, text=plan.text,
+        progress=plan.progress,
     )  # fmt: skip
     return codec().encode(msg)
 
@@ -215,6 +216,7 @@ def decode_plan(cdr: Cdr) -> Plan:
         inference_ns=stamp_ns(msg.inference), valid_for_ns=stamp_ns(msg.valid_for), frame_id=msg.header.frame_id,
         waypoints=np.array([(p.x, p.y, p.z) for p in msg.waypoints], np.float64).reshape(-1, 3),
         values=np.array(msg.values, np.float64), confidence=float(msg.confidence), final=bool(msg.final), text=msg.text,
+        progress=float(msg.progress),
     )  # fmt: skip
 
 

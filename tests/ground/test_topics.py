@@ -3,14 +3,28 @@ from pathlib import Path
 import pytest
 
 from saccade.errors import ConfigError
-from saccade.topics import TOPICS, Role, topic
+from saccade.topics import SERVICES, TOPICS, Role, topic
 from saccade.wire.codec import codec
 
 
 @pytest.mark.parametrize("distro", ["humble", "jazzy"])
 def test_every_topic_has_a_type_that_the_codec_knows(distro):
-    unknown = [t.name for t in TOPICS.values() if not codec(distro).knows(t.type)]
-    assert unknown == []
+    rows = (*TOPICS.values(), *SERVICES.values())
+    assert [row.name for row in rows if not codec(distro).knows(row.message_type)] == []
+
+
+def test_a_service_is_a_request_and_a_reply_of_one_type():
+    halves = {name: row for name, row in SERVICES.items() if row.role is Role.SERVICE}
+    assert {name.rpartition("/")[2] for name in halves} == {"request", "reply"}
+    for name, row in halves.items():
+        assert topic(name.rpartition("/")[0] + "/reply").type == row.type
+    assert topic("set_instruction/request").message_type == "saccade_msgs/srv/SetInstruction_Request"
+    assert topic("set_instruction/reply").message_type == "saccade_msgs/srv/SetInstruction_Response"
+
+
+def test_recordings_hold_no_conversations():
+    assert [row.name for row in TOPICS.values() if row.role is Role.SERVICE] == []
+    assert set(TOPICS) & set(SERVICES) == set()
 
 
 def test_moving_data_always_goes_stale():
@@ -38,7 +52,7 @@ def table() -> str:
     ]  # fmt: skip
     for role in Role:
         lines += [f"## {role.value}", "", "| topic | type | rate, Hz | stale after, ms | |", "|---|---|---|---|---|"]
-        for t in (t for t in TOPICS.values() if t.role is role):
+        for t in (t for t in (*TOPICS.values(), *SERVICES.values()) if t.role is role):
             rate = f"{t.rate_hz:g}" if t.rate_hz else "on change"
             stale = f"{t.stale_ns // 10**6}" if t.stale_ns else "–"
             latched = "; latched" if t.latched else ""
