@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 from saccade.errors import SaccadeError
 from saccade.node import Out
+from saccade.stages import Stages
 from saccade.wire.diagnostics import Level, encode_diagnostics
+from saccade.wire.flow import Flow, timing
 
 
 class Refused(SaccadeError):
@@ -25,23 +27,56 @@ class _Status(NamedTuple):
     text: str
 
 
+class Stage(NamedTuple):
+    """A stage as people see it: the topic whose row of the table it is judged by, and its parts that are timed."""
+
+    topic: str
+    timed: tuple[str, ...] = ()
+
+
+STAGES = {
+    "images": Stage("left/image_rect", ("decode",)),
+    "sync": Stage("left/image_rect"),
+    "calibration": Stage("left/image_rect", ("rectify",)),
+    "stereo": Stage("depth/image_rect", ("monitor", "prepare", "engine", "finish", "depth")),
+    "map": Stage("local_map", ("map",)),
+}
+
+
 class Health:
     """Keeps the status of every stage. A warning stays at least until the next `tick`, so that it does not flicker."""
 
-    def __init__(self, node: str, stages: tuple[str, ...]) -> None:
-        self._node = node
-        self._status = {stage: _Status(Level.STALE, "waiting", "nothing seen yet") for stage in stages}
+    def __init__(self, node: str, times: Stages) -> None:
+        self._node, self._times = node, times
+        self._status = {stage: _Status(Level.STALE, "waiting", "nothing seen yet") for stage in STAGES}
+        self._flows = {stage: Flow(row.topic) for stage, row in STAGES.items()}
         self._changed: list[str] = []
         self._held: set[str] = set()
         self.counts: Counter[str] = Counter()
+        self.drops: Counter[str] = Counter()
+        """By stage, what came in and was not used."""
+        self._notes: dict[str, dict[str, str]] = {}
 
-    def ok(self, stage: str, text: str = "ok") -> None:
+    def made(self, stage: str, stamp_ns: int, now_ns: int) -> None:
+        """The stage handed on what was captured at `stamp_ns`."""
+        self._flows[stage].put(stamp_ns, now_ns)
+
+    def ok(self, stage: str) -> None:
         """The stage did its work."""
         if stage not in self._held:
-            self._set(stage, _Status(Level.OK, "ok", text))
+            self._set(stage, _Status(Level.OK, "ok", "ok"))
+
+    def note(self, stage: str, **details: object) -> None:
+        """Details of a stage, to be told with its status."""
+        self._notes[stage] = {key.replace("_", " "): str(value) for key, value in details.items()}
+
+    def drop(self, fault: Refused) -> None:
+        """The stage could not use what it was given: `refuse`, and counted as dropped."""
+        self.drops[fault.stage] += 1
+        self.refuse(fault)
 
     def refuse(self, fault: Refused) -> None:
-        """The stage could not use what it was given; counted by name."""
+        """The stage cannot work; counted by name."""
         self.counts[fault.name] += 1
         self._held.add(fault.stage)
         self._set(fault.stage, _Status(fault.level, fault.name, str(fault)))
@@ -65,6 +100,11 @@ class Health:
 
     def _out(self, stage: str, now_ns: int) -> Out:
         level, name, text = self._status[stage]
+        judged, slow, values = self._flows[stage].look(now_ns)
+        if level is Level.OK and judged is not Level.OK:
+            level, name, text = judged, "slow" if judged < Level.STALE else "stale", slow
         message = text if level is Level.OK else f"{name}: {text}"
-        values = dict(sorted(self.counts.items()))
+        values |= {"dropped": str(self.drops[stage]), **self._notes.get(stage, {})}
+        values |= timing(self._times, STAGES[stage].timed)
+        values |= {key: str(count) for key, count in sorted(self.counts.items())}
         return Out("diagnostics", encode_diagnostics(now_ns, f"{self._node}: {stage}", level, message, values))

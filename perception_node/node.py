@@ -25,7 +25,6 @@ from saccade.wire.diagnostics import Level
 
 _SIDES: tuple[Side, Side] = ("left", "right")
 _INFOS = ("left/camera_info", "right/camera_info", "rgbd/depth/camera_info")
-_STAGES = ("images", "sync", "calibration", "stereo", "map")
 
 
 class PerceptionNode:
@@ -52,7 +51,7 @@ class PerceptionNode:
         self._poses = Poses(params.base_frame, params.map.odom_ahead_ms)
         self._mapper = LocalMapper(params.map)
         self._clouds = Clouds(params.points)
-        self._health = Health("perception", _STAGES)
+        self._health = Health("perception", self.stages)
         self._sync: StereoSync[Message] = StereoSync(nanoseconds(params.sync.tolerance_ms / 1e3))
         self._rgbd = Stamps()
         self._source = Choice(("rgbd", "stereo"))
@@ -80,6 +79,10 @@ class PerceptionNode:
         if self._grid.next_ns is None or now_ns >= self._grid.next_ns:
             self._grid.advance(now_ns)
             self._look_for_silence(now_ns)
+            sync = self._sync
+            self._health.note(
+                "sync", paired=sync.paired, unpaired=sync.unpaired, tolerance_ms=self._params.sync.tolerance_ms
+            )
             yield from self._health.tick(now_ns)
 
     def close(self) -> Iterable[Out]:
@@ -92,7 +95,7 @@ class PerceptionNode:
         try:
             yield from work
         except Refused as fault:
-            self._health.refuse(fault)
+            self._health.drop(fault)
         yield from self._health.changes(now_ns)
 
     def _handle(self, sample: Sample, now_ns: int) -> Iterator[Out]:
@@ -114,15 +117,23 @@ class PerceptionNode:
     def _on_picture(self, side: Side, message: Message, now_ns: int) -> Iterator[Out]:
         if not (self._source.takes("stereo", now_ns) and self._pictures[side].takes(message.topic, now_ns)):
             return
-        arrival, pair = self._sync.put(side, _stamp_ns(message), now_ns, message)
+        stamp_ns, unpaired = _stamp_ns(message), self._sync.unpaired
+        arrival, pair = self._sync.put(side, stamp_ns, now_ns, message)
+        self._health.drops["sync"] += self._sync.unpaired - unpaired
         self._accept(arrival, self._sync.stamps[side], message.topic, now_ns)
+        if side == "left":
+            self._health.made("images", stamp_ns, now_ns)
         if pair:
+            self._health.made("sync", pair.stamp_ns, now_ns)
             yield from self._publish(self._frames.stereo(pair, self._poses.moving()), now_ns)
 
     def _on_rgbd(self, message: Message, now_ns: int) -> Iterator[Out]:
         if not (self._source.takes("rgbd", now_ns) and self._depths.takes(message.topic, now_ns)):
             return
-        self._accept(self._rgbd.judge(_stamp_ns(message), now_ns), self._rgbd, message.topic, now_ns)
+        stamp_ns = _stamp_ns(message)
+        self._accept(self._rgbd.judge(stamp_ns, now_ns), self._rgbd, message.topic, now_ns)
+        for stage in ("images", "sync"):
+            self._health.made(stage, stamp_ns, now_ns)
         yield from self._publish(self._frames.rgbd(message), now_ns)
 
     def _accept(self, arrival: Arrival, stamps: Stamps, topic: str, now_ns: int) -> None:
@@ -138,9 +149,12 @@ class PerceptionNode:
     def _publish(self, frame: Frame, now_ns: int) -> Iterator[Out]:
         for stage in ("images", "sync", "calibration", "stereo"):
             self._health.ok(stage)
+        for stage in ("calibration", "stereo"):
+            self._health.made(stage, frame.depth.stamp_ns, now_ns)
         self._frame_ns = now_ns
         if self._waiting:
             self._health.counts["frames without map"] += 1
+            self._health.drops["map"] += 1
         self._waiting = frame.depth, now_ns + nanoseconds(self._params.map.odom_wait_ms / 1e3)
         no_map: Refused | None = None
         try:
@@ -177,6 +191,7 @@ class PerceptionNode:
                 raise Refused("map", "missing transform", str(error)) from error
             grid = self._mapper.update(depth, T_odom_from_base, T_base_from_cam, odom_frame)
             self._health.ok("map")
+            self._health.made("map", depth.stamp_ns, now_ns)
             yield Out("local_map", encode_map(grid))
         period_ns = nanoseconds(1 / self._params.map.occupancy_hz)
         if self._occupancy_ns is None or not 0 <= now_ns - self._occupancy_ns < period_ns:

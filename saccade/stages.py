@@ -19,6 +19,8 @@ class Stages:
 
     def __init__(self, keep: int = 10_000) -> None:
         self._keep = keep
+        self.live = False
+        """Whether durations may be told on the bus: on virtual time they may not, or no two runs would be equal."""
         self._durations_ns: dict[str, deque[int]] = {}
         self.frame: list[tuple[str, int, int]] = []
         """(stage, begin, end) on `perf_ns` since somebody last took them; live processes do after each event."""

@@ -15,6 +15,7 @@ from saccade.topics import topic
 from saccade.types import ActionChunk, Command, Decision, Verdict
 from saccade.wire import commands, convert
 from saccade.wire.diagnostics import Level, encode_diagnostics
+from saccade.wire.flow import Flow, timing
 from safety_node.gate import Gate, Inputs
 from safety_node.joints import Joints
 from safety_node.limits import TICK_NS, Limits
@@ -47,6 +48,7 @@ class SafetyNode:
         self._operator_stop = False
         self._ignored: dict[str, str] = {}
         self._ticked_ns: int | None = None
+        self._flow = Flow("verdict")
         self._diagnosed_ns = 0
         self._last = self._stop(0, "not started")
 
@@ -131,6 +133,7 @@ class SafetyNode:
 
     def _say(self, verdict: Verdict) -> list[Out]:
         outs = [*self._command(verdict), Out("verdict", convert.encode_verdict(verdict))]
+        self._flow.put(verdict.stamp_ns, verdict.stamp_ns)
         turned = (verdict.decision is Decision.STOP) != (self._last.decision is Decision.STOP)
         if turned or not 0 <= verdict.stamp_ns - self._diagnosed_ns < SEC:
             self._diagnosed_ns = verdict.stamp_ns
@@ -148,9 +151,15 @@ class SafetyNode:
             yield Out(self._topic, commands.encode_joint_trajectory(verdict.axes, self._joints.goal, TICK_NS))
 
     def _diagnostics(self, verdict: Verdict) -> convert.Cdr:
-        refused = {f"{name} {arrival.value}": count for (name, arrival), count in self._inbox.refused.items()}
-        ignored = {f"{name} ignored": why for name, why in self._ignored.items()}
-        level = Level.WARN if verdict.decision is Decision.STOP else Level.OK
-        message = verdict.reason or "passing"
-        values = {"missed ticks": self._grid.missed, **refused, **ignored}
-        return encode_diagnostics(verdict.stamp_ns, "safety_node/gate", level, message, values)
+        """The gate's status: STALE while an input is missing, WARN at any other stop or when it ticks too slowly."""
+        now_ns = verdict.stamp_ns
+        slow, text, values = self._flow.look(now_ns)
+        readings = [self._inbox.get(name, now_ns) for name in self.limits.required]
+        level, message = slow, "; ".join(filter(None, [verdict.reason, text])) or "passing"
+        if verdict.decision is Decision.STOP:
+            level = Level.WARN if all(reading.fresh for reading in readings) else Level.STALE
+        values |= {f"{r.name} age ms": f"{r.age_ns / MS:.0f}" for r in readings if r.value is not None}
+        values |= {"dropped": str(self._grid.missed), **timing(self.stages, ("gate", "encode"))}
+        values |= {f"{name} {arrival.value}": str(count) for (name, arrival), count in self._inbox.refused.items()}
+        values |= {f"{name} ignored": why for name, why in self._ignored.items()}
+        return encode_diagnostics(now_ns, "safety_node/gate", level, message, values)

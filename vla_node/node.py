@@ -50,7 +50,8 @@ class VlaNode:
         self._period_ns = nanoseconds(planner.period_s)
         self._on_map = params.policy.on_map
         self._ticks = TickGrid(round(SEC / params.policy.rate_hz))
-        self._senses, self._pilot, self._epochs, self._health = Senses(), Pilot(params), Epochs(), Health(self.name)
+        self._senses, self._pilot, self._epochs = Senses(), Pilot(params), Epochs()
+        self._health = Health(self.name, self.stages)
         self._instruction = ""
         self._heard_ns = -NEVER_NS
         self._start: SE3 | None = None
@@ -60,7 +61,7 @@ class VlaNode:
         self._stopped = self._refused = False
         self._held_since_ns: int | None = None
         self._acted_ns = 0
-        self._plans = 0
+        self._plans = self._discarded = 0
         self._event = False
 
     def next_ns(self, now_ns: int) -> int:
@@ -88,7 +89,10 @@ class VlaNode:
         outs: list[Out] = []
         answer = self._worker.poll(now_ns)
         if answer is not None and self._active and self._epochs.accepts(answer.epoch):
+            self._health.made("planner", answer.obs_stamp_ns, now_ns)
             outs += self._adopt(answer)
+        elif answer is not None:
+            self._discarded += 1
         outs += self._act(now_ns)
         self._ask(now_ns)
         self._report(now_ns)
@@ -162,7 +166,9 @@ class VlaNode:
             self._active = False
         self._pilot.adopt(plan)
         level = Level.WARN if plan.kind is PlanKind.STOP and not plan.text.startswith("done") else Level.OK
-        self._health.set("planner", level, plan.text, plan=plan.id, epoch=plan.epoch, kind=plan.kind.name)
+        self._health.set(
+            "planner", level, plan.text, plan=plan.id, epoch=plan.epoch, kind=plan.kind.name, dropped=self._discarded
+        )
         return [Out("plan", encode_plan(plan)), Out("plan/path", encode_path(plan))]
 
     def _act(self, now_ns: int) -> list[Out]:
@@ -176,7 +182,10 @@ class VlaNode:
             self._held_since_ns = None
         elif self._held_since_ns is None:
             self._held_since_ns = now_ns
-        return [] if chunk is None else [Out("chunk", encode_chunk(chunk))]
+        if chunk is None:
+            return []
+        self._health.made("policy", chunk.obs_stamp_ns, now_ns)
+        return [Out("chunk", encode_chunk(chunk))]
 
     def _ask(self, now_ns: int) -> None:
         """Have the worker think, if it is idle and there is reason to: the period, or something has happened."""
@@ -203,12 +212,12 @@ class VlaNode:
             self._worker.offer(Job(self._epochs.current, observe), now_ns)
 
     def _report(self, now_ns: int) -> None:
-        pilot = self._pilot
+        pilot, self._health.judged = self._pilot, self._active
         plan_age_ms = round((now_ns - pilot.plan.obs_stamp_ns) / 1e6) if pilot.plan else -1
         level = Level.WARN if pilot.why and self._active else Level.OK
         self._health.set(
             "policy", level, pilot.why or "following", plan_age_ms=plan_age_ms, planner_busy=self._worker.busy,
-            ticks_missed=self._ticks.missed,
+            dropped=self._ticks.missed,
         )  # fmt: skip
         faults = self._senses.faults(now_ns)
         self._health.set("inputs", Level.ERROR if faults else Level.OK, "; ".join(faults) or "all readable")

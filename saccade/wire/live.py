@@ -129,6 +129,7 @@ class StageTimes:
         self._node = node
         self._now_ns = now_ns
         self.name, self.reads, self.stages = node.name, node.reads, node.stages
+        self.stages.live = True
         self.writes = node.writes | {"stage_times"}
 
     def next_ns(self, now_ns: int) -> int:
@@ -150,7 +151,7 @@ class StageTimes:
     def _timed(self, outs: Iterable[Out]) -> Iterator[Out]:
         stamp_ns = None
         for out in outs:
-            stamp_ns = _stamp_ns(out) if stamp_ns is None else stamp_ns
+            stamp_ns = stamp_ns or _stamp_ns(out)  # a joint_trajectory has a header, but no stamp
             yield out
         spans, self.stages.frame = self.stages.frame, []
         if spans and stamp_ns is not None:

@@ -13,6 +13,8 @@ from perception_scenes import (
     PARAMS,
     START_NS,
     WIDTH,
+    Tap,
+    _Until,
     camera_model,
     depth_sample,
     drive,
@@ -28,10 +30,11 @@ from perception_node.node import PerceptionNode
 from perception_node.params import DepthParams, MapParams, MonitorParams, PerceptionParams
 from saccade.clock import MS, SEC
 from saccade.geometry import SE3
-from saccade.node import Sample
+from saccade.node import Sample, run
 from saccade.topics import TOPICS
 from saccade.wire.convert import decode, decode_camera, decode_map
 from saccade.wire.images import decode_depth, decode_image
+from saccade.wire.virtual import LocalBus
 
 OUTPUTS = ("disparity", "depth/image_rect", "depth/camera_info", "depth/confidence", "local_map", "occupancy")
 
@@ -347,6 +350,57 @@ def test_every_stage_is_timed():
     assert set(_stages(drive(2))) == {
         "decode", "rectify", "monitor", "prepare", "engine", "finish", "depth", "encode", "map", "points"
     }  # fmt: skip
+
+
+def numbers(tap):
+    """Stage -> (level, message, details) as last told."""
+    told = (decode("diagnostics", s.cdr).status[0] for s in tap.of("diagnostics"))
+    return {
+        s.name.removeprefix("perception: "): (int(s.level), s.message, {v.key: v.value for v in s.values}) for s in told
+    }
+
+
+def test_each_stage_tells_rate_age_and_drops_and_on_virtual_time_no_times():
+    stages = numbers(play(drive(30)))
+    assert set(stages) == {"images", "sync", "calibration", "stereo", "map"}
+    for stage, (level, message, values) in stages.items():
+        assert (level, message) == (0, "ok"), stage
+        assert 9 <= float(values["rate Hz"]) <= 11
+        assert 0 <= float(values["age ms"]) <= 100
+        assert values["dropped"] == "0"
+        assert not [key for key in values if key.startswith(("engine", "map p", "decode"))]
+
+
+def test_unpaired_pictures_are_counted_with_the_tolerance():
+    samples = [s for i, s in enumerate(drive(30)) if not (s.topic == "right/image_rect" and i % 12 == 5)]
+    lost = len(drive(30)) - len(samples)
+    _, _, values = numbers(play(samples))["sync"]
+    assert lost > 5
+    assert values["tolerance ms"] == "5.0"
+    assert int(values["paired"]) == 30 - lost
+    assert int(values["unpaired"]) == int(values["dropped"]) == lost
+
+
+def test_a_slow_stage_is_told_by_the_table():
+    stages = numbers(play([s for s in drive(40) if (s.stamp_ns - START_NS) % (200 * MS) == 0]))
+    for stage in ("images", "sync", "calibration", "stereo"):
+        level, message, _ = stages[stage]
+        assert level == 1, stage
+        assert message.startswith("slow: ")
+        assert message.endswith("expected 30 Hz")
+    assert stages["map"][0] == 0  # five maps a second are half of what is expected
+
+
+def test_live_each_stage_tells_its_times():
+    node = PerceptionNode(PARAMS)
+    node.stages.live = True
+    bus, tap = LocalBus(_Until(START_NS + 2500 * MS)), Tap(node.writes)
+    for sample in drive(20):
+        bus.push(sample)
+    run([node, tap], bus)
+    stages = numbers(tap)
+    for stage, part in {"images": "decode", "stereo": "engine", "map": "map", "calibration": "rectify"}.items():
+        assert {f"{part} {p} ms" for p in ("p50", "p95", "p99")} <= set(stages[stage][2])
 
 
 def test_no_odometry_no_map_but_depth():

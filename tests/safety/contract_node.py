@@ -209,7 +209,7 @@ def check_node_malformed_messages(m: Modules) -> None:
     assert verdict.reason == "odom stale (250 ms)"
     status, values = rig.diagnosis()
     assert status.message == verdict.reason
-    assert status.level == 1
+    assert status.level == 3
     assert {f"{name} ignored" for name in ("chunk", "local_map", "odom", "plan")} <= set(values)
     assert "LocalMap" in values["local_map ignored"]
 
@@ -218,14 +218,19 @@ def check_node_diagnostics(m: Modules) -> None:
     rig = Rig(m)
     rig.tick(NOW)
     assert rig.diagnosis()[0].message == "chunk missing; local_map missing; odom missing"
+    assert rig.diagnosis()[0].level == 3
     rig.tick(NOW + 10 * MS)
     assert len(rig.outs) == 2
     rig.all(NOW + 20 * MS)
+    rig.odom(NOW + 20 * MS, NOW + 5 * MS)  # older than the newest
     rig.map(NOW + 20 * MS)
     rig.tick(NOW + 20 * MS)
     status, values = rig.diagnosis()
     assert (status.name, status.message, status.level) == ("safety_node/gate", "rate of vx", 0)
-    assert values == {"missed ticks": "0", "local_map duplicate stamp": "1"}
+    assert values == {
+        "age ms": "0", "expected Hz": "100", "chunk age ms": "0", "local_map age ms": "0", "odom age ms": "0",
+        "dropped": "0", "local_map duplicate stamp": "1", "odom older than the newest": "1",
+    }  # fmt: skip
     sent = []
     for k in range(3, 250):
         rig.all(NOW + k * 10 * MS, action=(0.001, 0.0))
@@ -234,10 +239,32 @@ def check_node_diagnostics(m: Modules) -> None:
         assert len(rig.outs) == 2 or rig.diagnosis()[0].message == "passing"
     assert sent == [102, 202]
     rig.stop(NOW + 2500 * MS, True)
+    rig.odom(NOW + 2500 * MS, NOW + 2497 * MS)
     rig.tick(NOW + 2500 * MS)
-    assert rig.diagnosis()[0].message == "operator stop"
+    status, values = rig.diagnosis()
+    assert (status.message, status.level) == ("operator stop", 1)
+    assert (values["rate Hz"], values["odom age ms"], values["dropped"]) == ("100.0", "3", "0")
     rig.tick(NOW + 2500 * MS - 1)  # time stands no longer where the last one was said
     assert len(rig.outs) == 3
+
+
+def check_node_says_that_it_ticks_too_slowly(m: Modules) -> None:
+    rig = Rig(m)
+    for k in range(40):
+        now = NOW + k * 30 * MS
+        rig.node.next_ns(now - 10 * MS)
+        rig.all(now, action=(0.001, 0.0))
+        rig.tick(now)
+        if len(rig.outs) == 3:
+            status, values = rig.diagnosis()
+    assert (status.level, status.message) == (1, "verdict comes at 33.3 Hz; expected 100 Hz")
+    assert int(values["dropped"]) > 50
+    assert "gate p99 ms" not in values
+    rig.node.stages.live = True
+    rig.stop(now + 10 * MS, True)
+    rig.tick(now + 10 * MS)
+    status, values = rig.diagnosis()
+    assert {f"{stage} p{p} ms" for stage in ("gate", "encode") for p in (50, 95, 99)} <= set(values)
 
 
 def check_node_last_words(m: Modules) -> None:

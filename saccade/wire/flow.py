@@ -1,0 +1,76 @@
+"""How a stage is doing, in numbers for `/diagnostics`: rate and age of what it makes, and how long it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from saccade.clock import MS, SEC, seconds
+from saccade.stages import Stages
+from saccade.topics import topic
+from saccade.wire.diagnostics import Level
+
+_LOOK_NS = SEC // 2
+"""Rates over less than this say nothing."""
+
+
+class Flow:
+    """Counts what a stage makes, by the bus' clock, and judges it by a row of the topic table.
+
+    STALE: the newest is older than the row's stale-after, or there is none. ERROR: they come so slowly that each goes
+    stale before the next. WARN: at less than half the row's rate, and so slowly that one lost makes it stale.
+    """
+
+    def __init__(self, name: str) -> None:
+        row = topic(name)
+        self.name = name
+        self._expected_hz, self._stale_ns = row.rate_hz, row.stale_ns
+        self._stamp_ns: int | None = None
+        self._since_ns: int | None = None
+        """Since when it is counted; None after a silence, until the next."""
+        self._count = 0
+        self._rate_hz: float | None = None
+
+    def put(self, stamp_ns: int, now_ns: int) -> None:
+        """One more was made, of this header stamp."""
+        if self._since_ns is None:
+            self._since_ns, self._count = now_ns, 0
+        else:
+            self._count += 1
+        self._stamp_ns = stamp_ns
+
+    def look(self, now_ns: int) -> tuple[Level, str, dict[str, str]]:
+        """(level, what is wrong or empty, rate and age for people); the rate is that since the last look."""
+        if self._stamp_ns is None:
+            return Level.STALE, f"no {self.name} yet", {}
+        age_ns = now_ns - self._stamp_ns
+        if age_ns > self._stale_ns:
+            self._since_ns = self._rate_hz = None
+        elif self._since_ns is not None and not 0 <= (passed_ns := now_ns - self._since_ns) < _LOOK_NS:
+            self._rate_hz = self._count / seconds(passed_ns) if passed_ns > 0 else None
+            self._since_ns, self._count = now_ns, 0
+        values = {"age ms": f"{age_ns / MS:.0f}", "expected Hz": f"{self._expected_hz:g}"}
+        if self._rate_hz is not None:
+            values["rate Hz"] = f"{self._rate_hz:.1f}"
+        return *self._judge(age_ns), values
+
+    def _judge(self, age_ns: int) -> tuple[Level, str]:
+        stale_hz = SEC / self._stale_ns
+        if age_ns > self._stale_ns:
+            return Level.STALE, f"{self.name} is {age_ns / MS:.0f} ms old; stale after {self._stale_ns / MS:.0f} ms"
+        if self._rate_hz is None or self._rate_hz >= min(self._expected_hz / 2, 2 * stale_hz):
+            return Level.OK, ""
+        slow = f"{self.name} comes at {self._rate_hz:.1f} Hz; expected {self._expected_hz:g} Hz"
+        return (Level.ERROR if self._rate_hz < stale_hz else Level.WARN), slow
+
+
+def timing(stages: Stages, names: Iterable[str]) -> dict[str, str]:
+    """Percentiles in ms of what these stages took; empty but on live buses, as replays must repeat byte by byte."""
+    if not stages.live:
+        return {}
+    took = stages.summary()
+    return {
+        f"{name} {which} ms": f"{took[name][f'{which}_ms']:.2f}"
+        for name in names
+        if name in took
+        for which in ("p50", "p95", "p99")
+    }
