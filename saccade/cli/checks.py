@@ -1,21 +1,19 @@
-"""The checks of `saccade doctor`. What may crash or hang is tried in a process of its own."""
+"""The checks of `saccade doctor` on the machine itself. What may crash or hang is tried in a process of its own."""
 
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import os
 import platform
 import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-_RMEM_BYTES = 4 * 2**20
 _MIN_PYTHON = (3, 10)
 
 
@@ -68,12 +66,26 @@ def python_and_packages() -> Iterator[Finding]:
 
 
 def inference() -> Iterator[Finding]:
-    """ONNX Runtime's providers and OpenCV's threads."""
+    """ONNX Runtime's providers, OpenCV's threads, and the GPU with TensorRT, which are not needed."""
     well, told = ask("import onnxruntime; print(', '.join(onnxruntime.get_available_providers()))")
-    yield _finding(well, Grade.ERROR, "onnxruntime", told, "pip install --force-reinstall onnxruntime")
+    yield finding(well, Grade.ERROR, "onnxruntime", told, "pip install --force-reinstall onnxruntime")
     well, told = ask("import cv2; print(cv2.__version__, 'with', cv2.getNumThreads(), 'threads')")
     advice = "pip install --force-reinstall opencv-contrib-python-headless (and apt install libgl1 if it asks for it)"
-    yield _finding(well, Grade.ERROR, "opencv", told, advice)
+    yield finding(well, Grade.ERROR, "opencv", told, advice)
+    yield Finding(Grade.OK, "GPU", gpu() or "none found (not needed: engines run on the processor)")
+    well, told = ask("import tensorrt; print(tensorrt.__version__)")
+    yield Finding(Grade.OK, "TensorRT", told if well else f"not for this Python: {told}")
+
+
+def gpu() -> str:
+    """Name, driver and memory of the NVIDIA GPUs, or the Jetson's release; empty where there is none."""
+    query = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True)
+        return "; ".join(done.stdout.strip().splitlines())
+    except (OSError, subprocess.SubprocessError):
+        release = Path("/etc/nv_tegra_release")
+        return f"Jetson, {release.read_text().splitlines()[0].lstrip('# ')}" if release.is_file() else ""
 
 
 _GL = """
@@ -97,58 +109,6 @@ def rendering() -> Iterator[Finding]:
     yield Finding(Grade.WARN, "rendering", "no EGL, no OSMesa: the simulator uses its own software renderer", advice)
 
 
-_LOOPBACK = """
-import subprocess, sys, time
-from saccade.wire.convert import encode_text
-from saccade.wire.open import open_bus
-echo = '''
-from saccade.node import NEVER_NS
-from saccade.wire.open import open_bus
-bus = open_bus("dds:231", ["instruction"], ["instruction"])
-while True:
-    cdr = bytes(bus.recv(NEVER_NS).cdr)
-    if b"ping" in cdr:
-        bus.send("instruction", cdr.replace(b"ping", b"pong"))
-'''
-child = subprocess.Popen([sys.executable, "-c", echo])
-try:
-    bus, times = open_bus("dds:231", ["instruction"], ["instruction"]), []
-    for n in range(300):
-        begin = time.perf_counter()
-        bus.send("instruction", encode_text(f"ping {n}"))
-        while sample := bus.recv(bus.now_ns() + 50_000_000):
-            if f"pong {n}".encode() in bytes(sample.cdr):
-                times.append(time.perf_counter() - begin)
-                break
-        if len(times) == 50:
-            break
-    times = sorted(times)
-    if not times:
-        sys.exit("no message came back")
-    print(f"{1e3 * times[len(times) // 2] / 2:.2f} ms one way (median of {len(times)})")
-finally:
-    child.kill()
-"""
-
-
-def middleware() -> Iterator[Finding]:
-    """DDS between two processes on loopback, the kernel's socket buffers, and whether ROS 2 is here."""
-    well, told = ask(_LOOPBACK)
-    advice = "check that the loopback interface is up (ip link set lo up) and that no firewall drops UDP on it"
-    yield _finding(well, Grade.ERROR, "DDS loopback", told, advice)
-    sizes = {key: _sysctl(f"net/core/{key}") for key in ("rmem_max", "wmem_max")}
-    small = [key for key, size in sizes.items() if size is not None and size < _RMEM_BYTES]
-    found = ", ".join(f"{key} {size / 2**20:.1f} MB" for key, size in sizes.items() if size is not None)
-    advice = "sysctl -w " + " ".join(f"net.core.{key}={_RMEM_BYTES}" for key in small) if small else ""
-    advice += "; to keep it: the same lines in /etc/sysctl.d/60-saccade.conf" if small else ""
-    yield Finding(Grade.WARN if small else Grade.OK, "socket buffers", found or "not readable here", advice)
-    ros = sorted(path.name for path in Path("/opt/ros").glob("*"))
-    rclpy = "rclpy can be imported" if importlib.util.find_spec("rclpy") else "rclpy cannot be imported"
-    found = f"{', '.join(ros)}; {rclpy}" if ros else "not installed (not needed: DDS works without it)"
-    advice = f"source /opt/ros/{ros[-1]}/setup.bash" if ros and not importlib.util.find_spec("rclpy") else ""
-    yield Finding(Grade.OK, "ROS 2", found, advice)
-
-
 def machine() -> Iterator[Finding]:
     """Cores, governor, real-time permission, and a place to keep things."""
     cores = len(os.sched_getaffinity(0))
@@ -159,7 +119,7 @@ def machine() -> Iterator[Finding]:
     advice = "the gate's ticks will be late under load; allow it in /etc/security/limits.d/saccade.conf: "
     advice += "'@saccade - rtprio 60' and '@saccade - memlock unlimited', then join group saccade and log in again"
     granted = well and told.startswith("SCHED_FIFO")
-    yield _finding(granted, Grade.WARN, "real-time scheduling", told, advice)
+    yield finding(granted, Grade.WARN, "real-time scheduling", told, advice)
     folder = Path.home() / ".cache" / "saccade"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -180,17 +140,5 @@ def _governor() -> Finding:
     return Finding(Grade.WARN if slow else Grade.OK, "CPU governor", ", ".join(sorted(governors)), advice)
 
 
-def _sysctl(path: str) -> int | None:
-    try:
-        return int(Path("/proc/sys", path).read_text())
-    except OSError:
-        return None
-
-
-def _finding(well: bool, otherwise: Grade, what: str, found: str, advice: str) -> Finding:
+def finding(well: bool, otherwise: Grade, what: str, found: str, advice: str) -> Finding:
     return Finding(Grade.OK if well else otherwise, what, found, "" if well else advice)
-
-
-CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
-    python_and_packages, inference, rendering, middleware, machine,
-)  # fmt: skip

@@ -8,18 +8,23 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
 from rich.console import Console
 from rich.table import Table
 
 from saccade.cli import FAILED, OK
-from saccade.cli.checks import CHECKS, Finding, Grade
+from saccade.cli.checks import Finding, Grade, inference, machine, python_and_packages, rendering
+from saccade.cli.checks_wire import middleware, ros
 
 EXAMPLES = """examples:
   saccade doctor
   saccade doctor --json > doctor.json
 """
+CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
+    python_and_packages, inference, rendering, middleware, ros, machine,
+)  # fmt: skip
 _STYLES = {Grade.OK: "green", Grade.WARN: "yellow", Grade.ERROR: "bold red"}
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from saccade.cli import FAILED, OK, checks, doctor, main
+from saccade.cli import FAILED, OK, checks, checks_wire, doctor, main
 from saccade.cli.checks import Finding, Grade, ask
 
 FINE = Finding(Grade.OK, "cores", "2")
@@ -45,7 +45,7 @@ def test_a_probe_that_crashes_or_hangs_is_a_finding() -> None:
 
 @pytest.mark.slow
 def test_this_machine_can_talk_to_itself() -> None:
-    found = {finding.what: finding for finding in checks.middleware()}
+    found = {finding.what: finding for finding in checks_wire.middleware()}
     assert found["DDS loopback"].grade is Grade.OK, found["DDS loopback"].found
     assert "ms one way" in found["DDS loopback"].found
 
@@ -68,12 +68,49 @@ def test_missing_opengl_names_the_packages(monkeypatch: pytest.MonkeyPatch) -> N
     assert "apt install libosmesa6" in found.advice
 
 
-def test_small_buffers_come_with_the_lines_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks, "ask", lambda *_: (True, ""))
-    monkeypatch.setattr(checks, "_sysctl", lambda path: 212_992 if "rmem" in path else 2**23)
-    found = {finding.what: finding for finding in checks.middleware()}["socket buffers"]
-    assert found.grade is Grade.WARN
-    assert "sysctl -w net.core.rmem_max=4194304;" in found.advice
+def test_small_limits_come_with_the_lines_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks_wire, "ask", lambda *_: (True, ""))
+    monkeypatch.setattr(checks_wire, "_sysctl", lambda key: 212_992 if "rmem" in key else 2**23)
+    found = {finding.what: finding for finding in checks_wire.middleware()}
+    assert found["socket buffers"].grade is found["IP fragments"].grade is Grade.WARN
+    assert "sysctl -w net.core.rmem_max=4194304;" in found["socket buffers"].advice
+    assert "sysctl -w net.ipv4.ipfrag_high_thresh=134217728 net.ipv4.ipfrag_time=3;" in found["IP fragments"].advice
+    assert "lo (mtu" in found["interfaces up"].found
+
+
+def ros_findings(monkeypatch: pytest.MonkeyPatch, well: bool, told: str, **variables: str) -> dict[str, Finding]:
+    for name in ("ROS_DISTRO", "ROS_DOMAIN_ID", "CYCLONEDDS_URI", "PYTHONPATH"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(checks_wire, "ask", lambda *_: (well, told))
+    return {finding.what: finding for finding in checks_wire.ros()}
+
+
+def test_a_sourced_ros_tells_its_middleware_and_domain(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = ros_findings(monkeypatch, True, "rmw_cyclonedds_cpp", ROS_DISTRO="jazzy", ROS_DOMAIN_ID="7")
+    assert found["ROS 2"].found == "jazzy, sourced"
+    assert "rmw_cyclonedds_cpp" in found["rclpy"].found
+    assert "the same graph is dds:7" in found["ROS graph"].found
+    assert "export CYCLONEDDS_URI=file:///" in found["ROS graph"].advice
+    told = ros_findings(monkeypatch, True, "", ROS_DISTRO="jazzy", CYCLONEDDS_URI="file:///mine.xml")["ROS graph"]
+    assert "file:///mine.xml" in told.found
+    assert not told.advice
+
+
+def test_an_rclpy_for_another_python_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = {"ROS_DISTRO": "foxy", "PYTHONPATH": "/opt/ros/foxy/lib/python3.8/site-packages"}
+    found = ros_findings(monkeypatch, False, "ModuleNotFoundError: No module named 'rclpy._rclpy'", **other)
+    assert found["rclpy"].grade is Grade.WARN
+    assert "built for python3.8" in found["rclpy"].advice
+    assert "saccade_msgs" not in found
+
+
+def test_no_ros_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "glob", lambda *_: iter(()))
+    (found,) = ros_findings(monkeypatch, False, "").values()
+    assert found.grade is Grade.OK
+    assert "not installed" in found.found
 
 
 def test_a_cache_folder_that_cannot_be_made_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
