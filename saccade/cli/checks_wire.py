@@ -57,10 +57,8 @@ def middleware() -> Iterator[Finding]:
     well, told = ask(_LOOPBACK)
     advice = "check that the loopback interface is up (ip link set lo up) and that no firewall drops UDP on it"
     yield finding(well, Grade.ERROR, "DDS loopback", told, advice)
-    yield _limits("socket buffers", _WANTED, "large pictures lose pieces;")
-    yield _limits(
-        "IP fragments", _WANTED_ON_A_NETWORK, "pictures over a network get lost under load (not on loopback);"
-    )
+    yield _limits("socket buffers", _BUFFERS, "large pictures lose pieces;")
+    yield _limits("IP fragments", _FRAGMENTS, "large pictures get lost on a network (not on loopback);", _FRAGMENT_TIME)
     yield _interfaces()
 
 
