@@ -50,11 +50,13 @@ setup(
         "console_scripts": [
             "saccade = saccade.cli:main",
             *(f"{node} = {node}.__main__:main" for node in NODES),
+            "world_node = sim.__main__:main",
         ],
         # Bus schemes for saccade.wire.open_bus; a world of your own is one more line in your package's setup.py.
         "saccade.bus": [
             "bag = saccade.wire.bag:open_bag",
             "dds = saccade.wire.dds:open_dds",
+            "ros = saccade.wire.ros:open_ros",
             "sim = sim.bus:open_sim",
         ],
     },

@@ -5,14 +5,58 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import yaml
 
 from saccade.errors import ConfigError, choices
 
 T = TypeVar("T")
+
+
+class Leaf(NamedTuple):
+    """One parameter that is a plain value: dotted name, value, declared type, and what `param` says of it.
+
+    `keyed` is whether its name is the key of a dict, which the parameter file may hold others of.
+    """
+
+    name: str
+    value: Any
+    hint: Any
+    about: str = ""
+    low: float | None = None
+    high: float | None = None
+    live: bool = False
+    keyed: bool = False
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The values of a Literal; nothing for any other type."""
+        return tuple(map(str, typing.get_args(self.hint))) if typing.get_origin(self.hint) is typing.Literal else ()
+
+
+def param(default: Any, about: str, *, low: float | None = None, high: float | None = None, live: bool = False) -> Any:
+    """A field of a parameter dataclass: what it is, its range, ends included, and whether a running node takes it.
+
+    The range is what tools show and check; the dataclass still checks itself.
+    """
+    return dataclasses.field(default=default, metadata={"about": about, "low": low, "high": high, "live": live})
+
+
+def leaves(value: Any, prefix: str = "") -> Iterator[Leaf]:
+    """The plain values in a parameter dataclass, with dotted names in the order of the fields."""
+    hints = typing.get_type_hints(type(value))
+    for field in dataclasses.fields(value):
+        name, item = f"{prefix}{field.name}", getattr(value, field.name)
+        if dataclasses.is_dataclass(item):
+            yield from leaves(item, f"{name}.")
+        elif isinstance(item, dict):
+            hint = typing.get_args(hints[field.name])[1]
+            yield from (Leaf(f"{name}.{k}", v, hint, **field.metadata, keyed=True) for k, v in item.items())
+        else:
+            yield Leaf(name, item, hints[field.name], **field.metadata)
 
 
 def load(cls: type[T], path: Path | str, node: str) -> T:

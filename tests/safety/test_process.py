@@ -38,7 +38,7 @@ def test_it_says_goodbye_with_a_stop(number: signal.Signals) -> None:
     verdicts = [decode_verdict(sample.cdr) for sample in heard if sample.topic == "verdict"]
     commands = [decode_command(sample.cdr) for sample in heard if sample.topic == "cmd_vel"]
     assert process.returncode == 0, said
-    assert "limits from defaults" in said
+    assert "parameters from defaults" in said
     assert any(word in said for word in ("SCHED_FIFO", "ordinary scheduling"))
     assert verdicts[0].reason == "chunk missing; local_map missing; odom missing"
     assert verdicts[-1].reason == "shut down"

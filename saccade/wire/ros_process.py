@@ -1,0 +1,120 @@
+"""rclpy in this process: a context of its own, one node, and a thread for what is not on the way of the data.
+
+That thread serves parameters, the lifecycle, QoS events and /clock with rclpy's executor. Topics and services of ours
+are not its business: their callback group never lets it have them, and `RosBus` waits for them itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import rclpy
+from rclpy.callback_groups import CallbackGroup
+from rclpy.clock import JumpThreshold
+from rclpy.context import Context
+from rclpy.duration import Duration
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode
+from rclpy.service import Service
+from rclpy.signals import SignalHandlerOptions
+from rclpy.subscription import Subscription
+
+from saccade.clock import LiveClock
+from saccade.errors import ConfigError
+
+_JOIN_S = 2.0
+_log = logging.getLogger("saccade.ros")
+
+
+class RosProcess:
+    """A rclpy context with one node; `args` are `--ros-args …` as `ros2 run` and launch files give them."""
+
+    def __init__(self, name: str, args: Sequence[str] = (), node_class: Callable[..., Any] = LifecycleNode) -> None:
+        self.context = Context()
+        try:
+            rclpy.init(args=list(args), context=self.context, signal_handler_options=SignalHandlerOptions.NO)
+            self.node = node_class(name, context=self.context, automatically_declare_parameters_from_overrides=True)
+        except Exception as error:  # rclpy has many, without a class in common
+            self.context.try_shutdown()
+            raise ConfigError(f"cannot start ROS node {name!r}: {error}") from error
+        self.group = DataGroup()
+        self._executor = SingleThreadedExecutor(context=self.context)
+        self._executor.add_node(self.node)
+        self._thread = threading.Thread(target=self._spin, name="ros", daemon=True)
+        self._stopped = self._closed = False
+        self._live, self._ros_ns = LiveClock(), 0
+        self._on_time: list[Callable[[], None]] = []
+        self._clock = self.node.get_clock()
+        every = JumpThreshold(min_forward=Duration(nanoseconds=1), min_backward=Duration(nanoseconds=-1))
+        self._jumps = self._clock.create_jump_callback(every, post_callback=self._jumped)
+        self._jumped(None)
+
+    def start(self) -> None:
+        """Serve what comes from now on."""
+        self._thread.start()
+
+    @property
+    def simulated(self) -> bool:
+        """Whether time comes from /clock: the parameter `use_sim_time`."""
+        return self._simulated
+
+    def now_ns(self) -> int:
+        """ROS time: /clock's newest where `use_sim_time` is set (0 before there was one), else the system's, smooth."""
+        return self._ros_ns if self._simulated else self._live.now_ns()
+
+    def on_time(self, then: Callable[[], None]) -> None:
+        """Call `then`, from another thread, whenever simulated time has moved or time has begun to be simulated."""
+        self._on_time.append(then)
+
+    def off_time(self, then: Callable[[], None]) -> None:
+        """Take back `on_time`."""
+        self._on_time.remove(then)
+
+    def stop(self) -> None:
+        """Serve no more; stopping twice is allowed."""
+        self._stopped = True
+        self._executor.shutdown(_JOIN_S)
+        if self._thread.is_alive():
+            self._thread.join(_JOIN_S)
+
+    def close(self) -> None:
+        """Leave the graph; closing twice is allowed."""
+        if self._closed:
+            return
+        self._closed = True
+        self.stop()
+        self._jumps.unregister()
+        self.node.destroy_node()
+        self.context.try_shutdown()
+
+    def _jumped(self, _: object) -> None:
+        self._simulated = bool(self._clock.ros_time_is_active)
+        self._ros_ns = self._clock.now().nanoseconds if self._simulated else 0
+        for then in list(self._on_time):
+            then()
+
+    def _spin(self) -> None:
+        while not self._stopped:
+            try:
+                self._executor.spin_once()
+            except Exception:
+                if not self._stopped:
+                    _log.exception("a callback of the ROS node failed")
+
+
+class DataGroup(CallbackGroup):  # type: ignore[misc]
+    """Keeps topics and services from the executor; their QoS events it may have."""
+
+    def can_execute(self, entity: object) -> bool:
+        """Whether the executor may wait for this entity."""
+        return not isinstance(entity, Subscription | Service)
+
+    def beginning_execution(self, entity: object) -> bool:
+        """See `CallbackGroup`; nothing here excludes anything else."""
+        return True
+
+    def ending_execution(self, entity: object) -> None:
+        """See `CallbackGroup`."""
