@@ -46,9 +46,14 @@ class Topic:
         return self.alias or self.name
 
     @property
+    def service(self) -> str:
+        """The service that a row is half of, or ""."""
+        return self.name.rpartition("/")[0] if self.role is Role.SERVICE else ""
+
+    @property
     def message_type(self) -> str:
         """The type of its messages: `type`, or the half of a service's that belongs here."""
-        if self.role is not Role.SERVICE:
+        if not self.service:
             return self.type
         return f"{self.type}_Request" if self.name.endswith("/request") else f"{self.type}_Response"
 

@@ -16,17 +16,15 @@ from weakref import WeakValueDictionary
 
 from cyclonedds.core import DDSException
 from cyclonedds.domain import Domain, DomainParticipant
-from cyclonedds.pub import DataWriter
-from cyclonedds.sub import DataReader
 
 from saccade.clock import LiveClock
 from saccade.errors import ConfigError, choices
 from saccade.node import BusEnd, Sample
-from saccade.topics import topic
+from saccade.wire.dds_ends import Ends
 from saccade.wire.dds_graph import ENCLAVE, GraphEntry
-from saccade.wire.dds_qos import Address, domain_config, parse, reader_qos, writer_qos
-from saccade.wire.dds_raw import RawReader, RawWriter, Waiter
-from saccade.wire.dds_types import RawTopic
+from saccade.wire.dds_qos import Address, domain_config, parse
+from saccade.wire.dds_raw import Waiter
+from saccade.wire.dds_services import RETRY_NS, send_held
 
 _domains: WeakValueDictionary[Address, Domain] = WeakValueDictionary()
 """The domains open in this process: CycloneDDS has one set of network settings for each, shared by all its buses."""
@@ -39,18 +37,8 @@ class DdsBus:
         self._clock = LiveClock()
         self._domain = _open_domain(address)
         self._participant = DomainParticipant(address.domain, ENCLAVE)
-        self._names, writes = sorted(reads), sorted(writes)
-        rows = [topic(name) for name in {*self._names, *writes}]
-        topics = {
-            row.name: RawTopic(self._participant, f"rt/{address.full_name(row.wire_name)}", row.type) for row in rows
-        }
-        self._writers = {
-            name: RawWriter(DataWriter(self._participant, topics[name], writer_qos(topic(name)))) for name in writes
-        }
-        self._readers = [
-            RawReader(DataReader(self._participant, topics[name], reader_qos(topic(name), address.depth)))
-            for name in self._names
-        ]
+        ends = Ends(self._participant, address, reads, writes, self._clock.now_ns)
+        self._names, self._readers, self._writers, self._held = ends.names, ends.readers, ends.writers, ends.held
         self._waiter = Waiter(self._participant, self._readers)
         self._graph: GraphEntry | None = None
         self._namespace = address.namespace
@@ -66,7 +54,11 @@ class DdsBus:
             now_ns = self._clock.now_ns()
             if now_ns >= deadline_ns:
                 return None
-            index = self._waiter.wait(deadline_ns - now_ns)
+            wait_ns = deadline_ns - now_ns
+            if self._held:
+                send_held(self._held, now_ns)
+                wait_ns = min(wait_ns, RETRY_NS)
+            index = self._waiter.wait(wait_ns)
             if index is None:
                 continue
             cdr = self._readers[index].take()

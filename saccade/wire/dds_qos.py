@@ -11,7 +11,7 @@ from cyclonedds.qos import Policy, Qos
 
 from saccade.errors import ConfigError, choices
 from saccade.paths import share
-from saccade.topics import TOPICS, Topic
+from saccade.topics import SERVICES, TOPICS, Role, Topic
 from saccade.wire.codec import codec
 from saccade.wire.endpoints import Endpoint, reading, writing
 
@@ -20,25 +20,35 @@ _RELIABLE = Policy.Reliability.Reliable(max_blocking_time=0)  # a send never wai
 _DOMAINS = range(233)  # what the RTPS port formula leaves room for
 
 
-def reader_qos(row: Topic, depth: int = 1) -> Qos:
+def reader_qos(row: Topic, depth: int = 1, service_id: str = "") -> Qos:
     """QoS of a reader; see `reading`."""
-    return _qos(row, reading(row, depth))
+    return _qos(row, reading(row, depth), service_id)
 
 
-def writer_qos(row: Topic) -> Qos:
+def volatile_reader_qos(row: Topic, depth: int = 1) -> Qos:
+    """QoS of a latched topic's second reader, for writers that keep nothing; DDS does not match them with the first."""
+    return _qos(row, reading(row, depth)._replace(latched=False))
+
+
+def writer_qos(row: Topic, service_id: str = "") -> Qos:
     """QoS of a writer; see `writing`."""
-    return _qos(row, writing(row))
+    return _qos(row, writing(row), service_id)
 
 
-def type_hash(row: Topic) -> Policy:
-    """USER_DATA of an endpoint: the RIHS01 hash of its type, which ROS 2's tools show (REP 2011)."""
-    return Policy.Userdata(f"typehash={codec().definition(row.type)[1]};".encode())
+def _user_data(row: Topic, service_id: str) -> Policy:
+    """USER_DATA of an endpoint: the RIHS01 hash of its type, which ROS 2's tools show (REP 2011), and whose half it is.
+
+    `service_id` is what rmw_cyclonedds' clients recognise the two topics of one server by.
+    """
+    server = f"serviceid={service_id};" if service_id else ""
+    return Policy.Userdata(f"{server}typehash={codec().type_hash(row.message_type)};".encode())
 
 
-def _qos(row: Topic, end: Endpoint) -> Qos:
+def _qos(row: Topic, end: Endpoint, service_id: str = "") -> Qos:
     reliability = _RELIABLE if end.reliable else Policy.Reliability.BestEffort
     durability = Policy.Durability.TransientLocal if end.latched else Policy.Durability.Volatile
-    return Qos(_CDR1, reliability, durability, Policy.History.KeepLast(end.depth), type_hash(row))
+    history = Policy.History.KeepLast(end.depth)
+    return Qos(_CDR1, reliability, durability, history, _user_data(row, service_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +73,13 @@ class Address:
         name = dict(self.remap).get(name, name)
         inside = self.namespace and not name.startswith("/")
         return f"{self.namespace}/{name}" if inside else name.removeprefix("/")
+
+    def dds_name(self, row: Topic) -> str:
+        """A row's topic on DDS: `rt/NAME`, of a service `rq/SERVICERequest` and `rr/SERVICEReply`."""
+        if row.role is not Role.SERVICE:
+            return f"rt/{self.full_name(row.wire_name)}"
+        service = self.full_name(row.service)
+        return f"rq/{service}Request" if row.name.endswith("/request") else f"rr/{service}Reply"
 
 
 _OPTIONS = ("depth", "interface", "namespace", "remap")
@@ -102,7 +119,7 @@ def parse(rest: str) -> Address:
 def _rule(asked: str, text: str) -> tuple[str, str]:
     """One remapping rule, as after `-r` on a ROS 2 command line."""
     name, _, own = text.partition(":=")
-    names = {row.wire_name for row in TOPICS.values()}
+    names = {row.service or row.wire_name for row in (*TOPICS.values(), *SERVICES.values())}
     if name not in names:
         raise ConfigError(f"{asked}: remap of unknown topic {name!r}; {choices(name, names)}")
     if not _NAME.fullmatch(own):

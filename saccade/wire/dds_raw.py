@@ -15,6 +15,7 @@ from cyclonedds.core import DDSException
 from cyclonedds.domain import DomainParticipant
 from cyclonedds.internal import dds_c_t
 from cyclonedds.pub import DataWriter
+from cyclonedds.qos import Policy
 from cyclonedds.sub import DataReader
 
 from saccade.errors import DataError
@@ -116,6 +117,30 @@ class RawReader:
             if self._info.valid_data:
                 return _bytes_of(sample.value)
             LIB.ddsi_serdata_unref(sample)
+
+
+class VolatileReader(RawReader):
+    """Takes what writers send that keep nothing for late joiners; those that do keep it are heard by another reader."""
+
+    def __init__(self, reader: DataReader[Any]) -> None:
+        super().__init__(reader)
+        self._keeps: dict[int, bool] = {}
+
+    def take(self) -> bytes | memoryview | None:
+        """See `RawReader.take`."""
+        while (cdr := super().take()) is not None:
+            if not self._is_kept(self._info.publication_handle):
+                break
+        return cdr
+
+    def _is_kept(self, handle: int) -> bool:
+        """Whether the writer keeps its messages; False for one that has gone."""
+        if handle not in self._keeps:
+            writer = self.entity.get_matched_publication_data(handle)
+            if writer is None:
+                return False
+            self._keeps[handle] = writer.qos[Policy.Durability] != Policy.Durability.Volatile
+        return self._keeps[handle]
 
 
 def _bytes_of(sample: int | None) -> bytes | memoryview:

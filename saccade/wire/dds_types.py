@@ -71,8 +71,13 @@ def dds_typename(msgtype: str) -> str:
 
 @cache
 def idl_class(msgtype: str) -> Any:
-    """The message's IdlStruct class, members named and ordered as in its .msg file; final, without keys."""
-    fields = {name: _idl_type(field) for name, field in codec().fields(msgtype)}
+    """The message's IdlStruct class, members named and ordered as in its .msg file; final, without keys.
+
+    Half of a service has the header of requests and replies in front; see dds_services.
+    """
+    half = "/msg/" not in msgtype and msgtype.endswith(("_Request", "_Response"))
+    fields = {"guid_": idl.uint64, "sequence_": idl.int64} if half else {}  # no ROS member ends with an underscore
+    fields |= {name: _idl_type(field) for name, field in codec().fields(msgtype)}
     return make_idl_struct(msgtype.rpartition("/")[2] + "_", dds_typename(msgtype).replace("::", "."), fields)
 
 

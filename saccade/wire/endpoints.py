@@ -10,6 +10,8 @@ _ADDITIVE_DEPTH = {"tf2_msgs/msg/TFMessage": 100, "diagnostic_msgs/msg/Diagnosti
                    "saccade_msgs/msg/StageTimes": 64}  # fmt: skip
 """Types whose messages add to what was said before, often by several senders: there the newest alone is not enough."""
 _WRITE_DEPTH = 4
+_SERVICE_DEPTH = 10
+"""As rmw_qos_profile_services_default."""
 
 
 class Endpoint(NamedTuple):
@@ -22,10 +24,14 @@ class Endpoint(NamedTuple):
 
 def reading(row: Topic, depth: int = 1) -> Endpoint:
     """Sensors best effort (REP 2003), the rest reliable; the newest `depth` messages."""
+    if row.role is Role.SERVICE:
+        return Endpoint(True, False, _SERVICE_DEPTH)
     best_effort = row.role is Role.SENSOR and not row.latched
     return Endpoint(not best_effort, row.latched, max(depth, _ADDITIVE_DEPTH.get(row.type, 1)))
 
 
 def writing(row: Topic) -> Endpoint:
     """Reliable, so that readers of both kinds match; latched topics keep their last message for late joiners."""
+    if row.role is Role.SERVICE:
+        return Endpoint(True, False, _SERVICE_DEPTH)
     return Endpoint(True, row.latched, 1 if row.latched else _WRITE_DEPTH)
