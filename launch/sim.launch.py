@@ -11,8 +11,8 @@ from saccade.launching import arguments, bring_up, rviz
 def generate_launch_description() -> LaunchDescription:
     """`ros2 launch saccade sim.launch.py world:='hall?seed=3'`; `-s` lists the arguments."""
     world = Node(
-        package="saccade", executable="saccade", arguments=["sim", LaunchConfiguration("world")],
-        namespace=LaunchConfiguration("namespace"), output="screen",
+        package="saccade", executable="world_node", namespace=LaunchConfiguration("namespace"),
+        parameters=[{"world": LaunchConfiguration("world")}], output="screen",
     )  # fmt: skip
     return LaunchDescription([
         DeclareLaunchArgument("world", default_value="hall", description="world and its options, as of `saccade sim`"),

@@ -13,7 +13,7 @@ EXAMPLES = """examples:
   saccade sim                                               # the hall, on DDS domain 0 of this machine
   saccade up --robot hall                                   # in a second terminal: the nodes that drive the robot in it
   saccade sim 'hall?seed=3&instruction=go to the red box'   # another hall, and something to do
-  saccade sim --bus ros: hall                               # inside a sourced ROS 2 installation, through rclpy
+  ros2 run saccade world_node --ros-args -p world:=hall     # as a ROS 2 node
 """
 
 
@@ -25,12 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run `saccade sim`."""
-    from sim.live import WorldNode
+    from sim.live import WorldNode, WorldParams
 
-    world, console = WorldNode(args.world), Console(stderr=True)
+    world, console = WorldNode(WorldParams(args.world)), Console(stderr=True)
     console.print(f"{args.world} is live on {args.bus}", soft_wrap=True)
     serve(world, args.bus)
-    console.print(told(world.judge()), soft_wrap=True)
+    if judged := world.judge():
+        console.print(told(judged), soft_wrap=True)
     return OK
 
 
