@@ -22,6 +22,7 @@ from saccade.errors import ConfigError, choices
 from saccade.node import BusEnd, Sample
 from saccade.wire.dds_ends import Ends
 from saccade.wire.dds_graph import ENCLAVE, GraphEntry
+from saccade.wire.dds_peers import Peers
 from saccade.wire.dds_qos import Address, domain_config, parse
 from saccade.wire.dds_raw import Waiter
 from saccade.wire.dds_services import RETRY_NS, send_held
@@ -40,6 +41,7 @@ class DdsBus:
         ends = Ends(self._participant, address, reads, writes, self._clock.now_ns)
         self._names, self._readers, self._writers, self._held = ends.names, ends.readers, ends.writers, ends.held
         self._waiter = Waiter(self._participant, self._readers)
+        self._peers = Peers(self._participant, address, self._names, self._writers)
         self._graph: GraphEntry | None = None
         self._namespace = address.namespace
         self._ended = self._closed = False
@@ -78,6 +80,10 @@ class DdsBus:
     def dropped(self) -> dict[str, int]:
         """Messages per topic that were not sent because a reliable reader held the line."""
         return {name: writer.dropped for name, writer in self._writers.items() if writer.dropped}
+
+    def problems(self) -> list[str]:
+        """Which peers on our topics are not heard, or do not hear us, and why."""
+        return self._peers.problems()
 
     def introduce(self, name: str) -> None:
         """Appear in the ROS 2 graph as node `name`, with this bus' topics."""

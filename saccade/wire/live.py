@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import logging
 import os
 import resource
 import select
 import signal
 import struct
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 
 import numpy as np
 
-from saccade.clock import perf_ns
+from saccade.clock import SEC, perf_ns
 from saccade.node import Node, Out, Sample, run
 from saccade.topics import topic
 from saccade.wire.codec import codec
 from saccade.wire.convert import header
+from saccade.wire.diagnostics import Level, encode_diagnostics
 from saccade.wire.open import open_bus
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -46,7 +48,7 @@ def serve(node: Node, url: str, linger_s: float = 0.0) -> None:
     gc.freeze()  # what is there now stays: later collections need not walk it
     try:
         with stop_signals(getattr(bus, "end", lambda: None), linger_s) as stopped:
-            run([StageTimes(node, bus.now_ns)], bus, stopped)
+            run([StageTimes(node, bus.now_ns, getattr(bus, "problems", list))], bus, stopped)
     finally:
         bus.close()
 
@@ -123,11 +125,15 @@ def real_time(priority: int = GATE_PRIORITY) -> str:
 
 
 class StageTimes:
-    """A node that also says, after each piece of work, how long its stages took (topic `stage_times`)."""
+    """A node that also says, after each piece of work, how long its stages took (topic `stage_times`).
 
-    def __init__(self, node: Node, now_ns: Callable[[], int]) -> None:
+    Once a second it tells in `diagnostics` what the bus says is wrong with its peers; see `DdsBus.problems`.
+    """
+
+    def __init__(self, node: Node, now_ns: Callable[[], int], problems: Callable[[], Sequence[str]] = list) -> None:
         self._node = node
         self._now_ns = now_ns
+        self._problems, self._wrong, self._looked_ns = problems, "", 0
         self.name, self.reads, self.stages = node.name, node.reads, node.stages
         self.stages.live = True
         self.writes = node.writes | {"stage_times"}
@@ -138,15 +144,28 @@ class StageTimes:
 
     def on_sample(self, sample: Sample, now_ns: int) -> Iterator[Out]:
         """See `Node.on_sample`."""
-        return self._timed(self._node.on_sample(sample, now_ns))
+        yield from self._timed(self._node.on_sample(sample, now_ns))
+        yield from self._look(now_ns)
 
     def on_tick(self, now_ns: int) -> Iterator[Out]:
         """See `Node.on_tick`."""
-        return self._timed(self._node.on_tick(now_ns))
+        yield from self._timed(self._node.on_tick(now_ns))
+        yield from self._look(now_ns)
 
     def close(self) -> Iterable[Out]:
         """See `Node.close`."""
         return self._node.close()
+
+    def _look(self, now_ns: int) -> Iterator[Out]:
+        if 0 <= now_ns - self._looked_ns < SEC or "diagnostics" not in self.writes:
+            return
+        before, self._looked_ns, self._wrong = self._wrong, now_ns, "; ".join(self._problems())
+        if self._wrong or before:
+            level = Level.ERROR if self._wrong else Level.OK
+            text = self._wrong or "all peers are heard"
+            yield Out("diagnostics", encode_diagnostics(now_ns, f"{self.name}/peers", level, text))
+        if self._wrong != before:
+            logging.getLogger(self.name).warning("%s", self._wrong or "all peers are heard")
 
     def _timed(self, outs: Iterable[Out]) -> Iterator[Out]:
         stamp_ns = None
@@ -168,7 +187,7 @@ def _stamp_ns(out: Out) -> int | None:
     if not _starts_with_header(topic(out.topic).type):
         return None
     sec, nanosec = struct.unpack_from("<iI", out.cdr, 4)
-    return int(sec) * 1_000_000_000 + int(nanosec)
+    return int(sec) * SEC + int(nanosec)
 
 
 @cache
