@@ -17,7 +17,7 @@ from rclpy.clock import JumpThreshold
 from rclpy.context import Context
 from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.lifecycle import LifecycleNode
+from rclpy.node import Node
 from rclpy.service import Service
 from rclpy.signals import SignalHandlerOptions
 from rclpy.subscription import Subscription
@@ -32,7 +32,7 @@ _log = logging.getLogger("saccade.ros")
 class RosProcess:
     """A rclpy context with one node; `args` are `--ros-args …` as `ros2 run` and launch files give them."""
 
-    def __init__(self, name: str, args: Sequence[str] = (), node_class: Callable[..., Any] = LifecycleNode) -> None:
+    def __init__(self, name: str, args: Sequence[str] = (), node_class: Callable[..., Any] = Node) -> None:
         self.context = Context()
         try:
             rclpy.init(args=list(args), context=self.context, signal_handler_options=SignalHandlerOptions.NO)
