@@ -23,10 +23,6 @@ from saccade.wire.dds_types import RawTopic
 ENCLAVE = Qos(Policy.Userdata(b"enclave=/;"))
 """QoS of a participant that ROS 2 counts as one of its own."""
 _INFO = "rmw_dds_common/msg/ParticipantEntitiesInfo"
-_INFO_QOS = Qos(
-    Policy.DataRepresentation(use_cdrv0_representation=True), Policy.Reliability.Reliable(0),
-    Policy.Durability.TransientLocal, Policy.History.KeepLast(1),
-)  # fmt: skip
 
 
 class GraphEntry:
@@ -37,7 +33,12 @@ class GraphEntry:
         writers: Iterable[Entity],
     ) -> None:  # fmt: skip
         topic = RawTopic(participant, "ros_discovery_info", _INFO)
-        self._writer = RawWriter(DataWriter(participant, topic, _INFO_QOS))
+        qos = Qos(
+            Policy.DataRepresentation(use_cdrv0_representation=True), Policy.Reliability.Reliable(0),
+            Policy.Durability.TransientLocal, Policy.History.KeepLast(1),
+            Policy.Userdata(f"typehash={codec().type_hash(_INFO)};".encode()),
+        )  # fmt: skip
+        self._writer = RawWriter(DataWriter(participant, topic, qos))
         new = codec().new
         node = new(
             "rmw_dds_common/msg/NodeEntitiesInfo", node_namespace=namespace, node_name=name,
