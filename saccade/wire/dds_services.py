@@ -17,12 +17,12 @@ from cyclonedds.pub import DataWriter
 from cyclonedds.qos import Policy
 from cyclonedds.sub import DataReader
 
-from saccade.clock import MS
+from saccade.clock import MS, SEC
 from saccade.wire.dds_raw import RawReader, RawWriter
 
 RETRY_NS = 2 * MS
 """How often a reply is tried that waits for its client's reader to be discovered."""
-_PATIENCE_NS = 100 * MS
+_PATIENCE_NS = SEC
 _ENCAPSULATION = 4
 
 
