@@ -1,175 +1,171 @@
-"""Latency of stereo pictures between two processes over DDS: Saccade's raw bytes against typed classes, in one run.
+"""Stereo pictures between two processes on loopback: Saccade's buses against what they replace, in one run.
 
-A publisher process sends 640x480 pairs; the clock starts before a pair's first picture is encoded and stops when both
-are decoded in the receiving process. `python -m bench.transport --help`.
+A publisher process sends mono8 pairs at 30 Hz; the clock starts before a pair's first picture is encoded and stops when
+both are decoded in the receiving process. CPU is of both processes. The rows with rclpy are there in a sourced ROS 2.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
+import json
+import os
+import resource
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple, Protocol
 
 import numpy as np
-from cyclonedds.domain import DomainParticipant
-from cyclonedds.pub import DataWriter
-from cyclonedds.sub import DataReader
-from cyclonedds.topic import Topic
 from rich.console import Console
 from rich.table import Table
 
 from bench.__main__ import ROOT, save
 from saccade.clock import MS, SEC
-from saccade.topics import topic
 from saccade.types import U8
-from saccade.wire.codec import codec
-from saccade.wire.convert import header, stamp_ns
-from saccade.wire.dds import DdsBus
-from saccade.wire.dds_qos import Address, reader_qos, writer_qos
-from saccade.wire.dds_types import idl_class
+from saccade.wire.convert import Cdr
+from saccade.wire.images import encode_mono8
 from saccade.wire.live import keep_memory
 
-WIDTH, HEIGHT, PERIOD_NS = 640, 480, SEC // 30
+PERIOD_NS = SEC // 30
 SIDES = ("left/image_rect", "right/image_rect")
-CASES = ("raw mono8", "raw rgb8", "typed mono8", "typed rgb8")
+SIZES = {"640x480": (480, 640), "1280x720": (720, 1280)}
+TUNED = (ROOT / "config" / "cyclonedds.xml").as_uri()
+PLAIN = """<CycloneDDS><Domain Id="any"><General>
+    <Interfaces><NetworkInterface address="127.0.0.1" multicast="false"/></Interfaces>
+    <AllowMulticast>false</AllowMulticast>
+</General><Discovery><ParticipantIndex>auto</ParticipantIndex>
+    <Peers><Peer Address="127.0.0.1"/></Peers></Discovery></Domain></CycloneDDS>"""
+"""CycloneDDS on loopback, for the rest as it comes."""
 
 
-def picture(encoding: str) -> U8:
-    """(H, W) or (H, W, 3) uint8 noise."""
-    shape = (HEIGHT, WIDTH) if encoding == "mono8" else (HEIGHT, WIDTH, 3)
-    return np.random.default_rng(7).integers(0, 255, shape, np.uint8)
+class Case(NamedTuple):
+    """What carries the pictures, and CycloneDDS' settings for ROS (DdsBus brings its own)."""
+
+    wire: str
+    settings: str = TUNED
+
+    @property
+    def name(self) -> str:
+        return self.wire + (", CycloneDDS untuned" if self.settings != TUNED else "")
 
 
-class RawWire:
-    """Pictures through DdsBus and the codec."""
-
-    def __init__(self, domain: int, publisher: bool) -> None:
-        self.bus = DdsBus(Address(domain), () if publisher else SIDES, SIDES if publisher else ())
-
-    def send(self, name: str, encoding: str, data: U8) -> None:
-        msg = codec().new(
-            "sensor_msgs/msg/Image", header=header(time.monotonic_ns(), name), height=HEIGHT, width=WIDTH,
-            encoding=encoding, is_bigendian=0, step=data[0].nbytes, data=data.reshape(-1),
-        )  # fmt: skip
-        self.bus.send(name, codec().encode(msg))
-
-    def receive(self, timeout_ns: int) -> tuple[int, str] | None:
-        sample = self.bus.recv(self.bus.now_ns() + timeout_ns)
-        if sample is None:
-            return None
-        msg = codec().decode("sensor_msgs/msg/Image", sample.cdr)
-        msg.data.reshape(HEIGHT, -1)
-        return stamp_ns(msg.header.stamp), sample.topic
+CASES = (
+    Case("DdsBus"), Case("CycloneDDS typed"), Case("RosBus"), Case("RosBus", PLAIN), Case("rclpy raw"),
+    Case("rclpy raw", PLAIN), Case("rclpy typed"), Case("rclpy typed", PLAIN),
+)  # fmt: skip
 
 
-class TypedWire:
-    """The same pictures through cyclonedds-python's own classes, sequences as it declares them (lists)."""
+class Wire(Protocol):
+    """One end of a case."""
 
-    def __init__(self, domain: int, publisher: bool) -> None:
-        self._raw = RawWire(domain, publisher)  # for its domain settings only
-        self._participant = DomainParticipant(domain)
-        self._image = idl_class("sensor_msgs/msg/Image")
-        topics = {name: Topic(self._participant, f"typed/{name}", self._image) for name in SIDES}
-        make: Any = (
-            (lambda n: DataWriter(self._participant, topics[n], writer_qos(topic(n)))) if publisher
-            else (lambda n: DataReader(self._participant, topics[n], reader_qos(topic(n))))
-        )  # fmt: skip
-        self._ends = {name: make(name) for name in SIDES}
-
-    def send(self, name: str, encoding: str, data: U8) -> None:
-        types = {f: idl_class(t) for f, t in (("h", "std_msgs/msg/Header"), ("t", "builtin_interfaces/msg/Time"))}
-        now = time.monotonic_ns()
-        head = types["h"](types["t"](now // SEC, now % SEC), name)
-        self._ends[name].write(
-            self._image(head, HEIGHT, WIDTH, encoding, 0, data[0].nbytes, data.reshape(-1).tolist())
-        )  # fmt: skip
+    def send(self, name: str, picture: U8) -> None:
+        """Encode and send a picture, stamped now."""
 
     def receive(self, timeout_ns: int) -> tuple[int, str] | None:
-        end = time.monotonic_ns() + timeout_ns
-        while time.monotonic_ns() < end:  # polled: its latency is tens of milliseconds anyway
-            for name, reader in self._ends.items():
-                for msg in reader.take():
-                    if isinstance(msg, self._image):
-                        np.asarray(msg.data, np.uint8).reshape(HEIGHT, -1)
-                        return stamp_ns(msg.header.stamp), name
-            time.sleep(0.0002)
-        return None
+        """(stamp, topic) of the next picture, decoded."""
 
 
-def wire(case: str, domain: int, publisher: bool) -> RawWire | TypedWire:
+def wire(name: str, domain: int, publisher: bool) -> Wire:
     """The sending or receiving end of a case."""
-    return (RawWire if case.startswith("raw") else TypedWire)(domain, publisher)
+    if name in ("DdsBus", "CycloneDDS typed"):
+        from bench import transport_dds as ends
+    else:
+        from bench import transport_ros as ends  # type: ignore[no-redef]
+    return ends.wire(name, domain, publisher)
 
 
-def publish(case: str, domain: int, seconds: float) -> None:
+def publish(end: Wire, size: str, seconds: float) -> None:
     """Send pairs at 30 Hz on an absolute grid, or as fast as they go if that is slower."""
-    end, encoding = wire(case, domain, True), case.split()[1]
-    data = picture(encoding)
-    start = time.monotonic_ns() + SEC  # discovery
+    picture = np.random.default_rng(7).integers(0, 255, SIZES[size], np.uint8)
+    start = time.monotonic_ns() + 2 * SEC  # discovery
     for due in range(start, start + int(seconds * SEC), PERIOD_NS):
         time.sleep(max(0, due - time.monotonic_ns()) / SEC)
         for name in SIDES:
-            end.send(name, encoding, data)
+            end.send(name, picture)
 
 
-def latencies_ms(case: str, domain: int, seconds: float) -> Iterator[float]:
-    """Time from the left picture's stamp to both pictures decoded, for each pair that arrived whole."""
-    end = wire(case, domain, False)
-    child = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "bench.transport",
-            "--publish",
-            case,
-            "--domain",
-            str(domain),
-            "--seconds",
-            str(seconds),
-        ],
-        cwd=ROOT,
-    )
-    left_ns = None
-    while child.poll() is None:
-        got = end.receive(200 * MS)
-        if got and got[1] == SIDES[0]:
+def receive(end: Wire, seconds: float) -> list[float]:
+    """Time in ms from the left picture's stamp to both pictures decoded, for each pair that arrives whole."""
+    taken: list[float] = []
+    left_ns, until_ns = None, time.monotonic_ns() + int((seconds + 20) * SEC)
+    while time.monotonic_ns() < until_ns:
+        got = end.receive(2 * SEC if taken else 10 * SEC)
+        if got is None:
+            break
+        if got[1] == SIDES[0]:
             left_ns = got[0]
-        elif got and left_ns is not None and 0 <= got[0] - left_ns < PERIOD_NS * 10:
-            yield (time.monotonic_ns() - left_ns) / MS
+        elif left_ns is not None and 0 <= got[0] - left_ns < PERIOD_NS * 10:
+            taken.append((time.monotonic_ns() - left_ns) / MS)
             left_ns = None
+    return taken
 
 
-def measure(case: str, domain: int, seconds: float) -> dict[str, float]:
-    """Percentiles of a case after its first ten pairs, and the share of pairs that arrived."""
-    got = list(latencies_ms(case, domain, seconds))
-    sent = int(seconds * SEC) // PERIOD_NS
+def one_end(which: str, name: str, domain: int, size: str, seconds: float, path: Path) -> None:
+    """Be the `publish`ing or `receive`ing process of a case; leaves its numbers in a file."""
+    keep_memory()
+    end = wire(name, domain, which == "publish")
+    before = _cpu_s()
+    taken = publish(end, size, seconds) if which == "publish" else receive(end, seconds)
+    path.write_text(json.dumps({"ms": taken, "cpu_s": _cpu_s() - before}))
+    os._exit(0)  # leaving a graph in good order is not what is measured
+
+
+def measure(case: Case, domain: int, size: str, seconds: float) -> dict[str, float | str]:
+    """Percentiles of a case after its first ten pairs, pairs sent and lost, and CPU seconds of both processes."""
+    environment = os.environ | {"CYCLONEDDS_URI": case.settings, "ROS_DOMAIN_ID": str(domain)}
+    with tempfile.TemporaryDirectory() as folder:
+        files = {which: Path(folder) / which for which in ("receive", "publish")}
+        command = [sys.executable, "-m", "bench.transport", "--domain", str(domain), "--seconds", str(seconds)]
+        children = [
+            subprocess.Popen([*command, "--end", which, case.wire, size, str(path)], cwd=ROOT, env=environment)
+            for which, path in files.items()
+        ]
+        for child in children:
+            child.wait()
+        ends = {which: json.loads(path.read_text()) for which, path in files.items()}
+    got, sent = ends["receive"]["ms"], len(range(0, int(seconds * SEC), PERIOD_NS))
     p50, p99, worst = np.percentile(got[10:] or [np.nan], [50, 99, 100])
-    return {"p50_ms": p50, "p99_ms": p99, "max_ms": worst, "arrived": len(got) / sent}
+    cpu_s = sum(end["cpu_s"] for end in ends.values())
+    return {"case": case.name, "size": size, "p50_ms": p50, "p99_ms": p99, "max_ms": worst, "sent": sent,
+            "lost": sent - len(got), "cpu_s": cpu_s}  # fmt: skip
+
+
+def encode(name: str, picture: U8) -> Cdr:
+    """A picture stamped now, as the CDR of an Image."""
+    return encode_mono8(time.monotonic_ns(), name, picture)
+
+
+def _cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=10.0, help="length of each case")
-    parser.add_argument("--domain", type=int, default=211)
+    parser.add_argument("--domain", type=int, default=111)
     parser.add_argument("--json", metavar="FILE", type=Path)
-    parser.add_argument("--publish", choices=CASES, help=argparse.SUPPRESS)
+    parser.add_argument("--end", nargs=4, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    keep_memory()
-    if args.publish:
-        publish(args.publish, args.domain, args.seconds)
-        return 0
-    results = {case: measure(case, args.domain + i, args.seconds) for i, case in enumerate(CASES)}
-    table = Table(title=f"{WIDTH}x{HEIGHT} stereo pairs at 30 Hz between two processes, DDS on loopback")
-    for column in ("case", "p50 ms", "p99 ms", "max ms", "arrived"):
-        table.add_column(column, justify="left" if column == "case" else "right")
-    for case, row in results.items():
+    if args.end:
+        which, name, size, path = args.end
+        one_end(which, name, args.domain, size, args.seconds, Path(path))
+    has_ros = importlib.util.find_spec("rclpy") is not None
+    cases = [case for case in CASES if has_ros or case.wire in ("DdsBus", "CycloneDDS typed")]
+    jobs = [(case, size) for size in SIZES for case in cases]
+    results = [measure(case, args.domain + i, size, args.seconds) for i, (case, size) in enumerate(jobs)]
+    table = Table(title="Stereo pairs at 30 Hz between two processes on loopback", caption_justify="left")
+    for column in ("size", "case", "p50 ms", "p99 ms", "max ms", "sent", "lost", "CPU s"):
+        table.add_column(column, justify="left" if column in ("size", "case") else "right")
+    for row in results:
         times = (f"{row[key]:.2f}" for key in ("p50_ms", "p99_ms", "max_ms"))
-        table.add_row(case, *times, f"{row['arrived']:.0%}")
-    Console().print(table)
+        table.add_row(row["size"], row["case"], *times, str(row["sent"]), str(row["lost"]), f"{row['cpu_s']:.1f}")
+    Console(width=110).print(table)
+    if not has_ros:
+        print("rclpy is not installed here: source ROS 2 for the rows that compare with it")
     save(results, args.json)
     return 0
 
