@@ -11,26 +11,25 @@ import pytest
 pytestmark = pytest.mark.ros
 rclpy = pytest.importorskip("rclpy", reason="ROS 2 is not sourced")
 
-from rosgraph_msgs.msg import Clock  # noqa: E402
+from rosgraph_msgs.msg import Clock
 
-from saccade.clock import MS, SEC  # noqa: E402
-from saccade.errors import ConfigError  # noqa: E402
-from saccade.node import BusEnd  # noqa: E402
-from saccade.wire.check import check_bus, payloads  # noqa: E402
-from saccade.wire.convert import decode, encode_text  # noqa: E402
-from saccade.wire.dds import DdsBus  # noqa: E402
-from saccade.wire.dds_qos import Address  # noqa: E402
-from saccade.wire.diagnostics import Level  # noqa: E402
-from saccade.wire.open import open_bus  # noqa: E402
-from saccade.wire.ros_bus import RosBus  # noqa: E402
-from saccade.wire.ros_process import RosProcess  # noqa: E402
-from saccade.wire.ros_services import Server  # noqa: E402
+from saccade.clock import MS, SEC
+from saccade.errors import ConfigError
+from saccade.node import BusEnd
+from saccade.wire.check import check_bus, payloads
+from saccade.wire.convert import decode, encode_text
+from saccade.wire.dds import DdsBus
+from saccade.wire.dds_qos import Address
+from saccade.wire.diagnostics import Level
+from saccade.wire.open import open_bus
+from saccade.wire.ros_bus import RosBus
+from saccade.wire.ros_process import RosProcess
 
 MakeBus = Callable[..., RosBus]
 FAR_NS = 10 * SEC
 
 
-@pytest.fixture()
+@pytest.fixture
 def make_bus() -> Iterator[MakeBus]:
     """Makes buses, each a ROS process of its own, and closes them at the end."""
     buses: list[RosBus] = []
@@ -182,7 +181,7 @@ class Time:
         raise AssertionError(f"time did not become {ns}")
 
 
-@pytest.fixture()
+@pytest.fixture
 def time() -> Iterator[Time]:
     made = Time()
     yield made
