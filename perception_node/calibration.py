@@ -31,6 +31,7 @@ def stereo_rig(left: CameraModel, right: CameraModel, *, rectified: bool) -> Rig
     P of either camera describes the rectified picture, and P_right[0, 3] = -fx B (sensor_msgs/CameraInfo).
     """
     for topic, model in (("left/camera_info", left), ("right/camera_info", right)):
+        _check_calibrated(topic, model)
         _check_projection(topic, model)
         if not rectified:
             _check_lens(topic, model)
@@ -57,7 +58,8 @@ def stereo_rig(left: CameraModel, right: CameraModel, *, rectified: bool) -> Rig
 
 def depth_camera(topic: str, model: CameraModel) -> Pinhole:
     """The pinhole of a rectified depth image; CalibrationError as `stereo_rig`. K stands in where P is all zero."""
-    if not model.P.any() and model.K.any():
+    _check_calibrated(topic, model)
+    if not model.P.any():
         _check_matrix(topic, model, "K", model.K)
         return _pinhole(model.K, model)
     _check_projection(topic, model)
@@ -75,6 +77,15 @@ def check_size(image_topic: str, info_topic: str, shape: tuple[int, ...], width:
 
 def _pinhole(M: F64, model: CameraModel) -> Pinhole:
     return Pinhole(float(M[0, 0]), float(M[1, 1]), float(M[0, 2]), float(M[1, 2]), model.width, model.height)
+
+
+def _check_calibrated(topic: str, model: CameraModel) -> None:
+    """Drivers without a calibration file send K all zero (sensor_msgs/CameraInfo)."""
+    if not model.K.any():
+        raise CalibrationError(
+            f"{topic}: K is all zero, which means that the camera is not calibrated; expected its focal lengths: "
+            "calibrate it, and give the driver its calibration file"
+        )
 
 
 def _check_projection(topic: str, model: CameraModel) -> None:

@@ -11,7 +11,7 @@ from perception_node.inputs import PICTURES, RGBD_COLOUR, RGBD_DEPTH, Choice, Me
 from perception_node.local_map import LocalMapper
 from perception_node.messages import depth_outs, encode_disparity, encode_occupancy
 from perception_node.params import PerceptionParams
-from perception_node.pose import Poses
+from perception_node.pose import Poses, WrongFrame
 from perception_node.sync import Side, Stamps, StereoSync
 from saccade.clock import SEC, TickGrid, nanoseconds
 from saccade.errors import DataError
@@ -188,7 +188,8 @@ class PerceptionNode:
             try:
                 odom_frame, T_odom_from_base, T_base_from_cam = self._poses.at(depth.stamp_ns, depth.frame_id)
             except TransformError as error:
-                raise Refused("map", "missing transform", str(error)) from error
+                name = "wrong frame" if isinstance(error, WrongFrame) else "missing transform"
+                raise Refused("map", name, str(error)) from error
             grid = self._mapper.update(depth, T_odom_from_base, T_base_from_cam, odom_frame)
             self._health.ok("map")
             self._health.made("map", depth.stamp_ns, now_ns)

@@ -6,10 +6,16 @@ import numpy as np
 
 from saccade.clock import MS, SEC, nanoseconds, seconds
 from saccade.geometry import SE3
-from saccade.tf import TfBuffer
+from saccade.tf import TfBuffer, TransformError
 from saccade.types import RobotState
 
 _MOVING_M_S, _TURNING_RAD_S = 0.05, 0.1
+_UPWARDS = 0.8
+"""Sine of how far up a camera may look; one whose pictures name a body's frame seems to look at the zenith."""
+
+
+class WrongFrame(TransformError):
+    """A frame that is known, but cannot be the one that is meant."""
 
 
 class Poses:
@@ -44,14 +50,32 @@ class Poses:
         """
         assert self.newest is not None
         odom, child, base = self.newest.frame_id, self.child_frame, self._base_frame
-        T_base_from_cam = self.tf.lookup(base, camera_frame, stamp_ns)
+        T_base_from_cam = self._camera(camera_frame, stamp_ns)
+        try:
+            T_child_from_base = self.tf.lookup(child, base, stamp_ns)
+        except TransformError as error:
+            expected = f"expected that of {base!r}, or tf_static to tie {child!r} to it"
+            raise TransformError(f"odom tells the pose of {child!r}; {expected}: {error}") from error
         ahead_ns = stamp_ns - self.newest.stamp_ns
         if ahead_ns <= 0:
-            return odom, self.tf.lookup(odom, base, stamp_ns), T_base_from_cam
+            return odom, self.tf.lookup(odom, child, stamp_ns) @ T_child_from_base, T_base_from_cam
         vx, vy, vz, wx, wy, wz = (np.nan_to_num(self.newest.twist) * seconds(ahead_ns)).tolist()
         T_then_from_now = SE3.from_rpy(wx, wy, wz, (vx, vy, vz))
-        T_child_from_base = self.tf.lookup(child, base, stamp_ns)
         return odom, self.newest.T_odom_from_body @ T_then_from_now @ T_child_from_base, T_base_from_cam
+
+    def _camera(self, frame: str, stamp_ns: int) -> SE3:
+        base = self._base_frame
+        try:
+            T_base_from_cam = self.tf.lookup(base, frame, stamp_ns)
+        except TransformError as error:
+            expected = "expected its place on the robot on tf_static, or on tf if it moves"
+            raise TransformError(f"the pictures are of frame {frame!r}; {expected}: {error}") from error
+        if T_base_from_cam.R[2, 2] > _UPWARDS:
+            raise WrongFrame(
+                f"the pictures are of frame {frame!r}, whose z axis points up on {base!r}, as a body's does; expected "
+                "an optical frame (z forward, x right, REP 103), often called like it with _optical_frame at the end"
+            )
+        return T_base_from_cam
 
     def moving(self) -> bool:
         """Whether odometry says that the robot moves or turns."""

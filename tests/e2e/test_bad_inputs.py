@@ -7,8 +7,19 @@ import numpy as np
 import pytest
 from hall_drive import ListSource, drive_nodes, scripted_drive
 
+from saccade.clock import SEC
+from saccade.geometry import SE3
 from saccade.types import Image
-from saccade.wire.convert import decode_camera, encode_camera
+from saccade.wire.codec import codec
+from saccade.wire.convert import (
+    decode,
+    decode_camera,
+    decode_odom,
+    decode_transforms,
+    encode_camera,
+    encode_odom,
+    encode_transforms,
+)
 from saccade.wire.images import decode_image, encode_image
 from saccade.wire.inject import InjectSource, parse_faults
 
@@ -21,8 +32,12 @@ def with_fault(spec: str):
     return InjectSource(ListSource(scripted_drive(SECONDS)), parse_faults(spec))
 
 
-def changed(change):
-    return ListSource([change(sample) for sample in scripted_drive(SECONDS)])
+def changed(change, seconds=SECONDS):
+    """The drive, or its beginning, with each sample changed; None leaves one out."""
+    drive = scripted_drive(SECONDS)
+    end_ns = drive[0].stamp_ns + seconds * SEC
+    samples = (change(sample) for sample in drive if sample.stamp_ns < end_ns)
+    return ListSource([sample for sample in samples if sample is not None])
 
 
 @pytest.fixture(scope="module")
@@ -88,9 +103,12 @@ def with_fields(model, **fields):
 
 CALIBRATIONS = {
     "nan": (lambda _, m: with_fields(m, K=m.K * np.nan, P=m.P * np.nan), "calibration"),
-    "zero": (lambda _, m: with_fields(m, K=m.K * 0, P=m.P * 0), "calibration"),
+    "zero": (lambda _, m: with_fields(m, K=m.K * 0, P=m.P * 0), "left/camera_info: K is all zero"),
     "absurd focal length": (lambda _, m: with_fields(m, K=m.K * 1e6, P=m.P * 1e6), "calibration"),
-    "size": (lambda _, m: with_fields(m, width=m.width * 2), "calibration"),
+    "size": (
+        lambda _, m: with_fields(m, width=m.width * 2),
+        "left/image_rect is 320x240, left/camera_info says 640x240",
+    ),
     "no baseline": (lambda _, m: with_fields(m, P=m.P * [[1, 1, 1, 0]] * 3), "calibration"),
     "negative baseline": (lambda t, m: with_fields(m, P=m.P * np.array([1, 1, 1, -1])), "swapped"),
 }
@@ -105,6 +123,74 @@ def test_a_calibration_that_cannot_be_right_is_named_and_never_used(name):
     assert not notes.moved(0, SECONDS)
     assert "depth/image_rect" not in {topic for _, topic in notes.heard}
     assert notes.said(diagnosis), notes.diagnoses
+
+
+def with_frame(topics, frame):
+    """Those topics under another frame_id, the rest of each message as it was."""
+
+    def apply(sample):
+        if sample.topic not in topics:
+            return sample
+        msg = decode(sample.topic, sample.cdr)
+        msg.header.frame_id = frame
+        return sample._replace(cdr=codec().encode(msg))
+
+    return apply
+
+
+def with_child(frame):
+    """Odometry of that frame, without the moving transforms that would tie it to base_link."""
+
+    def apply(sample):
+        if sample.topic == "tf":
+            return None
+        if sample.topic != "odom":
+            return sample
+        return sample._replace(cdr=encode_odom(decode_odom(sample.cdr)[0], frame))
+
+    return apply
+
+
+def body_axes(sample):
+    """tf_static as of drivers that put pictures into the camera's body frame: x forward."""
+    if sample.topic != "tf_static":
+        return sample
+    links = [(parent, child, SE3(np.eye(3), T.t)) for _, parent, child, T in decode_transforms(sample.cdr)]
+    return sample._replace(cdr=encode_transforms(sample.stamp_ns, links))
+
+
+PICTURES = ("left/image_rect", "right/image_rect")
+FRAMES = {
+    "no transforms": (
+        lambda sample: None if sample.topic == "tf_static" else sample,
+        ("missing transform", "'left_optical'", "'base_link'", "tf_static"),
+    ),
+    "unknown frame": (with_frame(PICTURES, "webcam"), ("missing transform", "'webcam'", "'base_link'", "tf_static")),
+    "a body's frame": (body_axes, ("wrong frame", "an optical frame (z forward")),
+    "odometry of another body": (with_child("tail"), ("missing transform", "odom tells", "'tail'", "'base_link'")),
+}
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_a_wrong_frame_is_named_and_stops_the_robot(name):
+    change, words = FRAMES[name]
+    notes = drive_nodes(changed(change, 3))
+    assert not notes.moved(0, SECONDS)
+    told = [text for _, text in notes.diagnoses if text.startswith("perception: map")]
+    assert any(all(word in text for word in words) for text in told), told
+    assert any("local_map missing" in reason for reason in notes.reasons(2, 3))
+
+
+def test_a_map_in_another_frame_than_odometry_stops_the_robot():
+    def renamed(sample):
+        if sample.topic != "odom" or sample.stamp_ns < scripted_drive(SECONDS)[0].stamp_ns + 2 * SEC:
+            return sample
+        state, child = decode_odom(sample.cdr)
+        return sample._replace(cdr=encode_odom(with_fields(state, frame_id="map"), child))
+
+    notes = drive_nodes(changed(renamed, 3))
+    assert notes.moved(1, 2)
+    assert any("in frame 'map' but local_map in 'odom'" in reason for reason in notes.reasons(2, 3))
 
 
 def test_swapped_cameras_are_named_and_stop_the_robot():

@@ -33,6 +33,8 @@ def test_the_baseline_is_between_the_cameras_wherever_the_origin_is():
         ({"P": np.full((3, 4), np.nan)}, {}, ("left/camera_info", "P", "NaN")),
         ({}, {"P": np.full((3, 4), np.inf)}, ("right/camera_info", "infinity")),
         ({"P": np.zeros((3, 4))}, {}, ("left/camera_info", "all zero", "uncalibrated")),
+        ({"K": np.zeros((3, 3))}, {}, ("left/camera_info", "K is all zero", "not calibrated")),
+        ({}, {"K": np.zeros((3, 3)), "P": np.zeros((3, 4))}, ("right/camera_info", "K is all zero", "expected")),
         ({"P": P("left", fx=1e9)}, {}, ("left/camera_info", "focal")),
         ({}, {"P": P(fx=-FX)}, ("right/camera_info", "focal")),
         ({}, {"P": P(fy=1.0)}, ("right/camera_info", "focal")),
@@ -58,7 +60,6 @@ def test_a_wrong_projection_is_named(left, right, words):
     ("changed", "words"),
     [
         ({"K": np.full((3, 3), np.nan)}, ("K", "NaN")),
-        ({"K": np.zeros((3, 3))}, ("K", "all zero")),
         ({"D": np.array([0.1, np.nan, 0, 0, 0])}, ("plumb_bob", "nan")),
         ({"D": np.zeros(3)}, ("plumb_bob", "0 or 4 or 5")),
         ({"distortion_model": "rational_polynomial"}, ("rational_polynomial", "8")),
@@ -73,6 +74,11 @@ def test_a_wrong_lens_matters_to_raw_pictures_only(changed, words):
     with pytest.raises(CalibrationError) as error:
         stereo_rig(left, right, rectified=False)
     assert all(word in str(error.value) for word in ("right/camera_info", *words)), str(error.value)
+
+
+def test_an_uncalibrated_depth_camera_is_named():
+    with pytest.raises(CalibrationError, match=r"rgbd/depth/camera_info: K is all zero.*not calibrated.*expected"):
+        depth_camera("rgbd/depth/camera_info", camera_model(K=np.zeros((3, 3))))
 
 
 def test_a_depth_camera_may_lack_P():

@@ -12,6 +12,7 @@ from perception_scenes import (
     HEIGHT,
     PARAMS,
     START_NS,
+    T_BASE_FROM_CAM,
     WIDTH,
     Tap,
     _Until,
@@ -32,7 +33,7 @@ from saccade.clock import MS, SEC
 from saccade.geometry import SE3
 from saccade.node import Sample, run
 from saccade.topics import TOPICS
-from saccade.wire.convert import decode, decode_camera, decode_map
+from saccade.wire.convert import decode, decode_camera, decode_map, decode_odom, encode_odom, encode_transforms
 from saccade.wire.images import decode_depth, decode_image
 from saccade.wire.virtual import LocalBus
 
@@ -448,7 +449,51 @@ def test_an_unconnected_camera_is_named():
     tap = play([s for s in drive(3) if s.topic != "tf_static"])
     assert not tap.of("local_map")
     assert len(tap.of("depth/image_rect")) == 3
-    assert "left_optical" in tap.named("map", "missing transform")[0]
+    told = tap.named("map", "missing transform")[0]
+    assert "'left_optical'" in told
+    assert "'base_link'" in told
+    assert "tf_static" in told
+
+
+def test_odometry_of_another_body_is_named():
+    samples = drive(3)
+    for i, sample in enumerate(samples):
+        if sample.topic == "odom":
+            state, _ = decode_odom(sample.cdr)
+            samples[i] = Sample("odom", sample.stamp_ns, encode_odom(state, "imu_link"))
+    tap = play(samples)
+    assert not tap.of("local_map")
+    told = tap.named("map", "missing transform")[0]
+    assert "odom tells the pose of 'imu_link'; expected that of 'base_link'" in told
+
+
+def test_pictures_in_a_body_frame_are_named():
+    """The driver's most common slip: camera_link, x forward, instead of its optical frame."""
+    samples = drive(3)
+    samples[0] = static_tf(START_NS, T=SE3.from_rpy(0.0, 0.3, 0.0, (0.1, 0.0, 0.4)))
+    tap = play(samples)
+    assert not tap.of("local_map")
+    told = tap.named("map", "wrong frame")[0]
+    assert "'left_optical'" in told
+    assert "expected an optical frame" in told
+
+
+def test_a_camera_on_a_moving_head_is_placed_as_at_the_picture():
+    """tf arrives before and after the picture: the camera is where it was in between, and so is the wall."""
+    samples = [s for s in drive(1) if s.topic != "tf_static"]
+    for k, x_m in ((-1, 0.0), (1, 1.0)):
+        now_ns = START_NS + k * 40 * MS
+        T = SE3(T_BASE_FROM_CAM.R, T_BASE_FROM_CAM.t + np.array([x_m, 0.0, 0.0]))
+        samples.append(Sample("tf", START_NS - MS, encode_transforms(now_ns, [("base_link", "left_optical", T)])))
+    (sample,) = play(samples).of("local_map")
+    grid = decode_map(sample.cdr)
+    still = decode_map(play(drive(1)).of("local_map")[0].cdr)
+    ahead = [g.cell(np.linspace(1.0, 3.1, 300), np.zeros(300)) for g in (grid, still)]
+    moved, unmoved = (
+        np.linspace(1.0, 3.1, 300)[int(np.argmax(g.occupancy[cells] > 50))]
+        for g, cells in zip((grid, still), ahead, strict=True)
+    )
+    assert moved - unmoved == pytest.approx(0.5, abs=PARAMS.map.resolution_m)
 
 
 def test_odometry_that_is_not_a_pose_is_named():
