@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import cv2
+import math
+
 import numpy as np
 
 from saccade.geometry import F32, Pinhole
+from saccade.kernel import array, buffer, f32, kernel, u8, void
 from saccade.types import U8, Depth, StereoPair
-
-_NAN = np.float32(np.nan)
 
 
 class Triangulator:
@@ -16,37 +16,48 @@ class Triangulator:
 
     def __init__(self, min_m: float, max_m: float) -> None:
         self._min_m, self._max_m = min_m, max_m
-        self._raw: F32 = np.empty((0, 0), np.float32)
+        self._depth_m: F32 = np.empty((0, 0), np.float32)
 
     def __call__(self, pair: StereoPair, disparity: F32, confidence: U8) -> Depth:
         """Depth of disparity (H, W) float32 px at the pair's resolution, NaN = none; valid until the next call.
 
         Confidence is zero where there is no depth.
         """
-        if self._raw.shape != disparity.shape:
-            self._raw, self._depth_m = np.empty_like(disparity), np.empty_like(disparity)
-            self._confidence = np.empty_like(confidence)
-        offset, fB = np.float32(pair.cx_right - pair.camera.cx), np.float32(pair.camera.fx * pair.baseline_m)
-        with np.errstate(divide="ignore"):
-            raised = disparity if offset == 0 else np.add(disparity, offset, out=self._raw)
-            np.divide(fB, raised, out=self._raw)
-        self._keep(self._raw, confidence)
+        self._fit(disparity.shape)
+        offset_px, fB = pair.cx_right - pair.camera.cx, pair.camera.fx * pair.baseline_m
+        _triangulate(disparity, confidence, offset_px, fB, self._min_m, self._max_m, self._depth_m, self._confidence)
         return Depth(pair.stamp_ns, pair.frame_id, self._depth_m, self._confidence, pair.camera)
 
     def measured(self, stamp_ns: int, frame_id: str, depth_m: F32, camera: Pinhole) -> Depth:
         """Depth that a sensor measured itself, held to the same range; what it gives is trusted fully."""
-        if self._raw.shape != depth_m.shape:
-            self._raw, self._depth_m = np.empty_like(depth_m), np.empty_like(depth_m)
-            self._confidence = np.empty(depth_m.shape, np.uint8)
-        self._keep(depth_m, None)
+        self._fit(depth_m.shape)
+        _within(depth_m, self._min_m, self._max_m, self._depth_m, self._confidence)
         return Depth(stamp_ns, frame_id, self._depth_m, self._confidence, camera)
 
-    def _keep(self, metres: F32, confidence: U8 | None) -> None:
-        inside = cv2.inRange(metres, self._min_m, self._max_m, dst=self._confidence)  # 255 inside; NaN is outside
-        self._depth_m.fill(_NAN)
-        cv2.copyTo(metres, inside, dst=self._depth_m)
-        if confidence is not None:
-            cv2.bitwise_and(confidence, self._confidence, dst=self._confidence)
+    def _fit(self, shape: tuple[int, ...]) -> None:
+        if self._depth_m.shape != shape:
+            self._depth_m, self._confidence = np.empty(shape, np.float32), np.empty(shape, np.uint8)
+
+
+@kernel(void, array(f32, 2), array(u8, 2), f32, f32, f32, f32, buffer(f32, 2), buffer(u8, 2))
+def _triangulate(
+    disparity: F32, confidence: U8, offset_px: float, fB: float, min_m: float, max_m: float, depth_m: F32, kept: U8
+) -> None:
+    for i in range(disparity.shape[0]):
+        for j in range(disparity.shape[1]):
+            metres = fB / (disparity[i, j] + offset_px)
+            inside = min_m <= metres <= max_m  # NaN compares false
+            depth_m[i, j] = metres if inside else math.nan
+            kept[i, j] = confidence[i, j] if inside else 0
+
+
+@kernel(void, array(f32, 2), f32, f32, buffer(f32, 2), buffer(u8, 2))
+def _within(metres: F32, min_m: float, max_m: float, depth_m: F32, kept: U8) -> None:
+    for i in range(metres.shape[0]):
+        for j in range(metres.shape[1]):
+            inside = min_m <= metres[i, j] <= max_m
+            depth_m[i, j] = metres[i, j] if inside else math.nan
+            kept[i, j] = 255 if inside else 0
 
 
 def thinned(depth: Depth, stride: int) -> Depth:

@@ -14,8 +14,9 @@ import numpy as np
 from perception_node.params import MapParams
 from perception_node.scan import Scan, Scanner
 from saccade.clock import seconds
-from saccade.geometry import SE3, planar
-from saccade.types import Depth, LocalMap
+from saccade.geometry import F32, SE3, planar
+from saccade.kernel import array, buffer, f32, f64, i8, kernel, u8, void
+from saccade.types import I8, U8, Depth, LocalMap
 
 _FREE, _OCCUPIED = -0.6, 0.6
 """Log-odds from which on a cell counts as free, or occupied; in between it is unknown."""
@@ -33,9 +34,10 @@ class LocalMapper:
         self._corner: tuple[int, int] | None = None
         """Cell (x, y) of the world that is column 0, row 0 of the window."""
         self._stamp_ns = 0
-        self._forward, self._tangent = np.empty((n, n), np.float32), np.empty((n, n), np.float32)
+        self._hits = np.empty((n, n), np.uint8)
         self._occupancy = np.empty((n, n), np.int8)
         self._free = np.zeros((n + 2, n + 2), np.uint8)  # a rim: beyond the window nothing is known to be free
+        self._distance = np.empty((n + 2, n + 2), np.float32)
 
     def update(self, depth: Depth, T_odom_from_base: SE3, T_base_from_cam: SE3, frame_id: str) -> LocalMap:
         """The map after one more depth image, taken when the robot was at `T_odom_from_base`.
@@ -86,41 +88,13 @@ class LocalMapper:
     def _observe(self, scan: Scan, T_odom_from_level: SE3, T_level_from_cam: SE3) -> None:
         """The inverse sensor model: every cell looks its bearing up in the scan."""
         assert self._corner is not None
-        n, resolution_m = self._cells, self._params.resolution_m
         T_odom_from_cam = T_odom_from_level @ T_level_from_cam
         heading = T_odom_from_level.yaw + scan.heading_rad
-        c, s = math.cos(heading), math.sin(heading)
-        x = ((self._corner[0] + np.arange(n) + 0.5) * resolution_m - T_odom_from_cam.t[0]).astype(np.float32)
-        y = ((self._corner[1] + np.arange(n) + 0.5) * resolution_m - T_odom_from_cam.t[1]).astype(np.float32)
-        forward, tangent = self._forward, self._tangent
-        np.add.outer(s * y, c * x, out=forward, dtype=np.float32, casting="same_kind")
-        np.add.outer(c * y, -s * x, out=tangent, dtype=np.float32, casting="same_kind")
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            np.divide(tangent, forward, out=tangent)
-            np.subtract(tangent, np.float32(scan.tan0), out=tangent)
-            np.multiply(tangent, np.float32(1 / scan.tan_step), out=tangent)
-        last = len(scan.obstacle_m) - 1
-        tangent[~((forward > 0) & (tangent >= 0) & (tangent < last))] = last
-        bins = tangent.astype(np.int32)
-        occupied = np.abs(forward - scan.obstacle_m[bins]) <= np.float32(0.6 * resolution_m)
-        free = (forward < scan.free_m[bins] - np.float32(resolution_m / 2)) & (forward >= np.float32(scan.blind_m))
-        self._mark_hits(occupied, scan, (c, s), T_odom_from_cam)
-        free &= ~occupied
-        self._odds += np.float32(self._params.hit) * occupied
-        self._odds -= np.float32(self._params.miss) * free
-        np.clip(self._odds, _LOWEST, _HIGHEST, out=self._odds)
-
-    def _mark_hits(self, occupied: np.ndarray, scan: Scan, heading: tuple[float, float], T_odom_from_cam: SE3) -> None:
-        """Also mark the cell of every bearing's obstacle: nearby, one cell spans many bearings and sees one of them."""
-        assert self._corner is not None
-        hit = np.flatnonzero(np.isfinite(scan.obstacle_m))
-        forward = scan.obstacle_m[hit]
-        left = forward * np.float32(scan.tan0 + scan.tan_step / 2) + forward * hit * np.float32(scan.tan_step)
-        (c, s), resolution_m = heading, self._params.resolution_m
-        column = np.floor((T_odom_from_cam.t[0] + c * forward - s * left) / resolution_m).astype(int) - self._corner[0]
-        row = np.floor((T_odom_from_cam.t[1] + s * forward + c * left) / resolution_m).astype(int) - self._corner[1]
-        inside = (row >= 0) & (row < self._cells) & (column >= 0) & (column < self._cells)
-        occupied[row[inside], column[inside]] = True
+        x0_m, y0_m = (self._corner[i] * self._params.resolution_m - float(T_odom_from_cam.t[i]) for i in (0, 1))
+        _update(
+            self._odds, self._hits, scan.obstacle_m, scan.free_m, scan.tan0, scan.tan_step, scan.blind_m, x0_m, y0_m,
+            self._params.resolution_m, math.cos(heading), math.sin(heading), self._params.hit, self._params.miss,
+        )  # fmt: skip
 
     def _disc(self, T_odom_from_base: SE3, radius_m: float) -> np.ndarray:
         """Flat indices of the cells whose centres lie within `radius_m` of the robot."""
@@ -135,15 +109,67 @@ class LocalMapper:
 
     def _published(self, stamp_ns: int, frame_id: str) -> LocalMap:
         assert self._corner is not None
-        free = self._odds <= _FREE
-        np.copyto(self._free[1:-1, 1:-1], free)
-        cells = np.asarray(cv2.distanceTransform(self._free, cv2.DIST_L2, cv2.DIST_MASK_PRECISE), np.float32)[
-            1:-1, 1:-1
-        ]
-        # OpenCV's last bits depend on where its buffers lie; squared distances between cells are whole numbers.
-        clearance_m = np.sqrt(np.rint(cells * cells)) * np.float32(self._params.resolution_m)
-        percent = 100 / (1 + np.exp(-self._odds))
-        np.copyto(self._occupancy, percent, casting="unsafe")
-        np.copyto(self._occupancy, -1, where=~free & (self._odds < _OCCUPIED))
+        _label(self._odds, self._free, self._occupancy)
+        cv2.distanceTransform(self._free, cv2.DIST_L2, cv2.DIST_MASK_PRECISE, dst=self._distance)
+        clearance_m = np.empty(self._odds.shape, np.float32)
+        _metres(self._distance, self._params.resolution_m, clearance_m)
         origin_m = (self._corner[0] * self._params.resolution_m, self._corner[1] * self._params.resolution_m)
         return LocalMap(stamp_ns, frame_id, self._params.resolution_m, origin_m, self._occupancy, clearance_m)
+
+
+@kernel(
+    void, buffer(f32, 2), buffer(u8, 2), array(f32, 1), array(f32, 1), f64, f64, f64, f64, f64, f64, f64, f64, f64, f64
+)
+def _update(
+    odds: F32, hits: U8, obstacle_m: F32, free_m: F32, tan0: float, tan_step: float, blind_m: float, x0_m: float,
+    y0_m: float, cell_m: float, c: float, s: float, hit: float, miss: float,
+) -> None:  # fmt: skip
+    """Add one scan to the log-odds (n, n); the window's corner is at `x0_m`, `y0_m` from the camera, heading (c, s)."""
+    n, bearings = odds.shape[0], len(obstacle_m) - 1
+    hits[:] = 0
+    for b in range(bearings):  # the obstacle's own cell: nearby, one cell spans many bearings and sees one of them
+        forward = obstacle_m[b]
+        if forward < math.inf:
+            left = forward * (tan0 + (b + 0.5) * tan_step)
+            j = math.floor((c * forward - s * left - x0_m) / cell_m)
+            i = math.floor((s * forward + c * left - y0_m) / cell_m)
+            if 0 <= i < n and 0 <= j < n:
+                hits[i, j] = 1
+    for i in range(n):
+        y = y0_m + (i + 0.5) * cell_m
+        for j in range(n):
+            x = x0_m + (j + 0.5) * cell_m
+            forward = c * x + s * y
+            if not forward > 0.0:
+                continue  # behind the camera
+            place = ((c * y - s * x) / forward - tan0) / tan_step
+            if not 0.0 <= place < bearings:
+                continue  # beside the picture
+            b = int(place)
+            if hits[i, j] or abs(forward - obstacle_m[b]) <= 0.6 * cell_m:
+                odds[i, j] = min(odds[i, j] + hit, _HIGHEST)
+            elif blind_m <= forward < free_m[b] - cell_m / 2:
+                odds[i, j] = max(odds[i, j] - miss, _LOWEST)
+
+
+@kernel(void, array(f32, 2), buffer(u8, 2), buffer(i8, 2))
+def _label(odds: F32, free: U8, occupancy: I8) -> None:
+    """Which cells are known to be free, inside of a rim, and occupancy in percent, -1 where it is not known."""
+    for i in range(odds.shape[0]):
+        for j in range(odds.shape[1]):
+            value = odds[i, j]
+            free[i + 1, j + 1] = value <= _FREE
+            known = value <= _FREE or value >= _OCCUPIED
+            occupancy[i, j] = int(100 / (1 + math.exp(-value))) if known else -1
+
+
+@kernel(void, array(f32, 2), f32, buffer(f32, 2))
+def _metres(cells: F32, cell_m: float, clearance_m: F32) -> None:
+    """Distances in cells, inside of a rim, to metres.
+
+    OpenCV's last bits depend on where its buffers lie; squared distances between cells are whole numbers.
+    """
+    for i in range(clearance_m.shape[0]):
+        for j in range(clearance_m.shape[1]):
+            d = cells[i + 1, j + 1]
+            clearance_m[i, j] = math.sqrt(np.rint(d * d)) * cell_m

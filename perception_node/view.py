@@ -1,21 +1,20 @@
 """How a camera looks into the plane: per depth pixel its bearing, its rise, and where its ray leaves the band.
 
-All of it follows from the intrinsics and from where "up" is in the picture, and so is kept from frame to frame.
+All of it follows from the intrinsics and from where "up" is in the picture; it is worked out when these change.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-from saccade.geometry import F32, SE3, Pinhole
+from saccade.geometry import F32, F64, SE3, Pinhole
+from saccade.kernel import array, buffer, f32, f64, i32, i64, kernel, void
 
-Index = npt.NDArray[np.intp]
-Mask = npt.NDArray[np.bool_]
+I32 = npt.NDArray[np.int32]
 _FAR_TAN = 5.0
 """Bearings beyond 79 degrees of the camera's heading are not looked at."""
 _UP_STEPS, _HEIGHT_STEPS = 512, 200
@@ -35,89 +34,132 @@ class Band:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
-    """Arrays (H, W) for the looked-at pixels, all relative to the camera's level heading.
+    """Arrays (H, W) for the looked-at pixels, all relative to the camera's level heading; valid until the next look.
 
-    forward: metres forward per metre of depth; rise: metres up per metre of depth; first_cell: index of the pixel's
-    bearing at distance 0 in a (bearings, steps + 1) histogram; leaves_m: forward distance at which the ray leaves the
-    band, by the ground or by its top; usable: whether the pixel is looked at. Bearing i covers tangents from
-    `tan0 + i tan_step`; rays (bearings, steps + 1): how many are still in the band at each distance. Closer than
-    `blind_m`, the shortest obstacle may pass below the picture.
+    forward: metres forward per metre of depth; rise: metres up per metre of depth; bearing: index of the pixel's, -1
+    for one that is not looked at; leaves_m: forward distance at which the ray leaves the band, by the ground or by its
+    top. Bearing i covers tangents from `tan0 + i tan_step`; rays (bearings, steps + 1): how many are still in the band
+    at each distance. Closer than `blind_m`, the shortest obstacle may pass below the picture.
     """
 
     camera_m: float
     forward: F32
     rise: F32
-    first_cell: Index
+    bearing: I32
     leaves_m: F32
-    usable: Mask
     tan0: float
     tan_step: float
-    rays: Index
+    rays: I32
     blind_m: float
 
 
-def look(camera: Pinhole, stride: int, T_level_from_cam: SE3, band: Band) -> View:
-    """The view of a camera (optical axes) in a frame whose z axis points up from the ground."""
-    up = tuple(round(float(v) * _UP_STEPS) for v in T_level_from_cam.R[2])
-    return _view(camera, stride, up, round(float(T_level_from_cam.t[2]) * _HEIGHT_STEPS), band)
+class Viewer:
+    """Works out a camera's view of one band; arrays are made once for each size of picture."""
+
+    def __init__(self, band: Band) -> None:
+        self._band = band
+        self._key: tuple[object, ...] = ()
+        self._forward = self._rise = self._tangent = self._leaves_m = np.empty((0, 0), np.float32)
+        self._bearing = np.empty((0, 0), np.int32)
+        self._rays = np.empty((band.bearings, band.steps + 1), np.int32)
+
+    def look(self, camera: Pinhole, stride: int, T_level_from_cam: SE3) -> View:
+        """The view of every `stride`-th pixel of a camera (optical axes) in a frame whose z axis points up."""
+        up = tuple(round(float(v) * _UP_STEPS) for v in T_level_from_cam.R[2])
+        height_steps = round(float(T_level_from_cam.t[2]) * _HEIGHT_STEPS)
+        if (key := (camera, stride, up, height_steps)) != self._key:
+            self._view, self._key = self._made(camera, stride, up, height_steps / _HEIGHT_STEPS), key
+        return self._view
+
+    def _made(self, camera: Pinhole, stride: int, up: tuple[int, ...], camera_m: float) -> View:
+        first, band = stride // 2, self._band
+        shape = len(range(first, camera.height, stride)), len(range(first, camera.width, stride))
+        if self._forward.shape != shape:
+            self._forward, self._rise, self._tangent, self._leaves_m = (np.empty(shape, np.float32) for _ in range(4))
+            self._bearing = np.empty(shape, np.int32)
+        spread = np.empty(2)
+        _project(
+            _level_axes(up), camera.fx, camera.fy, camera.cx, camera.cy, first, stride,
+            self._forward, self._rise, self._tangent, spread,
+        )  # fmt: skip
+        tan0, tan1 = map(float, spread)
+        tan_step = max(tan1 - tan0, 1e-6) * (1 + 1e-6) / band.bearings
+        flattest = _trace(
+            self._forward, self._rise, self._tangent, tan0, tan_step, max(0.0, band.high_m - camera_m),
+            max(0.0, camera_m), band.step_m, self._bearing, self._leaves_m, self._rays,
+        )  # fmt: skip
+        blind_m = _blind(flattest, camera_m - band.low_m)
+        return View(
+            camera_m, self._forward, self._rise, self._bearing, self._leaves_m, tan0, tan_step, self._rays, blind_m
+        )
 
 
-def histogram(first_cell: Index, distance_m: F32, counted: Mask, band: Band) -> Index:
-    """Counts (bearings, steps + 1) of the `counted` pixels by forward distance; the last column is for all beyond."""
-    cells = band.bearings * (band.steps + 1)
-    step = np.minimum(distance_m * np.float32(1 / band.step_m), np.float32(band.steps))
-    with np.errstate(invalid="ignore"):  # NaN is never counted, whatever integer it becomes
-        cell = step.astype(np.intp) + first_cell
-    # One more cell takes what is not counted: cheaper than gathering the rest.
-    counts = np.bincount(np.where(counted, cell, cells).reshape(-1), minlength=cells + 1)[:cells]
-    return np.asarray(counts.reshape(band.bearings, band.steps + 1))
-
-
-def at_least(counts: Index) -> Index:
-    """How many are at each distance or beyond."""
-    return np.cumsum(counts[:, ::-1], axis=1)[:, ::-1]
-
-
-@lru_cache(maxsize=16)
-def _view(camera: Pinhole, stride: int, up_steps: tuple[int, int, int], height_steps: int, band: Band) -> View:
-    camera_m = height_steps / _HEIGHT_STEPS
-    first = stride // 2
-    x = ((np.arange(first, camera.width, stride) - camera.cx) / camera.fx).astype(np.float32)
-    y = ((np.arange(first, camera.height, stride) - camera.cy) / camera.fy).astype(np.float32)
-    axes = np.asarray(_level_axes(up_steps), np.float32)
-    forward, left, rise = (np.add.outer(axis[1] * y + axis[2], axis[0] * x) for axis in axes)
-    ahead = np.maximum(forward, np.float32(1e-6))  # behind the heading: the tangent becomes huge and is not looked at
-    tangent, slope = left / ahead, rise / ahead
-    usable = np.abs(tangent) < _FAR_TAN
-    np.clip(tangent, -_FAR_TAN, _FAR_TAN, out=tangent)
-    tan0, tan1 = float(tangent.min()), float(tangent.max())
-    tan_step = max(tan1 - tan0, 1e-6) * (1 + 1e-6) / band.bearings
-    bearing = ((tangent - np.float32(tan0)) * np.float32(1 / tan_step)).astype(np.intp)
-    first_cell = np.minimum(bearing, band.bearings - 1) * (band.steps + 1)
-    leaves_m = _leaves(slope, camera_m, band)
-    rays = at_least(histogram(first_cell, leaves_m, usable, band))
-    blind_m = _blind(slope[-1][usable[-1]], camera_m - band.low_m)
-    return View(camera_m, forward, rise, first_cell, leaves_m, usable, tan0, tan_step, rays, blind_m)
-
-
-def _level_axes(up_steps: tuple[int, int, int]) -> tuple[F32, F32, F32]:
-    """Forward, left and up of the level heading as unit vectors in optical axes (x right, y down, z ahead)."""
+def _level_axes(up_steps: tuple[int, ...]) -> F64:
+    """Forward, left and up (3, 3) of the level heading as unit vectors in optical axes (x right, y down, z ahead)."""
     up = np.array(up_steps, np.float64) / np.linalg.norm(up_steps)
     forward = np.array([0.0, 0.0, 1.0]) - up[2] * up
     norm = float(np.linalg.norm(forward))
     forward = forward / norm if norm > 1e-6 else np.array([0.0, -1.0, 0.0])  # looking straight up or down
-    return forward, np.cross(up, forward), up
+    return np.stack([forward, np.cross(up, forward), up])
 
 
-def _leaves(slope: F32, camera_m: float, band: Band) -> F32:
-    over_m, under_m = max(0.0, band.high_m - camera_m), max(0.0, camera_m)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        leaves_m = np.where(slope > 0, np.float32(over_m), np.float32(-under_m)) / slope
-    return np.asarray(np.fmax(leaves_m, 0), np.float32)  # 0 / 0: along the edge of the band is out of it
-
-
-def _blind(lowest_slopes: F32, above_m: float) -> float:
+def _blind(flattest: float, above_m: float) -> float:
+    """Forward distance at which the flattest ray of the lowest row has come down by `above_m`."""
     if above_m <= 0:
         return 0.0
-    flattest = float(lowest_slopes.max(initial=-np.inf)) if lowest_slopes.size else 0.0
     return above_m / -flattest if flattest < 0 else math.inf
+
+
+@kernel(
+    void, array(f64, 2), f64, f64, f64, f64, i64, i64, buffer(f32, 2), buffer(f32, 2), buffer(f32, 2), buffer(f64, 1)
+)
+def _project(
+    axes: F64, fx: float, fy: float, cx: float, cy: float, first: int, stride: int, forward: F32, rise: F32,
+    tangent: F32, spread: F64,
+) -> None:  # fmt: skip
+    """Forward and rise per metre of depth, the tangent of the bearing, and the tangents' least and greatest."""
+    spread[0], spread[1] = math.inf, -math.inf
+    for i in range(forward.shape[0]):
+        y = (first + i * stride - cy) / fy
+        for j in range(forward.shape[1]):
+            x = (first + j * stride - cx) / fx
+            ahead = axes[0, 0] * x + axes[0, 1] * y + axes[0, 2]
+            left = axes[1, 0] * x + axes[1, 1] * y + axes[1, 2]
+            forward[i, j], rise[i, j] = ahead, axes[2, 0] * x + axes[2, 1] * y + axes[2, 2]
+            # Behind the heading the tangent is out of range, whatever its sign, and the pixel is not looked at.
+            tangent[i, j] = min(max(left / max(ahead, 1e-6), -_FAR_TAN), _FAR_TAN)
+            spread[0], spread[1] = min(spread[0], tangent[i, j]), max(spread[1], tangent[i, j])
+
+
+@kernel(
+    f64, array(f32, 2), array(f32, 2), array(f32, 2), f64, f64, f64, f64, f64,
+    buffer(i32, 2), buffer(f32, 2), buffer(i32, 2),
+)  # fmt: skip
+def _trace(
+    forward: F32, rise: F32, tangent: F32, tan0: float, tan_step: float, over_m: float, under_m: float, step_m: float,
+    bearing: I32, leaves_m: F32, rays: I32,
+) -> float:  # fmt: skip
+    """Each pixel's bearing and where its ray leaves the band, `over_m` above or `under_m` below the camera.
+
+    `rays` counts those still in the band. Returns the greatest slope of the lowest row, -infinity if none is seen.
+    """
+    bearings, beyond, flattest = rays.shape[0], rays.shape[1] - 1, -math.inf
+    rays[:] = 0
+    for i in range(forward.shape[0]):
+        for j in range(forward.shape[1]):
+            if abs(tangent[i, j]) >= _FAR_TAN:
+                bearing[i, j], leaves_m[i, j] = -1, 0.0
+                continue
+            slope = rise[i, j] / forward[i, j]
+            over = over_m / slope if slope > 0 else math.inf
+            under = under_m / -slope if slope < 0 else math.inf
+            leaves = min(over, under) if over_m > 0 or slope < 0 else 0.0
+            b = min(int((tangent[i, j] - tan0) / tan_step), bearings - 1)
+            bearing[i, j], leaves_m[i, j] = b, leaves
+            rays[b, int(min(leaves / step_m, beyond))] += 1
+            if i == forward.shape[0] - 1:
+                flattest = max(flattest, slope)
+    for b in range(bearings):
+        for step in range(beyond - 1, -1, -1):
+            rays[b, step] += rays[b, step + 1]
+    return flattest
