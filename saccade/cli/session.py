@@ -20,6 +20,7 @@ from saccade.report.html import write_report
 from saccade.report.summary import summarise
 from saccade.robots import robot_file
 from saccade.topics import TOPICS, Role
+from saccade.wire.ahead import DecodeAhead
 from saccade.wire.convert import encode_text
 from saccade.wire.record import Recorder
 from saccade.wire.virtual import Source, VirtualBus
@@ -106,6 +107,8 @@ def run_session(
     """
     out.mkdir(parents=True, exist_ok=True)
     nodes = make_nodes(robot, only)
+    if inputs is not None and not keep_inputs:
+        source = DecodeAhead(source, nodes[0].reads)
     bus = VirtualBus(source, latency_ns=modelled_latency(robot, nodes), pace=pace)
     if instruction is not None:
         bus.push(Sample("instruction", bus.now_ns() + SEC // 2, encode_text(instruction)))

@@ -35,7 +35,8 @@ _TO_RGB = {
 }  # fmt: skip
 _PICTURES = (*_AS_IT_IS, *_TO_RGB, "mono16")
 _AS_STORED = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_IGNORE_ORIENTATION
-_PNG_MAGIC = b"\x89PNG"
+_DEPTH_MAGICS = (b"\x89PNG", b"II*\0")
+"""PNG, and the uncompressed TIFF that `DecodeAhead` makes of it."""
 _DEPTH_HEADER = struct.Struct("<iff")
 """compressedDepth: format, depthQuantA, depthQuantB (compressed_depth_image_transport)."""
 _METRES_FROM_MM: F32 = np.arange(2**16, dtype=np.float32) * np.float32(1e-3)
@@ -127,8 +128,8 @@ def _decompressed(name: str, msg: Any) -> U8:
 
 def _compressed_depth(name: str, msg: Any) -> F32:
     raw = msg.data
-    headed = bytes(raw[:4]) != _PNG_MAGIC
-    if headed and bytes(raw[_DEPTH_HEADER.size :][:4]) != _PNG_MAGIC:
+    headed = bytes(raw[:4]) not in _DEPTH_MAGICS
+    if headed and bytes(raw[_DEPTH_HEADER.size :][:4]) not in _DEPTH_MAGICS:
         raise DataError(
             f"{name}: compressedDepth of format {msg.format!r} holds no PNG after its 12-byte header "
             f"({raw.size} bytes); record it with the transport parameter format: png"

@@ -19,8 +19,10 @@ from saccade.wire.codec import codec
 _FLUSH_NS = SEC // 2
 """Half of what a crash may cost: the flush of one tick is waited for at the next."""
 _CHUNK_BYTES = 4 * 2**20
-_WAITING = 256
-"""Messages that may wait for the disk before the bus is held up."""
+_BATCH_BYTES = 8 * 2**20
+"""Messages go to the thread in batches: handed over one by one, they would make the threads fight for the interpreter."""
+_WAITING = 4
+"""Batches that may wait for the disk before the bus is held up."""
 _NO_LIMIT = "{sec: 9223372036, nsec: 854775807}"
 
 
@@ -40,7 +42,9 @@ class Recorder:
         self.stages = Stages()
         self._path = path
         self._grid = TickGrid(_FLUSH_NS)
-        self._queue: Queue[Sample | threading.Event | None] = Queue(_WAITING)
+        self._batch: list[Sample] = []
+        self._batch_bytes = 0
+        self._queue: Queue[list[Sample] | threading.Event | None] = Queue(_WAITING)
         self._flushed = threading.Event()
         self._flushed.set()
         self._error: Exception | None = None
@@ -55,7 +59,10 @@ class Recorder:
     def on_sample(self, sample: Sample, now_ns: int) -> tuple[Out, ...]:
         """See `Node.on_sample`."""
         with self.stages.timed("record"):
-            self._put(sample)
+            self._batch.append(sample)
+            self._batch_bytes += len(sample.cdr)
+            if self._batch_bytes >= _BATCH_BYTES:
+                self._hand_over()
         return ()
 
     def on_tick(self, now_ns: int) -> tuple[Out, ...]:
@@ -63,20 +70,23 @@ class Recorder:
         self._grid.advance(now_ns)
         self._flushed.wait()
         self._flushed = threading.Event()
-        self._put(self._flushed)
+        self._hand_over()
+        self._queue.put(self._flushed)
         return ()
 
     def close(self) -> tuple[Out, ...]:
         """Finish the file; it is readable without, only without its index."""
         if self._thread.is_alive():
+            self._hand_over()
             self._queue.put(None)
             self._thread.join()
             self._check()
         return ()
 
-    def _put(self, item: Sample | threading.Event) -> None:
+    def _hand_over(self) -> None:
         self._check()
-        self._queue.put(item)
+        self._queue.put(self._batch)
+        self._batch, self._batch_bytes = [], 0
 
     def _check(self) -> None:
         if self._error is not None:
@@ -86,11 +96,11 @@ class Recorder:
         """The thread: everything that touches the file. After an error it only empties the queue."""
         while (item := self._queue.get()) is not None:
             try:
-                if isinstance(item, Sample):
-                    if self._error is None:
+                if self._error is None:
+                    if isinstance(item, threading.Event):
+                        self._file.flush()
+                    else:
                         self._file.add(item)
-                elif self._error is None:
-                    self._file.flush()
             except Exception as error:  # told in the node's own thread by _check
                 self._error = error
             if isinstance(item, threading.Event):
@@ -115,13 +125,14 @@ class _McapFile:
         self._schemas: dict[str, int] = {}
         self._channels: dict[str, int] = {}
 
-    def add(self, sample: Sample) -> None:
-        """Append one message."""
-        channel = self._channels.get(sample.topic)
-        if channel is None:
-            channel = self._channels[sample.topic] = self._channel(topic(sample.topic))
-        data = sample.cdr if isinstance(sample.cdr, bytes) else bytes(sample.cdr)
-        self._writer.add_message(channel, log_time=sample.stamp_ns, data=data, publish_time=sample.stamp_ns)
+    def add(self, samples: Iterable[Sample]) -> None:
+        """Append messages."""
+        for sample in samples:
+            channel = self._channels.get(sample.topic)
+            if channel is None:
+                channel = self._channels[sample.topic] = self._channel(topic(sample.topic))
+            data = sample.cdr if isinstance(sample.cdr, bytes) else bytes(sample.cdr)
+            self._writer.add_message(channel, log_time=sample.stamp_ns, data=data, publish_time=sample.stamp_ns)
 
     def flush(self) -> None:
         """Hand everything so far to the operating system, which survives the death of this process."""
