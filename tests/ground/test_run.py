@@ -97,3 +97,12 @@ def test_stages_summarise_what_was_measured():
     assert stages.summary()["engine"]["p50_ms"] == 2
     assert stages.summary()["engine"]["total_ms"] == 6
     assert len(stages.frame) == 3
+
+
+def test_stages_keep_the_newest_and_count_all() -> None:
+    stages = Stages(keep=4)
+    for ms in (900, 900, 1, 2, 3, 4):
+        stages.add("engine", 0, ms * 1_000_000)
+    summary = stages.summary()["engine"]
+    assert (summary["count"], summary["total_ms"]) == (6, 1810)
+    assert summary["p50_ms"] == 2.5
