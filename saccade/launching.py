@@ -7,23 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from launch import Action, LaunchContext
-from launch.actions import (
-    DeclareLaunchArgument,
-    EmitEvent,
-    OpaqueFunction,
-    RegisterEventHandler,
-    SetEnvironmentVariable,
-)
+from launch import Action, Event, EventHandler, LaunchContext
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, RegisterEventHandler, SetEnvironmentVariable
 from launch.conditions import IfCondition
-from launch.event_handlers import OnProcessStart
-from launch.events import matches_action
+from launch.events.process import ProcessIO
 from launch.substitutions import EnvironmentVariable, LaunchConfiguration
 from launch_ros.actions import LifecycleNode, Node
-from launch_ros.event_handlers import OnStateTransition
-from launch_ros.events.lifecycle import ChangeState
 from launch_ros.parameter_descriptions import ParameterValue
-from lifecycle_msgs.msg import Transition
 
 from saccade.paths import share
 from saccade.robots import remapping, robots
@@ -57,7 +47,9 @@ def arguments(use_sim_time: bool = False) -> list[Action]:
 def bring_up(*names: str, then: list[Action] | None = None) -> Action:
     """Start these lifecycle nodes, each once the one before it is active, and then `then`; nodes that die come back.
 
-    All get the stop signal at once; the gate outlives the others by itself (see safety_node).
+    They configure and activate themselves (parameter `autostart`): a node that comes back after a crash must not wait
+    for a request that launch would still be sending to the dead one. All get the stop signal at once; the gate outlives
+    the others by itself (see safety_node).
     """
     return OpaqueFunction(function=_bring_up, args=[names, then or []])
 
@@ -78,29 +70,25 @@ def _bring_up(context: LaunchContext, names: tuple[str, ...], then: list[Action]
     params = LaunchConfiguration("params").perform(context)
     nodes = [_node(name, params) for name in names]
     followers = [*([node] for node in nodes[1:]), then]
-    return [handler for pair in zip(nodes, followers, strict=True) for handler in _handlers(*pair)] + nodes[:1]
+    return [*(_once_active(*pair) for pair in zip(nodes, followers, strict=True)), nodes[0]]
 
 
 def _node(name: str, params: str) -> LifecycleNode:
-    overrides = {"use_sim_time": _use_sim_time(), "autostart": False}  # the handlers below start it
     return LifecycleNode(
         package="saccade", executable=name, name=name, namespace=LaunchConfiguration("namespace"),
-        parameters=[params, overrides], remappings=list(remapping(Path(params)).items()),
+        parameters=[params, {"use_sim_time": _use_sim_time()}], remappings=list(remapping(Path(params)).items()),
         ros_arguments=["--log-level", LaunchConfiguration("log_level")], output="screen", respawn=True,
         respawn_delay=1.0,
     )  # fmt: skip
 
 
-def _handlers(node: LifecycleNode, followers: list[Action]) -> list[Action]:
-    """Configure a node whenever its process starts, then activate it; the first time, start what follows it."""
-    started = OnProcessStart(target_action=node, on_start=[_change(node, Transition.TRANSITION_CONFIGURE)])
-    configured = OnStateTransition(
-        target_lifecycle_node=node, start_state="configuring", goal_state="inactive",
-        entities=[_change(node, Transition.TRANSITION_ACTIVATE)],
-    )  # fmt: skip
-    active = OnStateTransition(target_lifecycle_node=node, goal_state="active", entities=followers, handle_once=True)
-    return [RegisterEventHandler(handler) for handler in (started, configured, active)]
+def _once_active(node: LifecycleNode, followers: list[Action]) -> Action:
+    """Start what follows a node when it says for the first time that it is active.
 
+    It says so on its own output: at that moment discovery may not have made its transition events heard yet.
+    """
 
-def _change(node: LifecycleNode, transition: int) -> Action:
-    return EmitEvent(event=ChangeState(lifecycle_node_matcher=matches_action(node), transition_id=transition))
+    def active(event: Event) -> bool:
+        return isinstance(event, ProcessIO) and event.action is node and b": active" in event.text
+
+    return RegisterEventHandler(EventHandler(matcher=active, entities=followers, handle_once=True))

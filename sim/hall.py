@@ -99,6 +99,11 @@ class HallSource:
         arrival_ns, _, topic, make = heapq.heappop(self._pending)
         return Sample(topic, arrival_ns, make())
 
+    def skip_pictures(self, before_ns: int) -> None:
+        """Forget pictures that were due before an instant: a camera does not wait for a slow reader."""
+        self._pending = [due for due in self._pending if due[0] >= before_ns or not due[2].endswith("/image_rect")]
+        heapq.heapify(self._pending)
+
     def advance(self, to_ns: int) -> None:
         """See `Source.advance`."""
         while self.start_ns + (self._ticks + 1) * TICK_NS <= to_ns:

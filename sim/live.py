@@ -6,12 +6,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from saccade.clock import MS
 from saccade.node import NEVER_NS, Out, Sample
 from saccade.stages import Stages
 from sim.bus import world_options
 from sim.hall import HallSource
 
 _FOREVER_S = 1e9
+_LATE_NS = 100 * MS
+"""Pictures that should have gone out longer ago are not rendered any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +30,8 @@ class WorldParams:
 class WorldNode:
     """The robot's body and senses: sends what the sensors see when its time comes, obeys `cmd_vel`.
 
-    The world begins with the first question for its next instant. A machine that is too slow for it sends late, and
-    stale data stop the robot.
+    The world begins with the first question for its next instant. On a machine that is too slow for it, pictures are
+    left out.
     """
 
     name = "world_node"
@@ -58,9 +61,10 @@ class WorldNode:
 
     def on_tick(self, now_ns: int) -> Iterator[Out]:
         """See `Node.on_tick`."""
-        while (due_ns := self.next_ns(now_ns)) <= now_ns:
-            assert self._source is not None
-            self._source.advance(due_ns)
+        assert self._source is not None
+        self._source.advance(now_ns)
+        self._source.skip_pictures(now_ns - _LATE_NS)
+        while self.next_ns(now_ns) <= now_ns:
             sample = self._source.take()
             yield Out(sample.topic, sample.cdr)
 

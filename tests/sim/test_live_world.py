@@ -82,6 +82,13 @@ def test_it_begins_when_it_is_first_asked() -> None:
     assert world.judge()["collisions"] == 0
 
 
+def test_late_pictures_are_left_out() -> None:
+    world = WorldNode(WorldParams("hall?camera_hz=10&odom_hz=50"))
+    world.next_ns(START_NS)
+    names = [out.topic for out in world.on_tick(START_NS + SEC)]
+    assert (names.count("left/image_rect"), names.count("right/image_rect"), names.count("odom")) == (1, 1, 50)
+
+
 def test_a_world_that_is_not_there_is_told() -> None:
     with pytest.raises(ConfigError, match=r"no world 'hell'.*hall"):
         build(WorldParams, {"world": "hell"})
