@@ -105,6 +105,7 @@ class Life(Generic[P]):
         self._over.clear()
         self._bus = RosBus(self._process, self._node.reads, self._node.writes | {"stage_times"})
         self._begin.set()
+        self._log.info("active")  # launch files wait for this line
         return _SUCCESS
 
     def deactivate(self) -> Any:
