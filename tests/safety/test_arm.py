@@ -23,7 +23,7 @@ TICK_S = 0.01
 
 
 class Arm:
-    """Goes a fifth of the way to its goal every 5 ms, the shoulder until `stuck_s`; tells where it is but in `silent`."""
+    """Goes a fifth of the way to its goal in 5 ms, its shoulder until `stuck_s`; tells where it is unless `silent`."""
 
     name, writes = "arm", frozenset({"joint_states", "chunk"})
     reads = frozenset({"joint_trajectory", "verdict"})
