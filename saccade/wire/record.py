@@ -20,7 +20,7 @@ _FLUSH_NS = SEC // 2
 """Half of what a crash may cost: the flush of one tick is waited for at the next."""
 _CHUNK_BYTES = 4 * 2**20
 _BATCH_BYTES = 8 * 2**20
-"""Messages go to the thread in batches: handed over one by one, they would make the threads fight for the interpreter."""
+"""Messages go to the thread in batches: one by one, they would make the threads fight for the interpreter."""
 _WAITING = 4
 """Batches that may wait for the disk before the bus is held up."""
 _NO_LIMIT = "{sec: 9223372036, nsec: 854775807}"
