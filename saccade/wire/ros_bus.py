@@ -14,6 +14,7 @@ from saccade.errors import ConfigError, choices
 from saccade.node import BusEnd, Sample
 from saccade.topics import Role, Topic, topic
 from saccade.wire.diagnostics import Level, encode_diagnostics
+from saccade.wire.ros_peers import untyped_peers
 from saccade.wire.ros_process import RosProcess
 from saccade.wire.ros_services import Server, service_name
 from saccade.wire.ros_topics import Reader, Writer
@@ -48,6 +49,7 @@ class RosBus:
         writers = {name: self._writer(topic(name), servers) for name in sorted(writes)}
         self._takes = [*(end.take for end in readers), *(end.take for end in servers.values())]
         self._writes = {name: end.write for name, end in writers.items()}
+        self._rows = rows, [topic(name) for name in writers]
         self._ends = {*readers, *servers.values(), *writers.values()}
         handles = [end.handle for end in readers], [end.handle for end in servers.values()]
         self._waiter = Waiter(process.context, *handles)
@@ -82,6 +84,10 @@ class RosBus:
         """Have `recv` call this in the thread of the node, between two messages; any thread may ask for it."""
         self._calls.append(what)
         self._waiter.wake()
+
+    def problems(self) -> list[str]:
+        """Which peers on our topics are not heard, or do not hear us, for their type; QoS is told when ROS tells us."""
+        return untyped_peers(self._process.node, *self._rows)
 
     @property
     def ended(self) -> bool:

@@ -142,7 +142,7 @@ class Life(Generic[P]):
         gc.collect()
         gc.freeze()  # what is there now stays: later collections need not walk it
         try:
-            run([StageTimes(node, bus.now_ns)], bus, stopped)
+            run([StageTimes(node, bus.now_ns, bus.problems)], bus, stopped)
         finally:
             self._over.set()
 
