@@ -17,6 +17,7 @@ from saccade.clock import SEC, nanoseconds, perf_ns, seconds
 from saccade.errors import ConfigError
 from saccade.node import Node, Sample, run
 from saccade.report.html import write_report
+from saccade.report.run import read_run
 from saccade.report.summary import summarise
 from saccade.robots import robot_file
 from saccade.topics import TOPICS, Role
@@ -126,11 +127,13 @@ def run_session(
         bus.close()
     wall_s = seconds(perf_ns() - begin)
     stages = {node.name: node.stages.summary() for node in (*nodes, recorder)}
-    summary = {**summarise(recording), **extra()}
+    seen = read_run(recording)
+    summary = {**summarise(seen), **extra()}
     ran_s = summary["duration_s"]
     timing = {"wall_s": wall_s, "times_real_time": ran_s / wall_s if wall_s else None, "stages": stages}
     (out / "summary.json").write_text(json.dumps({**summary, "timing": timing}, indent=1) + "\n")
-    write_report(recording, out / "report.html", stages, {**(facts or {}), **machine()}, summary, inputs=inputs)
+    facts = {**(facts or {}), **machine()}
+    write_report(seen, recording, out / "report.html", stages, facts, summary, inputs=inputs)
     return Result(out, {**summary, "timing": timing}, stages, wall_s)
 
 

@@ -12,7 +12,7 @@ from saccade.clock import SEC
 from saccade.report.birdseye import birdseye
 from saccade.report.pictures import Film, film
 from saccade.report.plots import histogram, timeline
-from saccade.report.run import Run, read_run
+from saccade.report.run import Run
 from saccade.report.summary import latencies_ms
 from saccade.report.svg import tag, text
 from saccade.report.words import number, outcome, share
@@ -23,6 +23,7 @@ _PLANS_SHOWN, _STOPS_SHOWN = 40, 100
 
 
 def write_report(
+    run: Run,
     recording: Path,
     out: Path,
     stages: Stages,
@@ -30,13 +31,12 @@ def write_report(
     summary: dict[str, Any],
     inputs: Path | None = None,
 ) -> None:
-    """Write the report of `recording` (run.mcap) to the file `out`.
+    """Write the report of a run, read from `recording` (run.mcap), to the file `out`.
 
     `stages` is node -> stage -> {count, p50_ms, p95_ms, p99_ms, total_ms}; `facts` says what ran where; `summary` is
     that of `summarise`. `inputs` is the recording that was replayed, for the camera's pictures where the run has none.
     DataError when the recording cannot be read; what it lacks is said in its section.
     """
-    run = read_run(recording)
     strip = film(run, recording, inputs)
     body = [
         _head(summary),

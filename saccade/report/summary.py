@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from saccade.clock import MS, SEC
 from saccade.geometry import F64
-from saccade.report.run import Run, kind_of, read_run
+from saccade.report.run import Run, kind_of
 from saccade.topics import topic
 from saccade.types import Decision, Verdict
 
@@ -22,13 +21,12 @@ _STEP_M = 0.01
 _LEVELS = ("OK", "WARN", "ERROR", "STALE")
 
 
-def summarise(recording: Path) -> dict[str, Any]:
-    """What happened in a recorded run (run.mcap); DataError when the file is missing or no MCAP.
+def summarise(run: Run) -> dict[str, Any]:
+    """What happened in a recorded run, as values for JSON.
 
     Seconds are counted from the recording's first message, on the bus' clock. Latency is the tick's stamp minus the
     capture stamp of what the gate decided on, for every tick that was not a stop.
     """
-    run = read_run(recording)
     clearances = [(v.clearance_m, v.stamp_ns) for v in run.verdicts if math.isfinite(v.clearance_m)]
     nearest_m, nearest_ns = min(clearances, default=(math.nan, run.start_ns))
     return {

@@ -54,7 +54,8 @@ Record = Callable[..., Path]
 def report(recording: Path, inputs: Path | None = None, stages: dict[str, dict[str, dict[str, float]]] = STAGES) -> str:
     """The report's HTML."""
     out = recording.parent / "report.html"
-    write_report(recording, out, stages, FACTS, summarise(recording), inputs)
+    run = read_run(recording)
+    write_report(run, recording, out, stages, FACTS, summarise(run), inputs)
     return out.read_text(encoding="utf-8")
 
 
@@ -262,7 +263,7 @@ def test_the_outcome_reads_as_a_sentence(record: Record) -> None:
         verdict(0), verdict(100, Decision.LIMITED, "rate of wz"), verdict(200, Decision.STOP, "odom stale"),
         verdict(700, Decision.LIMITED, "rate of wz"),
     )  # fmt: skip
-    assert outcome(summarise(path)) == (
+    assert outcome(summarise(read_run(path))) == (
         "The robot was told “go to the red box”. In 1.0 s it was commanded 0.20 m and travelled 1.50 m by odometry. "
         "The gate passed 25 % of 4 ticks unchanged and limited 50 %; "
         "it stopped the robot once, for 0.50 s (odom stale)."
@@ -270,7 +271,7 @@ def test_the_outcome_reads_as_a_sentence(record: Record) -> None:
 
 
 def test_the_table_holds_the_key_figures_files_and_what_to_try(drive: Path) -> None:
-    summary = {**summarise(drive), "timing": {"wall_s": 2.0, "times_real_time": 6.0}}
+    summary = {**summarise(read_run(drive)), "timing": {"wall_s": 2.0, "times_real_time": 6.0}}
     text = result_table(summary, STAGES, [Path("out/report.html"), Path("out/run.mcap")], ["one", "two", "three"])
     for shown in ("stop 22.5 % of 240 ticks; 4 stops", "p50 89.5", "engine 37.12 / 45.00", "2.0 s, 6.0 x real time"):
         assert shown in text, shown
@@ -282,7 +283,7 @@ def test_the_table_holds_the_key_figures_files_and_what_to_try(drive: Path) -> N
 
 def summarise_empty(folder: Path) -> dict[str, object]:
     """Summary of a recording with nothing in it."""
-    return summarise(write_run(folder / "empty.mcap", []))
+    return summarise(read_run(write_run(folder / "empty.mcap", [])))
 
 
 @given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6), st.integers(2, 12))

@@ -11,6 +11,7 @@ from made_runs import NAN, T0, arc, command, complaint, instruction, odom, plan,
 from saccade.errors import DataError
 from saccade.node import Sample
 from saccade.report.canvas import MapCanvas
+from saccade.report.run import read_run
 from saccade.report.summary import summarise
 from saccade.types import Decision, LocalMap
 from saccade.wire.diagnostics import Level
@@ -27,7 +28,7 @@ def test_verdicts_are_shared_out_and_reasons_counted_without_their_numbers(recor
         verdict(30, STOP, "chunk missing"),
         verdict(40),
     )
-    assert summarise(path)["verdicts"] == {
+    assert summarise(read_run(path))["verdicts"] == {
         "count": 5, "pass": 0.4, "limited": 0.4, "stop": 0.2,
         "reasons": {"clearance … m": 2, "chunk missing": 1},
     }  # fmt: skip
@@ -43,7 +44,7 @@ def test_stop_ticks_in_a_row_are_one_event_that_ends_with_the_next_verdict(recor
         verdict(500, STOP, "operator stop"),
         verdict(520, STOP, "operator stop"),
     )
-    assert summarise(path)["stops"] == [
+    assert summarise(read_run(path))["stops"] == [
         {"start_s": 0.1, "duration_s": 0.35, "ticks": 3, "reason": "odom stale (210 ms); operator stop"},
         {"start_s": 0.5, "duration_s": 0.02, "ticks": 2, "reason": "operator stop"},
     ]
@@ -56,12 +57,12 @@ def test_latency_is_the_tick_minus_the_capture_and_leaves_stops_out(record: Reco
         verdict(600, STOP, "local_map stale", age_ms=9000),
         verdict(700, LIMITED, age_ms=T0 / 1e6 + 700),  # no observation: its stamp is zero
     )
-    assert summarise(path)["latency_ms"] == {"count": 5, "p50": 30.0, "p95": 48.0, "p99": 49.6}
+    assert summarise(read_run(path))["latency_ms"] == {"count": 5, "p50": 30.0, "p95": 48.0, "p99": 49.6}
 
 
 def test_commanded_motion(record: Record) -> None:
     path = record(command(0, 0.0), command(100, 0.1, 0.2), command(200, 0.4), command(300, 0.4), command(1300, 0.0))
-    motion = summarise(path)["commands"]
+    motion = summarise(read_run(path))["commands"]
     # 0 + 0.1 * 0.1 + 0.4 * 0.1 + 0.4 * 0.5: a command holds for half a second at most
     assert motion["distance_m"] == pytest.approx(0.25)
     assert motion["max_speed_mps"] == 0.4
@@ -76,18 +77,20 @@ def test_commanded_motion(record: Record) -> None:
 def test_the_path_follows_odometry_and_leaves_out_jitter(record: Record) -> None:
     walk = [odom(100 * i, 0.3 * i) for i in range(5)]
     jitter = [odom(600 + i, 1.2 + (0.004 if i % 2 else 0.0)) for i in range(50)]
-    assert summarise(record(*walk))["path_m"] == pytest.approx(1.2)
-    assert summarise(record(*walk, *jitter))["path_m"] == pytest.approx(1.204)
+    assert summarise(read_run(record(*walk)))["path_m"] == pytest.approx(1.2)
+    assert summarise(read_run(record(*walk, *jitter)))["path_m"] == pytest.approx(1.204)
 
 
 def test_the_smallest_clearance_is_found_and_when(record: Record) -> None:
-    summary = summarise(record(verdict(0), verdict(10, clearance=0.7), verdict(250, clearance=0.4), verdict(260)))
+    summary = summarise(
+        read_run(record(verdict(0), verdict(10, clearance=0.7), verdict(250, clearance=0.4), verdict(260)))
+    )
     assert (summary["min_clearance_m"], summary["min_clearance_at_s"]) == (0.4, 0.25)
 
 
 def test_plans_are_listed_once_for_each_version(record: Record) -> None:
     first, again = plan(1000, 1, arc(0), [(1, 0), (2, 0)]), plan(1500, 1, arc(0), [(1, 0), (2, 0)])
-    plans = summarise(record(odom(0, 0), first, again, plan(2000, 2, arc(1), [(2, 0)], final=True)))["plans"]
+    plans = summarise(read_run(record(odom(0, 0), first, again, plan(2000, 2, arc(1), [(2, 0)], final=True))))["plans"]
     assert [p["id"] for p in plans] == [1, 2]
     assert plans[0] == {
         "id": 1, "epoch": 1, "kind": "WAYPOINTS", "observed_s": 0.6, "heard_s": 1.0, "inference_ms": 350.0,
@@ -106,14 +109,14 @@ def test_diagnostics_that_are_not_ok_are_gathered_by_kind(record: Record) -> Non
         complaint(500, Level.ERROR, "camera_info is absurd"),
     )
     common = {"name": "safety_node/gate"}
-    assert summarise(path)["diagnostics"] == [
+    assert summarise(read_run(path))["diagnostics"] == [
         {"level": "WARN", **common, "message": "3 frames dropped", "count": 2, "first_s": 0.2, "last_s": 0.4},
         {"level": "ERROR", **common, "message": "camera_info is absurd", "count": 1, "first_s": 0.5, "last_s": 0.5},
     ]
 
 
 def test_topics_are_counted_with_their_rates(record: Record) -> None:
-    summary = summarise(record(instruction(0, "go"), *(odom(500 + 20 * i, 0) for i in range(11))))
+    summary = summarise(read_run(record(instruction(0, "go"), *(odom(500 + 20 * i, 0) for i in range(11)))))
     assert summary["topics"]["odom"] == {"type": "nav_msgs/msg/Odometry", "count": 11, "rate_hz": 50.0}
     assert summary["topics"]["instruction"]["rate_hz"] is None
     assert summary["duration_s"] == 0.7
@@ -121,13 +124,15 @@ def test_topics_are_counted_with_their_rates(record: Record) -> None:
 
 
 def test_the_same_recording_gives_the_same_json_without_nan(drive: Path) -> None:
-    first = json.dumps(summarise(drive), allow_nan=False)
-    assert first == json.dumps(summarise(drive), allow_nan=False)
-    assert summarise(drive)["path_m"] == pytest.approx(summarise(drive)["commands"]["distance_m"], rel=1e-3)
+    first = json.dumps(summarise(read_run(drive)), allow_nan=False)
+    assert first == json.dumps(summarise(read_run(drive)), allow_nan=False)
+    assert summarise(read_run(drive))["path_m"] == pytest.approx(
+        summarise(read_run(drive))["commands"]["distance_m"], rel=1e-3
+    )
 
 
 def test_an_empty_run_has_no_numbers_but_a_summary(record: Record) -> None:
-    summary = summarise(record())
+    summary = summarise(read_run(record()))
     assert summary["duration_s"] == 0.0
     assert summary["verdicts"] == {"count": 0, "pass": None, "limited": None, "stop": None, "reasons": {}}
     assert summary["latency_ms"]["p50"] is None
@@ -136,7 +141,7 @@ def test_an_empty_run_has_no_numbers_but_a_summary(record: Record) -> None:
 
 
 def test_one_verdict_is_a_run(record: Record) -> None:
-    summary = summarise(record(verdict(0, STOP, "chunk missing", asked=(NAN, NAN), granted=(0.0, 0.0))))
+    summary = summarise(read_run(record(verdict(0, STOP, "chunk missing", asked=(NAN, NAN), granted=(0.0, 0.0)))))
     assert summary["stops"] == [{"start_s": 0.0, "duration_s": 0.0, "ticks": 1, "reason": "chunk missing"}]
 
 
@@ -144,13 +149,13 @@ def test_what_cannot_be_read_is_counted_and_the_rest_is_used(record: Record) -> 
     good = verdict(0)
     broken = [Sample("verdict", T0 + i, bytes(good.cdr)[:40]) for i in (1, 2)]
     unknown = Sample("verdict", T0 + 3, bytes(good.cdr).replace(b"\x01\x00\x00\x00\x00\x00\x00\x00", b""))
-    summary = summarise(record(good, *broken, unknown))
+    summary = summarise(read_run(record(good, *broken, unknown)))
     assert summary["verdicts"]["count"] == 1
     assert summary["problems"][0].startswith("verdict: 3 messages could not be read, the first because 40 bytes")
 
 
 def test_a_topic_of_the_wrong_type_is_named(record: Record) -> None:
-    summary = summarise(record(verdict(0), odom(0, 1), types={"odom": "geometry_msgs/msg/PoseStamped"}))
+    summary = summarise(read_run(record(verdict(0), odom(0, 1), types={"odom": "geometry_msgs/msg/PoseStamped"})))
     assert summary["problems"] == ["odom was recorded as geometry_msgs/msg/PoseStamped; expected nav_msgs/msg/Odometry"]
     assert summary["path_m"] is None
 
@@ -159,18 +164,18 @@ def test_a_recording_that_breaks_off_is_used_as_far_as_it_goes(record: Record, t
     whole = record(*(verdict(10 * i) for i in range(2000)))
     cut = tmp_path / "cut.mcap"
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
-    summary = summarise(cut)
+    summary = summarise(read_run(cut))
     assert 0 < summary["verdicts"]["count"] < 2000
     assert any("breaks off" in problem for problem in summary["problems"])
 
 
 def test_no_recording_is_an_error_that_says_so(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere\.mcap"):
-        summarise(tmp_path / "nowhere.mcap")
+        summarise(read_run(tmp_path / "nowhere.mcap"))
     text = tmp_path / "text.mcap"
     text.write_text("not a recording")
     with pytest.raises(DataError, match=r"text\.mcap"):
-        summarise(text)
+        summarise(read_run(text))
 
 
 def _grid(origin: tuple[float, float], cells: list[list[int]], resolution: float = 0.5) -> LocalMap:
