@@ -64,6 +64,10 @@ class PerceptionNode:
         self._frame_ns: int | None = None
         self._occupancy_ns: int | None = None
 
+    def retune(self, params: PerceptionParams) -> None:
+        """See `Tunable.retune`."""
+        self._params = params
+
     def next_ns(self, now_ns: int) -> int:
         """See `Node.next_ns`."""
         tick_ns = self._grid.start(now_ns) if self._grid.next_ns is None else self._grid.next_ns

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from saccade.params import param
+
 
 @dataclass(frozen=True, slots=True)
 class SyncParams:
     """Pairing: stamps of left and right may differ by `tolerance_ms`."""
 
-    tolerance_ms: float = 5.0
+    tolerance_ms: float = param(5.0, "how far the stamps of left and right may be apart", low=0)
 
     def __post_init__(self) -> None:
         if self.tolerance_ms < 0:
@@ -25,12 +27,12 @@ class DepthParams:
     the same.
     """
 
-    min_m: float = 0.2
-    max_m: float = 40.0
-    publish_depth: bool = True
-    publish_confidence: bool = True
-    publish_disparity: bool = False
-    publish_stride: int = 1
+    min_m: float = param(0.2, "nearest depth that is kept", low=0)
+    max_m: float = param(40.0, "farthest depth that is kept", low=0)
+    publish_depth: bool = param(True, "send depth/image_rect", live=True)
+    publish_confidence: bool = param(True, "send depth/confidence", live=True)
+    publish_disparity: bool = param(False, "send disparity; off because depth says the same", live=True)
+    publish_stride: int = param(1, "every n-th pixel and row of the depth image is sent", low=1, live=True)
 
     def __post_init__(self) -> None:
         if not 0 < self.min_m < self.max_m or self.publish_stride < 1:
@@ -41,9 +43,9 @@ class DepthParams:
 class PointsParams:
     """The point cloud `points`: every `step`-th pixel of every `step`-th row, at most `rate_hz` times a second."""
 
-    publish: bool = True
-    rate_hz: float = 5.0
-    step: int = 4
+    publish: bool = param(True, "send points")
+    rate_hz: float = param(5.0, "clouds a second, at most", low=0, high=100)
+    step: int = param(4, "every n-th pixel of every n-th row", low=1)
 
     def __post_init__(self) -> None:
         if not 0 < self.rate_hz <= 100 or self.step < 1:
@@ -54,13 +56,13 @@ class PointsParams:
 class MonitorParams:
     """Checks of the pictures themselves; the geometry of a pair is looked at every `geometry_period_s`."""
 
-    geometry_period_s: float = 1.0
-    max_row_offset_px: float = 1.5
-    min_matches: int = 20
-    frozen_frames: int = 3
-    """Identical pictures in a row, while odometry says that the robot moves, that count as frozen."""
-    stale_ms: float = 400.0
-    """Silence after which missing pictures are reported."""
+    geometry_period_s: float = param(1.0, "how often the geometry of a pair is looked at", low=0)
+    max_row_offset_px: float = param(1.5, "rows that matches of a pair may be apart", low=0)
+    min_matches: int = param(20, "matches without which a pair's geometry is not judged", low=0)
+    frozen_frames: int = param(
+        3, "identical pictures in a row that count as frozen, while odometry says that the robot moves", low=1
+    )
+    stale_ms: float = param(400.0, "silence after which missing pictures are reported", low=0, live=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,33 +73,38 @@ class MapParams:
     vehicles on slopes. The ground itself is not judged: holes and steps downwards are not seen.
     """
 
-    size_m: float = 12.8
-    resolution_m: float = 0.1
-    level: Literal["gravity", "body"] = "gravity"
-    obstacle_min_m: float = 0.10
-    obstacle_max_m: float = 1.60
-    robot_radius_m: float = 0.25
-    """Where the robot's body is, nothing else can be: free at every frame."""
-    blind_radius_m: float = 0.55
-    """Set free once, when the map begins: the camera never sees the ground so near; start where this holds."""
-    bearings: int = 96
-    max_points: int = 20_000
-    """Depth pixels looked at in a frame; the image is thinned evenly down to this."""
-    min_points: int = 4
-    """Depth pixels that an obstacle needs within one bearing, so that single wrong ones do not stop the robot."""
-    min_confidence: int = 32
-    min_seen: float = 0.5
-    """Share of a bearing's rays that must be known to pass a place before it counts as free."""
-    hit: float = 0.9
-    miss: float = 0.45
-    """Log-odds that one observation adds to an occupied cell, and takes from a free one."""
-    half_life_s: float = 20.0
-    """Time after which half of what was known is forgotten, outside the blind radius."""
-    odom_wait_ms: float = 60.0
-    """How long a frame waits for odometry to reach its stamp."""
-    odom_ahead_ms: float = 25.0
-    """How far odometry may be continued by its own twist instead of waiting."""
-    occupancy_hz: float = 2.0
+    size_m: float = param(12.8, "edge of the square map", low=0)
+    resolution_m: float = param(0.1, "edge of a cell", low=0)
+    level: Literal["gravity", "body"] = param(
+        "gravity", "heights are counted along gravity, or along the body's own z axis, which suits slopes"
+    )
+    obstacle_min_m: float = param(0.10, "what stands higher than this above the ground is an obstacle")
+    obstacle_max_m: float = param(1.60, "what hangs higher than this is none")
+    robot_radius_m: float = param(0.25, "where the robot's body is, nothing else can be: free at every frame", low=0)
+    blind_radius_m: float = param(
+        0.55,
+        "set free once, when the map begins: the camera never sees the ground so near; start where this holds",
+        low=0,
+    )
+    bearings: int = param(96, "rays of a scan", low=1)
+    max_points: int = param(
+        20_000, "depth pixels looked at in a frame; the image is thinned evenly down to this", low=1
+    )
+    min_points: int = param(
+        4, "depth pixels an obstacle needs in one bearing, so that single wrong ones do not stop the robot", low=1
+    )
+    min_confidence: int = param(32, "depth that is surer than this is used; 255 = sure", low=0, high=255)
+    min_seen: float = param(
+        0.5, "share of a bearing's rays that must be known to pass a place before it counts as free", low=0, high=1
+    )
+    hit: float = param(0.9, "log-odds that one observation adds to an occupied cell", low=0)
+    miss: float = param(0.45, "log-odds that one observation takes from a free cell", low=0)
+    half_life_s: float = param(
+        20.0, "time after which half of what was known is forgotten, outside the blind radius", low=0
+    )
+    odom_wait_ms: float = param(60.0, "how long a frame waits for odometry to reach its stamp", low=0, live=True)
+    odom_ahead_ms: float = param(25.0, "how far odometry may be continued by its own twist instead of waiting", low=0)
+    occupancy_hz: float = param(2.0, "occupancy grids a second", low=0, live=True)
 
     def __post_init__(self) -> None:
         if not 0 < self.resolution_m <= self.size_m / 8:
@@ -116,8 +123,8 @@ class MapParams:
 class PerceptionParams:
     """All of the node. `engine` is a card by name or path; see engines/cards."""
 
-    engine: str = "sgbm"
-    base_frame: str = "base_link"
+    engine: str = param("sgbm", "stereo engine: a card of engines/cards by name, or a card's path")
+    base_frame: str = param("base_link", "frame on the ground under the robot")
     sync: SyncParams = field(default_factory=SyncParams)
     depth: DepthParams = field(default_factory=DepthParams)
     points: PointsParams = field(default_factory=PointsParams)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from saccade.stages import Stages
 
@@ -65,6 +65,14 @@ class Node(Protocol):
 
     def close(self) -> Iterable[Out]:
         """The last words, such as a stop command, and release of what the node holds."""
+
+
+@runtime_checkable
+class Tunable(Protocol):
+    """A node that takes changed parameters while it runs."""
+
+    def retune(self, params: Any) -> None:
+        """Go by these from now on; only those that are `live` differ (see `saccade.params.param`)."""
 
 
 def run(nodes: Sequence[Node], bus: Bus, stop: Callable[[], bool] = lambda: False) -> None:

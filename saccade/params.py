@@ -40,9 +40,12 @@ class Leaf(NamedTuple):
 def param(default: Any, about: str, *, low: float | None = None, high: float | None = None, live: bool = False) -> Any:
     """A field of a parameter dataclass: what it is, its range, ends included, and whether a running node takes it.
 
-    The range is what tools show and check; the dataclass still checks itself.
+    A `default` that can be called makes it. The range is what tools show and check; the dataclass still checks itself.
     """
-    return dataclasses.field(default=default, metadata={"about": about, "low": low, "high": high, "live": live})
+    metadata = {"about": about, "low": low, "high": high, "live": live}
+    if callable(default):
+        return dataclasses.field(default_factory=default, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 def leaves(value: Any, prefix: str = "") -> Iterator[Leaf]:

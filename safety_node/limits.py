@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from saccade.clock import MS, SEC, seconds
 from saccade.errors import choices
+from saccade.params import param
 from saccade.topics import topic
 
 TICK_NS = 10 * MS
@@ -37,19 +38,29 @@ class Limits:
     which an input stops the robot; without "local_map" clearance is not checked. ValueError names the key.
     """
 
-    axes: tuple[str, ...] = ("vx", "wz")
-    max_speed: tuple[float, ...] = (0.8, 1.5)
-    max_accel: tuple[float, ...] = (0.8, 2.5)
-    max_brake: tuple[float, ...] = (0.8, 2.5)
-    radius_m: float = 0.25
-    margin_m: float = 0.10
-    reaction_s: float = 0.10
-    escape_fraction: float = 0.2
-    required: dict[str, float] = field(default_factory=_required)
-    command: Literal["twist_stamped", "twist", "joint_trajectory"] = "twist_stamped"
-    position_min: tuple[float, ...] = ()
-    position_max: tuple[float, ...] = ()
-    max_lag: tuple[float, ...] = ()
+    axes: tuple[str, ...] = param(
+        ("vx", "wz"), "names of the command's numbers, in their order: of a twist, or of joints"
+    )
+    max_speed: tuple[float, ...] = param((0.8, 1.5), "speed by axis, m/s or rad/s", live=True)
+    max_accel: tuple[float, ...] = param((0.8, 2.5), "acceleration by axis", live=True)
+    max_brake: tuple[float, ...] = param((0.8, 2.5), "deceleration by axis", live=True)
+    radius_m: float = param(0.25, "radius of the footprint around base_link", low=0, live=True)
+    margin_m: float = param(
+        0.10, "distance kept from all that is not known to be free, beyond the footprint", low=0, live=True
+    )
+    reaction_s: float = param(0.10, "time from a command to the base's motion, at least one tick", low=0, live=True)
+    escape_fraction: float = param(
+        0.2,
+        "share of the speed allowed where the margin is lost already, if that brings it no nearer",
+        low=0,
+        high=1,
+        live=True,
+    )
+    required: dict[str, float] = param(_required, "age of an input that stops the robot, s")
+    command: Literal["twist_stamped", "twist", "joint_trajectory"] = param("twist_stamped", "what the robot takes")
+    position_min: tuple[float, ...] = param((), "lowest position by joint, rad or m")
+    position_max: tuple[float, ...] = param((), "highest position by joint")
+    max_lag: tuple[float, ...] = param((), "how far a joint may be from where it was sent")
 
     @property
     def joints(self) -> bool:

@@ -57,6 +57,10 @@ class SafetyNode:
         due = self._grid.next_ns
         return self._grid.start(now_ns) if due is None or due - now_ns > TICK_NS else due
 
+    def retune(self, limits: Limits) -> None:
+        """See `Tunable.retune`."""
+        self.limits, self._gate = limits, Gate(limits)
+
     def on_sample(self, sample: Sample, now_ns: int) -> Iterable[Out]:
         """Keep the newest of each topic, decoded once; a message that cannot be used refreshes nothing."""
         try:

@@ -47,10 +47,9 @@ class VlaNode:
             if planner.worker == "thread"
             else ModelledWorker(self._reasoner, nanoseconds(planner.latency_s))
         )
-        self._period_ns = nanoseconds(planner.period_s)
-        self._on_map = params.policy.on_map
         self._ticks = TickGrid(round(SEC / params.policy.rate_hz))
         self._senses, self._pilot, self._epochs = Senses(), Pilot(params), Epochs()
+        self.retune(params)
         self._health = Health(self.name, self.stages)
         self._instruction = ""
         self._heard_ns = -NEVER_NS
@@ -63,6 +62,12 @@ class VlaNode:
         self._acted_ns = 0
         self._plans = self._discarded = 0
         self._event = False
+
+    def retune(self, params: VlaParams) -> None:
+        """See `Tunable.retune`."""
+        self._period_ns = nanoseconds(params.planner.period_s)
+        self._on_map = params.policy.on_map
+        self._pilot.retune(params)
 
     def next_ns(self, now_ns: int) -> int:
         """See `Node.next_ns`."""

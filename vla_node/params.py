@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from saccade.params import param
 from vla_node.embodiments.base import BaseLimits
 
 
@@ -16,11 +17,15 @@ class PlannerParams:
     of an object that it was sent to.
     """
 
-    worker: Literal["thread", "modelled"] = "thread"
-    latency_s: float = 0.4
-    period_s: float = 1.0
-    margin_m: float = 0.15
-    standoff_m: float = 0.6
+    worker: Literal["thread", "modelled"] = param(
+        "thread", "thread: plans take as long as they take; modelled: exactly latency_s, for virtual time"
+    )
+    latency_s: float = param(0.4, "how long the modelled worker takes", low=0, high=10000.0)
+    period_s: float = param(1.0, "time between two plans", low=0, high=10000.0, live=True)
+    margin_m: float = param(0.15, "distance of plans from obstacles, beyond the robot's radius", low=0, high=10000.0)
+    standoff_m: float = param(
+        0.6, "distance of the robot's centre from the surface of an object that it was sent to", low=0, high=10000.0
+    )
 
     def __post_init__(self) -> None:
         _positive("planner", self, "period_s")
@@ -35,16 +40,22 @@ class PolicyParams:
     than the gate's.
     """
 
-    rate_hz: float = 20.0
-    on_map: bool = True
-    horizon: int = 20
-    cruise_m_s: float = 0.6
-    turn_rad_s: float = 1.0
-    margin_m: float = 0.12
-    reached_m: float = 0.08
-    reached_rad: float = 0.06
-    lookahead_m: float = 0.3
-    lookahead_s: float = 0.5
+    rate_hz: float = param(20.0, "chunks of actions a second", low=0, high=10000.0)
+    on_map: bool = param(True, "act also when a new local map arrives", live=True)
+    horizon: int = param(20, "actions of a chunk", low=1, high=9999)
+    cruise_m_s: float = param(0.6, "speed where nothing is in the way", low=0, high=10000.0, live=True)
+    turn_rad_s: float = param(1.0, "turn rate on the spot, at most", low=0, high=10000.0, live=True)
+    margin_m: float = param(
+        0.12,
+        "clearance wanted of every point that will be reached, beyond the robot's radius; more than the gate's",
+        low=0,
+        high=10000.0,
+        live=True,
+    )
+    reached_m: float = param(0.08, "distance from a goal that counts as there", low=0, high=10000.0, live=True)
+    reached_rad: float = param(0.06, "error of heading that counts as none", low=0, high=10000.0, live=True)
+    lookahead_m: float = param(0.3, "distance to the point that is steered for", low=0, high=10000.0, live=True)
+    lookahead_s: float = param(0.5, "what speed adds to it", low=0, high=10000.0, live=True)
 
     def __post_init__(self) -> None:
         _positive(
@@ -57,8 +68,8 @@ class PolicyParams:
 class ExecutorParams:
     """How overlapping chunks are joined; `ensemble_m` is the decay of the ensemble's weights (ACT)."""
 
-    scheduler: Literal["hold", "swap", "ensemble"] = "swap"
-    ensemble_m: float = 0.1
+    scheduler: Literal["hold", "swap", "ensemble"] = param("swap", "how overlapping chunks are joined")
+    ensemble_m: float = param(0.1, "decay of the ensemble's weights (ACT)", low=0, high=10000.0)
 
     def __post_init__(self) -> None:
         _not_negative("executor", self, "ensemble_m")
@@ -68,7 +79,7 @@ class ExecutorParams:
 class VlaParams:
     """All of them, as the section `vla_node` of a parameter file."""
 
-    embodiment: Literal["diff_drive"] = "diff_drive"
+    embodiment: Literal["diff_drive"] = param("diff_drive", "kind of robot")
     limits: BaseLimits = field(default_factory=BaseLimits)
     planner: PlannerParams = field(default_factory=PlannerParams)
     policy: PolicyParams = field(default_factory=PolicyParams)

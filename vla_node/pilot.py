@@ -27,20 +27,19 @@ class Pilot:
     """Turns the newest plan into chunks; a plan that is missing or void ends in a standstill, never in a guess."""
 
     def __init__(self, params: VlaParams) -> None:
-        p = params.policy
-        dt_ns = round(SEC / p.rate_hz)
-        style = Style(p.cruise_m_s, p.turn_rad_s, p.reached_m, p.reached_rad, p.lookahead_m, p.lookahead_s)
-        self._policy = Policy(
-            _EMBODIMENTS[params.embodiment], params.limits, style, p.margin_m, p.horizon, dt_ns
-        )  # fmt: skip
-        self._executor = Executor(scheduler(params.executor.scheduler, params.executor.ensemble_m), dt_ns)
-        self._dt_ns = dt_ns
+        self._dt_ns = round(SEC / params.policy.rate_hz)
+        self._policy = self._policy_of(params)
+        self._executor = Executor(scheduler(params.executor.scheduler, params.executor.ensemble_m), self._dt_ns)
         self._epoch = 0
         self._last: ActionChunk | None = None
         self._track: Track | None = None
         self.plan: Plan | None = None
         self.arrived = self.blocked = False
         self.why = "no plan"
+
+    def retune(self, params: VlaParams) -> None:
+        """See `Tunable.retune`."""
+        self._policy = self._policy_of(params)
 
     def begin(self, epoch: int) -> None:
         """Forget the plan; what was still to be executed is void."""
@@ -70,6 +69,12 @@ class Pilot:
         chunk = self._policy.act(t0_ns, self.plan, self._track, chart, motion)
         self.blocked = not self.arrived and not chunk.actions.any()
         return self._publish(chunk, now_ns, motion)
+
+    def _policy_of(self, params: VlaParams) -> Policy:
+        p = params.policy
+        style = Style(p.cruise_m_s, p.turn_rad_s, p.reached_m, p.reached_rad, p.lookahead_m, p.lookahead_s)
+        embodiment = _EMBODIMENTS[params.embodiment]
+        return Policy(embodiment, params.limits, style, p.margin_m, p.horizon, self._dt_ns)
 
     def _refusal(self, now_ns: int, odom: Reading, grid: Reading) -> str:
         """Why the plan may not be followed now, without numbers that change by the tick; "" when it may."""

@@ -12,13 +12,14 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 
 from saccade.errors import SaccadeError
-from saccade.node import Node, run
+from saccade.node import Node, Tunable, run
 from saccade.wire.live import StageTimes, keep_memory, stop_signals
 from saccade.wire.ros_bus import RosBus
 from saccade.wire.ros_params import RosParameters, declare
@@ -148,10 +149,12 @@ class Life(Generic[P]):
 
     def _changed(self, value: P) -> None:
         """Parameters have changed: a running node takes them between two messages, any other is made anew."""
-        if self._bus is None:
+        bus: RosBus | None = self._bus
+        node: object = self._node
+        if bus is None:
             self._discard()
-        elif retune := getattr(self._node, "retune", None):
-            self._bus.call(lambda: retune(value))
+        elif isinstance(node, Tunable):
+            bus.call(partial(node.retune, value))
 
     def _discard(self) -> None:
         if self._node is not None:

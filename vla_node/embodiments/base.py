@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from saccade.params import param
 from saccade.types import ActionChunk
 
 
@@ -11,13 +12,13 @@ from saccade.types import ActionChunk
 class BaseLimits:
     """What a round mobile base can do: radius m, speeds m/s and rad/s, accelerations, jerks (per s² and s³)."""
 
-    radius_m: float = 0.25
-    v_m_s: float = 0.8
-    w_rad_s: float = 1.5
-    a_m_s2: float = 0.8
-    aw_rad_s2: float = 2.5
-    jerk_m_s3: float = 6.0
-    jerk_w_rad_s3: float = 25.0
+    radius_m: float = param(0.25, "radius of the robot", low=0, high=1000.0)
+    v_m_s: float = param(0.8, "speed forward", low=0, high=1000.0)
+    w_rad_s: float = param(1.5, "turn rate", low=0, high=1000.0)
+    a_m_s2: float = param(0.8, "acceleration forward", low=0, high=1000.0)
+    aw_rad_s2: float = param(2.5, "acceleration of the turn rate", low=0, high=1000.0)
+    jerk_m_s3: float = param(6.0, "change of acceleration forward", low=0, high=1000.0)
+    jerk_w_rad_s3: float = param(25.0, "change of the turn rate's acceleration", low=0, high=1000.0)
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
