@@ -148,7 +148,7 @@ class VlaNode:
         self._instruction, self._active = text, False
         self._start = odom.value.T_odom_from_body if odom.fresh else None
         self._worker.cancel()
-        self._pilot.begin(self._epochs.begin())
+        self._pilot.begin(self._epochs.begin(now_ns))
         self._asked_ns = None
         return self._act(now_ns)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from saccade.clock import MS, SEC, nanoseconds
+from saccade.geometry import F64
 from saccade.inbox import Reading
 from saccade.types import ActionChunk, LocalMap, Plan, PlanKind, RobotState
 from vla_node.embodiments.diff_drive import DIFF_DRIVE
@@ -32,6 +33,7 @@ class Pilot:
         self._executor = Executor(scheduler(params.executor.scheduler, params.executor.ensemble_m), self._dt_ns)
         self._epoch = 0
         self._last: ActionChunk | None = None
+        self._prior: ActionChunk | None = None
         self._track: Track | None = None
         self.plan: Plan | None = None
         self.arrived = self.blocked = False
@@ -108,23 +110,33 @@ class Pilot:
         """Remember what is executed from now on; return it in the gate's steps, beginning at the speeds of `motion`."""
         if not self._executor.offer(replace(chunk, epoch=self._epoch), now_ns):
             return None
-        self._last = self._executor.output(now_ns)
-        if self._last is None:
+        output = self._executor.output(now_ns)
+        if output is None:
             return None
+        if self._last is not None and self._last.t0_ns < output.t0_ns:
+            self._prior = self._last  # a map within a tick revises the chunk, not what was done before the tick
+        self._last = output
         axes = self._policy.embodiment
         before = np.zeros(len(axes.axes))
         before[axes.forward], before[axes.turn] = motion.v, motion.w
-        return ramped(self._last, before, max(1, self._dt_ns // GATE_NS))
+        return ramped(output, before, max(1, self._dt_ns // GATE_NS))
 
     def _moving(self, t0_ns: int) -> bool:
         """Whether what was published last still moves the robot at or after an instant."""
         return self._last is not None and self._last.end_ns > t0_ns and bool(self._last.actions.any())
 
+    def _asked(self, at_ns: int) -> F64 | None:
+        """The action (d,) that was published for an instant, or None."""
+        for chunk in (self._last, self._prior):
+            action = chunk.at(at_ns) if chunk else None
+            if action is not None:
+                return action
+        return None
+
     def _motion(self, t0_ns: int, odom: Reading, held: bool) -> Motion:
         """Where the robot is at `t0_ns`, and the speeds and accelerations it has been asked for until then."""
         axes = self._policy.embodiment
-        before = self._last.at(t0_ns - 1) if self._last else None
-        after = self._last.at(t0_ns) if self._last else None
+        before, after = self._asked(t0_ns - 1), self._asked(t0_ns)
         pose = Motion(0.0, 0.0, 0.0, 0.0, 0.0)
         if odom.fresh:
             state: RobotState = odom.value
