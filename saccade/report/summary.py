@@ -113,13 +113,18 @@ def _verdicts(run: Run) -> dict[str, Any]:
 
 
 def _commands(run: Run) -> dict[str, Any]:
-    """Distance by zero-order hold; accelerations and jerks by differences of the linear velocity."""
+    """Distance by zero-order hold; accelerations and jerks by differences of the linear velocity.
+
+    The step into a stop does not count: a stop is zero at once, and the base's own brake decides how it comes about.
+    """
+    stopped = {v.stamp_ns for v in run.verdicts if v.decision is Decision.STOP}
     values = np.array([c.values for c in run.commands], np.float64).reshape(-1, 6)
     t_s = np.array([c.stamp_ns - run.start_ns for c in run.commands], np.float64) / SEC
     speed, turn = np.linalg.norm(values[:, :3], axis=1), np.linalg.norm(values[:, 3:], axis=1)
     dt = np.diff(t_s)
-    accel = _rates(values[:, :3], t_s)
-    middles = (t_s[1:] + t_s[:-1])[dt > 0] / 2
+    counted = np.array([c.stamp_ns not in stopped for c in run.commands], bool)[1:][dt > 0]
+    accel, turn_accel = _rates(values[:, :3], t_s)[counted], _rates(values[:, 3:], t_s)[counted]
+    middles = ((t_s[1:] + t_s[:-1])[dt > 0] / 2)[counted]
     jerk = np.linalg.norm(_rates(accel, middles), axis=1)
     return {
         "count": len(values),
@@ -127,7 +132,7 @@ def _commands(run: Run) -> dict[str, Any]:
         "max_speed_mps": _largest(speed),
         "max_turn_radps": _largest(turn),
         "max_accel_mps2": _largest(np.linalg.norm(accel, axis=1)),
-        "max_turn_accel_radps2": _largest(np.linalg.norm(_rates(values[:, 3:], t_s), axis=1)),
+        "max_turn_accel_radps2": _largest(np.linalg.norm(turn_accel, axis=1)),
         "jerk_rms_mps3": _number(float(np.sqrt(np.mean(jerk**2)))) if jerk.size else None,
     }
 

@@ -74,6 +74,12 @@ def test_commanded_motion(record: Record) -> None:
     assert motion["count"] == 5
 
 
+def test_the_step_into_a_stop_is_no_acceleration(record: Record) -> None:
+    stop = verdict(20, STOP, "chunk missing", asked=(NAN, NAN), granted=(0.0, 0.0))
+    path = record(command(0, 0.5), command(10, 0.5), command(20, 0.0), stop, command(30, 0.01))
+    assert summarise(read_run(path))["commands"]["max_accel_mps2"] == pytest.approx(1.0)
+
+
 def test_the_path_follows_odometry_and_leaves_out_jitter(record: Record) -> None:
     walk = [odom(100 * i, 0.3 * i) for i in range(5)]
     jitter = [odom(600 + i, 1.2 + (0.004 if i % 2 else 0.0)) for i in range(50)]
