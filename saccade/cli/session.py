@@ -22,6 +22,7 @@ from saccade.report.summary import summarise
 from saccade.robots import robot_file
 from saccade.topics import TOPICS, Role
 from saccade.wire.ahead import DecodeAhead
+from saccade.wire.codec import codec
 from saccade.wire.convert import encode_text
 from saccade.wire.record import Recorder
 from saccade.wire.virtual import Source, VirtualBus
@@ -120,6 +121,7 @@ def run_session(
         progress(bus.now_ns())
         return stop()
 
+    codec().prepare(TOPICS[name].type for node in nodes for name in {*node.reads, *node.writes})
     begin = perf_ns()
     try:
         run([*nodes, recorder, *watch], bus, stopped)

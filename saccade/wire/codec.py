@@ -5,6 +5,7 @@ One codec serves DDS samples, bag records and rclpy's raw bytes, because they ar
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable, Iterator
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -29,6 +30,7 @@ class Codec:
         if distro not in _STORES:
             raise ConfigError(f"unknown ROS distribution {distro!r}; valid: {', '.join(_STORES)}")
         self.distro = distro
+        self._prepared: set[str] = set()
         self._store = get_typestore(_STORES[distro])
         self._store.fielddefs = {
             name: (constants, [(member, _without_char(field)) for member, field in fields])
@@ -36,6 +38,16 @@ class Codec:
         }
         files = [path for kind in ("msg", "srv", "action") for path in sorted(share(kind).glob(f"*.{kind}"))]
         self._store.register(read_types("saccade_msgs", files, self.knows("service_msgs/msg/ServiceEventInfo")))
+
+    def prepare(self, msgtypes: Iterable[str]) -> None:
+        """Generate the code for these types and all that they are made of, so that no first message has to wait."""
+        waiting = [name for name in msgtypes if self.knows(name)]
+        while waiting:
+            name = waiting.pop()
+            if name not in self._prepared:
+                self._prepared.add(name)
+                self._store.get_msgdef(name)
+                waiting += _names(self._store.fielddefs[name], self._store.fielddefs)
 
     def decode(self, msgtype: str, cdr: bytes | memoryview) -> Any:
         """Message of `msgtype` from CDR bytes; arrays are read-only views. DataError if the bytes are not one."""
@@ -84,6 +96,16 @@ class Codec:
     def knows(self, msgtype: str) -> bool:
         """Whether this message type can be encoded and decoded."""
         return msgtype in self._store.fielddefs
+
+
+def _names(part: Any, known: Container[str]) -> Iterator[str]:
+    """The types named anywhere in rosbags' nested description of a type."""
+    if isinstance(part, str):
+        if part in known:
+            yield part
+    elif isinstance(part, tuple | list):
+        for inner in part:
+            yield from _names(inner, known)
 
 
 def _without_char(field: Any) -> Any:

@@ -136,6 +136,7 @@ class StageTimes:
         self._problems, self._wrong, self._looked_ns = problems, "", 0
         self.name, self.reads, self.stages = node.name, node.reads, node.stages
         self.stages.live = True
+        codec().prepare(topic(name).type for name in {*node.reads, *node.writes, "stage_times"})
         self.writes = node.writes | {"stage_times"}
 
     def next_ns(self, now_ns: int) -> int:

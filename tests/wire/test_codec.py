@@ -7,7 +7,7 @@ from saccade.errors import ConfigError, DataError
 from saccade.geometry import SE3
 from saccade.types import ActionChunk, CameraModel, Command, Decision, LocalMap, Plan, PlanKind, RobotState, Verdict
 from saccade.wire import convert
-from saccade.wire.codec import codec
+from saccade.wire.codec import Codec, codec
 
 STAMP = st.integers(0, 2**31 * 10**9 - 1)
 FLOATS = st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=3)
@@ -109,3 +109,15 @@ def test_unknown_types_and_distributions_are_named():
         codec("foxy")
     with pytest.raises(DataError, match="no_msgs/msg/Nothing"):
         codec().decode("no_msgs/msg/Nothing", b"\0\1\0\0")
+
+
+def test_a_prepared_type_needs_nothing_more_at_its_first_message():
+    fresh = Codec()
+    fresh.prepare(["nav_msgs/msg/Odometry", "tf2_msgs/msg/TFMessage"])
+    ready = set(fresh._store.cache)
+    odom = convert.encode_odom(RobotState(0, "odom", SE3.identity(), np.zeros(6)))
+    moved = convert.encode_transforms(0, [("a", "b", SE3.identity())])
+    for msgtype, cdr in (("nav_msgs/msg/Odometry", odom), ("tf2_msgs/msg/TFMessage", moved)):
+        fresh.encode(fresh.decode(msgtype, cdr))
+    assert set(fresh._store.cache) == ready
+    assert not Codec()._store.cache
