@@ -8,7 +8,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from launch import Action, Event, EventHandler, LaunchContext
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, RegisterEventHandler, SetEnvironmentVariable
+from launch.actions import (
+    DeclareLaunchArgument,
+    ExecuteProcess,
+    LogInfo,
+    OpaqueFunction,
+    RegisterEventHandler,
+    SetEnvironmentVariable,
+    Shutdown,
+)
 from launch.conditions import IfCondition
 from launch.events.process import ProcessIO
 from launch.substitutions import EnvironmentVariable, LaunchConfiguration
@@ -17,6 +25,7 @@ from launch_ros.parameter_descriptions import ParameterValue
 
 from saccade.paths import share
 from saccade.robots import remapping, robots
+from saccade.topics import TOPICS, Role
 
 _CONFIG = str(share("config"))
 
@@ -41,6 +50,7 @@ def arguments(use_sim_time: bool = False) -> list[Action]:
             for name, (default, about) in given.items()
         ),
         SetEnvironmentVariable("CYCLONEDDS_URI", uri),
+        LogInfo(msg=["CYCLONEDDS_URI is ", uri, "; terminals need the same to see the nodes"]),
     ]
 
 
@@ -52,6 +62,11 @@ def bring_up(*names: str, then: list[Action] | None = None) -> Action:
     the others by itself (see safety_node).
     """
     return OpaqueFunction(function=_bring_up, args=[names, then or []])
+
+
+def play() -> Action:
+    """`ros2 bag play` of the argument `bag`: what a robot gives and what it is told, not what a runtime said to it."""
+    return OpaqueFunction(function=_play)
 
 
 def rviz() -> Action:
@@ -71,6 +86,16 @@ def _bring_up(context: LaunchContext, names: tuple[str, ...], then: list[Action]
     nodes = [_node(name, params) for name in names]
     followers = [*([node] for node in nodes[1:]), then]
     return [*(_once_active(*pair) for pair in zip(nodes, followers, strict=True)), nodes[0]]
+
+
+def _play(context: LaunchContext) -> list[Action]:
+    own = remapping(Path(LaunchConfiguration("params").perform(context)))
+    inputs = [row.wire_name for row in TOPICS.values() if row.role in (Role.SENSOR, Role.REQUEST)]
+    qos = ["--qos-profile-overrides-path", f"{_CONFIG}/replay_qos.yaml"]
+    topics = ["--topics", *(own.get(name, f"/{name}") for name in inputs)]
+    command = ["ros2", "bag", "play", LaunchConfiguration("bag"), "--rate", LaunchConfiguration("rate")]
+    over = Shutdown(reason="the recording is over")
+    return [ExecuteProcess(cmd=[*command, "--clock", "200", *qos, *topics], output="screen", on_exit=over)]
 
 
 def _node(name: str, params: str) -> LifecycleNode:

@@ -14,9 +14,12 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import yaml
 
 from saccade.errors import ConfigError
+from saccade.paths import share
 from saccade.robots import robot_file, robots
+from saccade.topics import TOPICS, Role
 
 LAUNCH = Path(__file__).resolve().parents[2] / "launch"
 FILES = sorted(path.name for path in LAUNCH.glob("*.launch.py"))
@@ -130,13 +133,27 @@ def test_nodes_come_up_one_after_the_other_and_come_back() -> None:
 
 
 def test_the_recording_starts_when_all_are_up_and_ends_all() -> None:
-    *nodes, play = chain(brought_up("replay.launch.py", {"params": str(robot_file("hall"))}))
+    context = {"params": str(robot_file("go2"))}
+    *nodes, play = chain(brought_up("replay.launch.py", context))
     assert nodes[-1].kwargs["name"] == "vla_node"
-    assert play.kwargs["cmd"][:3] == ["ros2", "bag", "play"]
-    assert "--clock" in play.kwargs["cmd"]
-    assert type(play.kwargs["on_exit"]).__name__ == "Shutdown"
+    (process,) = play.kwargs["function"](context)
+    command = [part if isinstance(part, str) else part.args[0] for part in process.kwargs["cmd"]]
+    assert command[:4] == ["ros2", "bag", "play", "bag"]
+    assert "--clock" in command
+    assert type(process.kwargs["on_exit"]).__name__ == "Shutdown"
+    played = command[command.index("--topics") + 1 :]
+    assert {"/left/image_rect", "/tf_static", "/instruction", "/odom"} <= set(played)
+    assert "/camera/camera/color/image_raw" in played  # the robot's own name
+    assert not {"/cmd_vel", "/chunk", "/plan", "/local_map", "/verdict"} & set(played)  # they are for the nodes to say
     declared = named(entities("replay.launch.py"), "DeclareLaunchArgument")
     assert [a.kwargs["default_value"] for a in declared if a.args[0] == "use_sim_time"] == ["true"]
+
+
+def test_latched_inputs_are_played_as_latched() -> None:
+    overrides = yaml.safe_load((share("config") / "replay_qos.yaml").read_text())
+    latched = {row.name for row in TOPICS.values() if row.latched and row.role in (Role.SENSOR, Role.REQUEST)}
+    assert {name[1:] for name in overrides} == latched
+    assert all(qos["durability"] == "transient_local" for qos in overrides.values())
 
 
 def test_the_robots_own_names_and_parameters_reach_the_nodes() -> None:
