@@ -10,12 +10,17 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import parse_qsl
 
+import numpy as np
+
 from saccade.clock import MS, SEC
 from saccade.errors import ConfigError, DataError, choices
+from saccade.geometry import Pinhole
 from saccade.node import Sample
 from saccade.topics import topic
-from saccade.wire.convert import Cdr, decode, decode_odom, decode_transforms, encode_transforms, stamp_ns
+from saccade.wire.convert import Cdr, decode, decode_camera, decode_odom, decode_transforms, encode_transforms, stamp_ns
 from saccade.wire.frames import Frames, Link, OdomRewriter, arrange
+from saccade.wire.ground import Ground, find_ground
+from saccade.wire.images import decode_depth
 from saccade.wire.mapping import Mapping as TopicMapping
 from saccade.wire.mapping import choose, read_mapping_file
 from saccade.wire.reader import Record, open_reader
@@ -100,7 +105,21 @@ class Recording:
         odom = list(self._first("odom", decode_odom, _FIRST))
         for record, (state, _) in odom[:1]:
             self._judge_stamp("odom", record, state.stamp_ns)
-        return arrange([state_and_child for _, state_and_child in odom], cameras, links, self.mapping.file)
+        poses = [state_and_child for _, state_and_child in odom]
+        return arrange(poses, cameras, links, self.mapping.file, self._ground())
+
+    def _ground(self) -> Ground | None:
+        """What the first depth image shows below the camera; only a depth camera can tell before anything runs."""
+        name = next((name for name in self.mapping.topics if name.startswith("rgbd/depth/image")), "")
+        depth = next(self._first(name, partial(decode_depth, name), 1), None)
+        info = next(self._first("rgbd/depth/camera_info", decode_camera, 1), None)
+        if depth is None or info is None:
+            return None
+        (_, (_, _, depth_m)), (_, (_, model)) = depth, info
+        M = model.P if model.P.any() else model.K
+        if depth_m.shape != (model.height, model.width) or not (M[0, 0] > 0 < M[1, 1] and np.isfinite(M).all()):
+            return None  # the nodes will say what is wrong with it
+        return find_ground(depth_m, Pinhole(M[0, 0], M[1, 1], M[0, 2], M[1, 2], model.width, model.height))
 
     def _first(self, name: str, decoder: Callable[[Cdr], T], at_most: int | None) -> Iterator[tuple[Record, T]]:
         """The first messages of one canonical topic, without those that are corrupt, which is said."""

@@ -19,6 +19,7 @@ from saccade.geometry import F64, R_BODY_FROM_OPTICAL, SE3
 from saccade.tf import TfBuffer, TransformError
 from saccade.types import RobotState
 from saccade.wire.convert import Cdr, decode_odom, encode_odom
+from saccade.wire.ground import Ground
 from saccade.wire.mapping import MappingFile
 
 Link = tuple[str, str, SE3]
@@ -26,7 +27,7 @@ Link = tuple[str, str, SE3]
 CAMERA_HEIGHT_M = 0.5
 """Assumed where neither the recording nor a mapping file tells."""
 _BASES = ("base_footprint", "base_link")
-_UPRIGHT = math.cos(math.radians(45))
+_AGREES, _UPRIGHT = math.cos(math.radians(10)), math.cos(math.radians(45))
 _BASELINE_NS = 50 * MS
 """Poses that come faster are differenced over at least this long: shorter amplifies their noise."""
 
@@ -49,17 +50,20 @@ class Frames:
     has_twist: bool = True
     links: list[Link] = field(default_factory=list)
     assumptions: list[str] = field(default_factory=list)
+    ground: Ground | None = None
 
 
 def arrange(
-    odom: Sequence[tuple[RobotState, str]], cameras: Sequence[str], links: list[Link], mount: MappingFile
-) -> Frames:
+    odom: Sequence[tuple[RobotState, str]], cameras: Sequence[str], links: list[Link], mount: MappingFile,
+    ground: Ground | None = None,
+) -> Frames:  # fmt: skip
     """Work it out from the first odometry messages with their child frames, the camera frames and fixed transforms.
 
     Where the child is a robot's body it is kept, and the camera found through the fixed transforms; else the body is
-    put under the camera, and odom begins at its first pose. `cameras` are ordered, the one to rely on first.
+    put under the camera, and odom begins at its first pose. `cameras` are ordered, the one to rely on first; `ground`,
+    what that one sees below it at the start, stands in for what nobody tells of its mounting.
     """
-    tf, frames = _Fixed(links), Frames()
+    tf, frames = _Fixed(links), Frames(ground=ground)
     state, child = odom[0] if odom else (None, next((b for b in _BASES if b in tf.frames()), "base_link"))
     linked = [c for c in cameras if tf.link(child, c)]
     camera = child if child in cameras else next(iter([*linked, *cameras]), None)
@@ -152,7 +156,9 @@ def _body_under_camera(
     T_world_from_camera = first.T_odom_from_body @ T_child_from_camera
     upright = -T_world_from_camera.R[2, 1] > _UPRIGHT
     if upright and mount.camera_pitch_deg is None:
-        T_base_from_camera = _levelled(T_world_from_camera, mount.camera_height_m or CAMERA_HEIGHT_M)
+        seen = frames.ground and frames.ground.up @ T_world_from_camera.R[2] > _AGREES and frames.ground.height_m
+        height_m = mount.camera_height_m or seen or CAMERA_HEIGHT_M
+        T_base_from_camera = _levelled(T_world_from_camera, height_m)
         frames.assumptions.append(
             f"z of {first.frame_id!r} is up, and the ground {T_base_from_camera.t[2]:.2f} m below"
         )
@@ -164,7 +170,12 @@ def _body_under_camera(
 
 
 def _mounted(frames: Frames, camera: str, mount: MappingFile) -> SE3:
-    """T_base_from_camera of a camera that looks forward, without roll, as the mapping file says or as assumed."""
+    """T_base_from_camera as the mapping file says, as the ground shows, or of a level camera that looks forward."""
+    ground = frames.ground
+    if ground is not None and mount.camera_pitch_deg is None:
+        height_m = ground.height_m if mount.camera_height_m is None else mount.camera_height_m
+        frames.assumptions.append(f"camera {camera!r} is {height_m:.2f} m above the ground and at the start {ground}")
+        return SE3(ground.R_base_from_camera, np.array([0.0, 0.0, height_m]))
     height_m = CAMERA_HEIGHT_M if mount.camera_height_m is None else mount.camera_height_m
     pitch_deg = mount.camera_pitch_deg or 0.0
     frames.assumptions.append(

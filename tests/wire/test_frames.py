@@ -12,6 +12,7 @@ from saccade.geometry import R_BODY_FROM_OPTICAL, SE3
 from saccade.types import RobotState
 from saccade.wire.convert import decode_odom, encode_odom
 from saccade.wire.frames import CAMERA_HEIGHT_M, OdomRewriter, arrange
+from saccade.wire.ground import Ground
 from saccade.wire.mapping import MappingFile
 
 LEVEL_CAMERA = SE3(R_BODY_FROM_OPTICAL, np.array([0.1, 0.05, 0.35]))
@@ -41,6 +42,35 @@ def same(a, b, atol=1e-6):
 
 def mount(frames, camera):
     return {child: T for parent, child, T in frames.links if parent == "base_link"}[camera]
+
+
+def ground(height_m=1.2, down_rad=0.5):
+    up = np.array([0.0, -math.cos(down_rad), -math.sin(down_rad)])
+    return Ground(up, height_m, 0.3)
+
+
+def test_the_ground_that_a_camera_sees_tells_how_it_is_mounted():
+    first = state(OPTICAL @ SE3.from_rpy(0.0, 0.0, 1.0))
+    frames = arrange([(first, "cam_optical")], ["cam_optical"], [], PLAIN, ground())
+    T = mount(frames, "cam_optical")
+    same(T, SE3(SE3.from_rpy(0.0, 0.5, 0.0).R @ R_BODY_FROM_OPTICAL, np.array([0.0, 0.0, 1.2])))
+    assert "1.20 m above the ground and at the start looks 29 degrees down" in frames.assumptions[0]
+
+
+def test_what_a_mapping_file_says_goes_before_the_ground():
+    first = state(OPTICAL @ SE3.from_rpy(0.0, 0.0, 1.0))
+    told = arrange([(first, "c")], ["c"], [], MappingFile(camera_height_m=0.7), ground())
+    assert mount(told, "c").t[2] == 0.7
+    assert mount(told, "c").R[2, 2] == pytest.approx(-math.sin(0.5))
+    told = arrange([(first, "c")], ["c"], [], MappingFile(camera_pitch_deg=10.0), ground())
+    assert mount(told, "c").R[2, 2] == pytest.approx(-math.sin(math.radians(10)))
+    assert mount(told, "c").t[2] == CAMERA_HEIGHT_M
+
+
+@pytest.mark.parametrize(("down_rad", "height_m"), [(0.0, 1.2), (0.5, CAMERA_HEIGHT_M)])
+def test_where_the_world_is_level_the_ground_tells_the_height_if_it_is_level_too(down_rad, height_m):
+    frames = arrange([(state(OPTICAL), "c")], ["c"], [], PLAIN, ground(down_rad=down_rad))
+    assert mount(frames, "c").t[2] == pytest.approx(height_m)
 
 
 @settings(max_examples=40)

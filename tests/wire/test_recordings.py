@@ -89,6 +89,8 @@ def test_7scenes_is_a_hand_held_depth_camera(shared_data):
     places = [state.T_odom_from_body.t for state in states]
     path = sum(float(np.linalg.norm(b - a)) for a, b in pairwise(places))
     assert 3.0 < path < 6.0
+    (told,) = (text for text in recording.mapping.assumptions if "ground" in text)
+    assert "looks 28 degrees down" in told  # the floor shows between the furniture
     color = decode_image("rgbd/color/image_rect/compressed", first(recording, "rgbd/color/image_rect/compressed").cdr)
     assert color.data.shape == (480, 640, 3)
 
