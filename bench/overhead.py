@@ -2,9 +2,9 @@
 
 A stand-in robot sends 640x480 stereo pairs and odometry; the three nodes run as `saccade up` starts them. For each
 frame: from its capture stamp to the end of the gate's tick that first had the chunk made from it. The nodes' own
-stage times (topic `stage_times`) say what was inside engines and inside the nodes' other stages; waits are from a
-message's arrival to the tick that takes it, where a node acts on ticks. What then remains is transport, scheduling
-and glue. `python -m bench.overhead --help`.
+stage times (topic `stage_times`) say what was inside engines and inside the other stages on the way to the map; what
+is sent afterwards (pictures, cloud) keeps no command waiting. The gate ticks by the clock: the wait for its tick is
+counted apart. `python -m bench.overhead --help`.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from saccade.wire.live import keep_memory
 from saccade.wire.open import open_bus
 
 WIDTH, HEIGHT, FX, BASELINE_M, DISPARITY_PX = 640, 480, 400.0, 0.12, 16
+ODOM_HZ = 50
 NODES = ("safety", "perception", "vla")
 WARM_UP_FRAMES = 20
 
@@ -45,14 +46,15 @@ class Robot:
     """A node that plays the cameras and the odometry, and notes what comes back and when."""
 
     name = "robot"
-    reads = frozenset({"stage_times", "local_map", "chunk"})
+    reads = frozenset({"stage_times", "chunk"})
     writes = frozenset(
         {"left/image_rect", "right/image_rect", "left/camera_info", "right/camera_info", "odom", "tf_static"}
         | {"instruction"}
     )
 
     def __init__(self, rate_hz: float, frames: int) -> None:
-        self.stages, self._grid = Stages(), TickGrid(round(SEC / rate_hz))
+        self.stages, self._grid = Stages(), TickGrid(round(SEC / ODOM_HZ))
+        self._every, self._ticks = round(ODOM_HZ / rate_hz), 0
         noise = np.random.default_rng(3).integers(0, 255, (HEIGHT // 4, WIDTH // 4), np.uint8)
         left = cv2.resize(noise, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
         right = np.roll(left, -DISPARITY_PX, axis=1)
@@ -82,15 +84,20 @@ class Robot:
 
     def on_tick(self, now_ns: int) -> Iterable[Out]:
         self._grid.advance(now_ns)
-        if not self.sent_ns:
+        if not self._ticks:
             yield Out("tf_static", encode_transforms(now_ns, [("base_link", "left_optical", camera_pose())]))
             yield Out("instruction", encode_text("drive forward"))
+        yield Out("odom", encode_odom(RobotState(now_ns, "odom", SE3.identity(), np.zeros(6))))
+        self._ticks += 1
+        if self._ticks % self._every == 0:
+            yield from self._frame(now_ns)
+
+    def _frame(self, now_ns: int) -> Iterable[Out]:
         for side, picture in zip(("left", "right"), self._pictures, strict=True):
             struct.pack_into("<iI", picture, 4, now_ns // SEC, now_ns % SEC)  # the stamp; a camera has the rest ready
             yield Out(f"{side}/image_rect", memoryview(picture))
         yield Out("left/camera_info", encode_camera(now_ns, camera(0.0)))
         yield Out("right/camera_info", encode_camera(now_ns, camera(BASELINE_M)))
-        yield Out("odom", encode_odom(RobotState(now_ns, "odom", SE3.identity(), np.zeros(6))))
         self.sent_ns.append(now_ns)
 
     def close(self) -> Iterable[Out]:
@@ -110,7 +117,7 @@ def camera_pose() -> SE3:
 
 
 def budget(robot: Robot) -> dict[str, list[float]]:
-    """Per frame that became a command, in ms: total, engine, waits, and the rest by where it went."""
+    """Per frame that became a command, in ms: total, engine, the wait for the gate's tick, and the rest by where."""
     by_frame: dict[tuple[str, int], list[tuple[str, int, int]]] = defaultdict(list)
     for node, stamp, stage, begin, end in robot.spans:
         by_frame[node, stamp].append((stage, begin, end))
@@ -121,38 +128,31 @@ def budget(robot: Robot) -> dict[str, list[float]]:
     begins = np.array([begin for begin, _ in gate])
     rows: dict[str, list[float]] = defaultdict(list)
     for captured in robot.sent_ns[WARM_UP_FRAMES:]:
-        seen, acted = (
-            by_frame.get((perception_name(by_frame), captured)),
-            [span for span in by_frame.get(("vla_node", captured), ()) if span[0] == "policy"],
-        )
-        map_ns, chunk_ns = (robot.heard_ns.get((topic, captured)) for topic in ("local_map", "chunk"))
-        if not (seen and acted and map_ns and chunk_ns) or begins[-1] < chunk_ns:
+        seen = sorted(by_frame.get(("perception_node", captured), ()), key=lambda span: span[1])
+        acted = [span for span in by_frame.get(("vla_node", captured), ()) if span[0] == "policy"]
+        mapped_ns = max((end for stage, _, end in seen if stage == "map"), default=None)
+        chunk_ns = robot.heard_ns.get(("chunk", captured))
+        if not (mapped_ns and acted and chunk_ns) or begins[-1] < chunk_ns:
             continue
         tick_ns = int(begins[np.searchsorted(begins, chunk_ns)])
+        on_the_way = [(stage, end - begin) for stage, begin, end in seen if end <= mapped_ns]
+        inside = sum(took for _, took in on_the_way)
         row = {
             "total": gate_end[tick_ns] - captured,
-            "engine": sum(end - begin for stage, begin, end in seen if stage == "engine"),
-            "wait for the policy": max(0, acted[0][1] - map_ns),
-            "wait for the gate": tick_ns - chunk_ns,
+            "engine": sum(took for stage, took in on_the_way if stage == "engine"),
+            "wait for the gate's tick": tick_ns - chunk_ns,
             "camera to perception": seen[0][1] - captured,
-            "perception's other stages": sum(end - begin for stage, begin, end in seen if stage != "engine"),
+            "perception's other stages": sum(took for stage, took in on_the_way if stage != "engine"),
+            "perception's glue": mapped_ns - seen[0][1] - inside,
+            "perception to policy": acted[0][1] - mapped_ns,
             "policy": acted[0][2] - acted[0][1],
+            "policy to gate": chunk_ns - acted[0][2],
             "gate": gate_end[tick_ns] - tick_ns,
         }
-        row["outside engines"] = row["total"] - row["engine"]
-        row["outside engines and waits"] = (
-            row["outside engines"] - row["wait for the policy"] - row["wait for the gate"]
-        )
-        work = row["perception's other stages"] + row["policy"] + row["gate"]
-        row["transport and glue"] = row["outside engines and waits"] - work
+        row["outside engines and the wait"] = row["total"] - row["engine"] - row["wait for the gate's tick"]
         for name, value in row.items():
             rows[name].append(value / MS)
     return rows
-
-
-def perception_name(by_frame: Iterable[tuple[str, int]]) -> str:
-    """The perception node's name as it calls itself."""
-    return next((node for node, _ in by_frame if node.startswith("perception")), "perception_node")
 
 
 def measure(url: str, params: Path, rate_hz: float, seconds: float) -> Robot:
@@ -177,7 +177,7 @@ def measure(url: str, params: Path, rate_hz: float, seconds: float) -> Robot:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=20.0)
-    parser.add_argument("--rate", type=float, default=15.0, help="stereo pairs a second")
+    parser.add_argument("--rate", type=float, default=10.0, help="stereo pairs a second, a divisor of 50")
     parser.add_argument("--params", type=Path, default=ROOT / "config" / "robots" / "hall.yaml")
     parser.add_argument("--domain", type=int, default=213)
     parser.add_argument("--json", metavar="FILE", type=Path)
@@ -196,7 +196,7 @@ def main() -> int:
         numbers[name] = {"p50_ms": float(p50), "p99_ms": float(p99), "max_ms": float(worst)}
         table.add_row(name, f"{p50:.2f}", f"{p99:.2f}", f"{worst:.2f}")
     Console().print(table)
-    print("asked for, outside engines and waits for ticks: p50 <= 1.5 ms, p99 <= 4 ms")
+    print("asked for, outside engines and the wait: p50 <= 1.5 ms, p99 <= 4 ms")
     outcome: dict[str, Any] = {"frames": frames, "sent": sent, "stages": numbers}
     save(outcome, args.json)
     return 0
