@@ -66,9 +66,9 @@ class Health:
         if stage not in self._held:
             self._set(stage, _Status(Level.OK, "ok", "ok"))
 
-    def note(self, stage: str, **details: object) -> None:
-        """Details of a stage, to be told with its status."""
-        self._notes[stage] = {key.replace("_", " "): str(value) for key, value in details.items()}
+    def note(self, stage: str, details: dict[str, str]) -> None:
+        """Details of a stage, to be told with its status from now on."""
+        self._notes[stage] = details
 
     def drop(self, fault: Refused) -> None:
         """The stage could not use what it was given: `refuse`, and counted as dropped."""

@@ -66,7 +66,7 @@ class PerceptionNode:
 
     def retune(self, params: PerceptionParams) -> None:
         """See `Tunable.retune`."""
-        self._params = params
+        self._params, self._clouds = params, Clouds(params.points)
 
     def next_ns(self, now_ns: int) -> int:
         """See `Node.next_ns`."""
@@ -83,10 +83,7 @@ class PerceptionNode:
         if self._grid.next_ns is None or now_ns >= self._grid.next_ns:
             self._grid.advance(now_ns)
             self._look_for_silence(now_ns)
-            sync = self._sync
-            self._health.note(
-                "sync", paired=sync.paired, unpaired=sync.unpaired, tolerance_ms=self._params.sync.tolerance_ms
-            )
+            self._health.note("sync", self._sync.counts())
             yield from self._health.tick(now_ns)
 
     def close(self) -> Iterable[Out]:

@@ -43,9 +43,9 @@ class DepthParams:
 class PointsParams:
     """The point cloud `points`: every `step`-th pixel of every `step`-th row, at most `rate_hz` times a second."""
 
-    publish: bool = param(True, "send points")
-    rate_hz: float = param(5.0, "clouds a second, at most", low=0, high=100)
-    step: int = param(4, "every n-th pixel of every n-th row", low=1)
+    publish: bool = param(True, "send points", live=True)
+    rate_hz: float = param(5.0, "clouds a second, at most", low=0, high=100, live=True)
+    step: int = param(4, "every n-th pixel of every n-th row", low=1, live=True)
 
     def __post_init__(self) -> None:
         if not 0 < self.rate_hz <= 100 or self.step < 1:

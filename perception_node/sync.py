@@ -86,6 +86,11 @@ class StereoSync(Generic[Message]):
         for stamps in self.stamps.values():
             stamps.newest_ns = None
 
+    def counts(self) -> dict[str, str]:
+        """How many found a partner and how many did not, within which tolerance, for people."""
+        tolerance_ms = f"{self._tolerance_ns / MS:g}"
+        return {"paired": str(self.paired), "unpaired": str(self.unpaired), "tolerance ms": tolerance_ms}
+
     def why_none(self, now_ns: int, stale_ns: int) -> tuple[str, str]:
         """What keeps pairs from coming: a short name, and the words for people."""
         silent = [side for side, stamps in self.stamps.items() if stamps.newest_ns is None]

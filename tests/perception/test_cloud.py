@@ -21,6 +21,7 @@ from perception_scenes import (
 )
 
 from perception_node.cloud import Clouds
+from perception_node.node import PerceptionNode
 from perception_node.params import PointsParams
 from saccade.clock import MS, SEC
 from saccade.node import Sample
@@ -94,6 +95,17 @@ def test_the_node_sends_them_five_times_a_second_after_the_map():
     assert len(play(drive(12), slow).of("points")) == 3
     off = dataclasses.replace(PARAMS, points=PointsParams(publish=False))
     assert not play(drive(12), off).of("points")
+
+
+def test_a_running_node_can_be_told_otherwise():
+    node, off = PerceptionNode(PARAMS), dataclasses.replace(PARAMS, points=PointsParams(publish=False))
+    sent = []
+    for i, sample in enumerate(drive(12)):
+        if i == 20:
+            node.retune(off)
+        sent += [out.topic for out in node.on_sample(sample, sample.stamp_ns)]
+    node.close()
+    assert 0 < sent.count("points") < 6
 
 
 @pytest.mark.parametrize(("age_ms", "size", "coloured"), [(0, 1, True), (50, 1, True), (51, 1, False), (0, 2, False)])
