@@ -16,17 +16,20 @@ from saccade.stages import Stages
 from saccade.types import Decision, Plan, PlanKind, Verdict
 from saccade.wire.convert import decode, decode_verdict, encode_chunk, encode_path, encode_plan
 from saccade.wire.diagnostics import Level
+from vla_node import requests
 from vla_node.epochs import Epochs
 from vla_node.health import Health
 from vla_node.params import VlaParams
 from vla_node.pilot import Pilot
 from vla_node.planner import NO_POINTS, NO_VALUES, VALID_FOR_NS, Reasoner
 from vla_node.reasoner import EmbeddedReasoner
+from vla_node.requests import Outcome, Requests, Told
 from vla_node.senses import SENSES, Senses
 from vla_node.worker import Job, ModelledWorker, ThreadWorker, Worker
 
 REPEAT_NS = 2 * SEC
 """The same words again within this time, or while they are being carried out, are an echo and no new instruction."""
+HELD_BY_OPERATOR = "the operator stop is pressed; release it, then give the instruction again"
 HELD_NS = SEC
 """A robot that is held at a standstill for longer than this needs another plan."""
 
@@ -35,8 +38,8 @@ class VlaNode:
     """Fast in slow: the worker thinks, the pilot acts on what it thought last; every instruction is an epoch."""
 
     name = "vla_node"
-    reads = SENSES | {"instruction", "operator_stop", "verdict"}
-    writes = frozenset({"plan", "plan/path", "chunk", "diagnostics"})
+    reads = SENSES | requests.READS | {"instruction", "operator_stop", "verdict"}
+    writes = requests.WRITES | {"plan", "plan/path", "chunk", "diagnostics"}
 
     def __init__(self, params: VlaParams, reasoner: Reasoner | None = None) -> None:
         planner = params.planner
@@ -51,13 +54,14 @@ class VlaNode:
         self._senses, self._pilot, self._epochs = Senses(), Pilot(params), Epochs()
         self.retune(params)
         self._health = Health(self.name, self.stages)
+        self._requests = Requests(self._tell, self._refuse)
         self._instruction = ""
         self._heard_ns = -NEVER_NS
         self._start: SE3 | None = None
         self._active = False
         self._operator_stop = False
         self._asked_ns: int | None = None
-        self._stopped = self._refused = False
+        self._stopped = self._refused = self._standing = False
         self._held_since_ns: int | None = None
         self._acted_ns = 0
         self._plans = self._discarded = 0
@@ -82,7 +86,10 @@ class VlaNode:
                 return self._instruct(str(decode("instruction", sample.cdr).data), now_ns)
             if sample.topic == "operator_stop":
                 return self._operator(bool(decode("operator_stop", sample.cdr).data), now_ns)
+            if sample.topic in requests.READS:
+                return self._requests.take(sample, now_ns)
             self._judged(decode_verdict(sample.cdr))
+            self._requests.judged(sample.cdr)
         except (DataError, ValueError) as error:
             self._senses.fault(sample, error)
         return ()
@@ -95,52 +102,63 @@ class VlaNode:
         answer = self._worker.poll(now_ns)
         if answer is not None and self._active and self._epochs.accepts(answer.epoch):
             self._health.made("planner", answer.obs_stamp_ns, now_ns)
-            outs += self._adopt(answer)
+            outs += self._adopt(answer, now_ns)
         elif answer is not None:
             self._discarded += 1
         outs += self._act(now_ns)
         self._ask(now_ns)
         self._report(now_ns)
+        outs += self._requests.tick(now_ns, self._standing)
         return outs + self._health.due(now_ns)
 
     def close(self) -> Iterable[Out]:
         """See `Node.close`."""
         self._worker.close()
-        return self._begin("", self._acted_ns) if self._active else ()
+        outs = self._requests.end(Outcome.STOPPED, f"{self.name} ended", self._acted_ns)
+        return outs + self._begin("", self._acted_ns) if self._active else outs
 
     def _sense(self, sample: Sample, now_ns: int) -> Iterable[Out]:
         arrival = self._senses.take(sample)
         if arrival is Arrival.CLOCK_BACK and sample.topic == "odom":
-            return self._refuse("the odometry's clock went back; give the instruction again", now_ns)
+            return self._stop("the odometry's clock went back; give the instruction again", now_ns)
         if sample.topic == "local_map" and arrival is Arrival.ACCEPTED and self._on_map:
             return self._act(now_ns)
         return ()
 
     def _instruct(self, text: str, now_ns: int) -> Iterable[Out]:
-        """A new instruction begins a new epoch and, first of all, a standstill."""
+        """An instruction on the topic, where the same words may come more than once."""
         echo = text == self._instruction and (self._active or 0 <= now_ns - self._heard_ns < REPEAT_NS)
         self._heard_ns = now_ns
-        if echo:
-            return ()
-        refusal = self._reasoner.refuses(text)
+        return () if echo else self._tell(text, now_ns).outs
+
+    def _tell(self, text: str, now_ns: int) -> Told:
+        """A new instruction begins a new epoch and, first of all, a standstill; one that is refused is a STOP plan."""
+        outs = self._requests.end(Outcome.REPLACED, f"replaced by {text!r}", now_ns)
+        refusal = self._reasoner.refuses(text) or (HELD_BY_OPERATOR if self._operator_stop else "")
         self._instruction = text
         if refusal:
             self._health.set("instruction", Level.WARN, refusal, instruction=text)
-            return self._refuse(refusal, now_ns)
-        self._health.set("instruction", Level.OK, f"understood: {text}")
-        outs = self._begin(text, now_ns)
-        self._active = True
-        return outs
+            outs += self._refuse(refusal, now_ns)
+        else:
+            self._health.set("instruction", Level.OK, f"understood: {text}")
+            outs += self._begin(text, now_ns)
+            self._active = True
+        return Told(refusal, self._epochs.current, outs)
 
     def _operator(self, stop: bool, now_ns: int) -> Iterable[Out]:
         """An operator's stop ends the mission: its release alone must not set the robot in motion (ISO 13850)."""
         pressed, self._operator_stop = stop and not self._operator_stop, stop
-        return self._refuse("operator stop; give the instruction again", now_ns) if pressed else ()
+        return self._stop("operator stop; give the instruction again", now_ns) if pressed else ()
+
+    def _stop(self, why: str, now_ns: int) -> list[Out]:
+        """End the mission, whoever asked for it."""
+        return self._requests.end(Outcome.STOPPED, why, now_ns) + self._refuse(why, now_ns)
 
     def _judged(self, verdict: Verdict) -> None:
         """Note whether the gate stands the robot still, and whether it does so against a wish to move."""
         self._stopped = verdict.decision is Decision.STOP
         self._refused = self._stopped and bool(np.nan_to_num(verdict.requested).any())
+        self._standing = not verdict.granted.any()
 
     def _begin(self, text: str, now_ns: int) -> list[Out]:
         """A new epoch: nothing of the old one counts, and the robot brakes until the first plan."""
@@ -162,19 +180,20 @@ class VlaNode:
             0, self._epochs.current, text, PlanKind.STOP, now_ns, pose, 0, VALID_FOR_NS, frame, NO_POINTS, NO_VALUES,
             1.0, True, why,
         )  # fmt: skip
-        return outs + self._adopt(plan)
+        return outs + self._adopt(plan, now_ns)
 
-    def _adopt(self, answer: Plan) -> list[Out]:
+    def _adopt(self, answer: Plan, now_ns: int) -> list[Out]:
         self._plans += 1
         plan = replace(answer, id=self._plans)
         if plan.kind is PlanKind.STOP and plan.final:
             self._active = False
         self._pilot.adopt(plan)
-        level = Level.WARN if plan.kind is PlanKind.STOP and not plan.text.startswith("done") else Level.OK
+        level = Level.WARN if plan.kind is PlanKind.STOP and plan.progress < 1.0 else Level.OK
         self._health.set(
             "planner", level, plan.text, plan=plan.id, epoch=plan.epoch, kind=plan.kind.name, dropped=self._discarded
         )
-        return [Out("plan", encode_plan(plan)), Out("plan/path", encode_path(plan))]
+        said = [Out("plan", encode_plan(plan)), Out("plan/path", encode_path(plan))]
+        return said + self._requests.planned(plan, now_ns)
 
     def _act(self, now_ns: int) -> list[Out]:
         self._acted_ns = now_ns

@@ -60,6 +60,7 @@ def make_plan(
     values: F64 = NO_VALUES,
     confidence: float = 1.0,
     final: bool = False,
+    progress: float = 0.0,
     valid_for_ns: int = VALID_FOR_NS,
 ) -> Plan:
     """A plan tied to its observation's stamp, pose, frame and epoch."""
@@ -67,5 +68,5 @@ def make_plan(
         id=0, epoch=observation.epoch, instruction=observation.instruction, kind=kind,
         obs_stamp_ns=observation.stamp_ns, obs_pose=observation.state.T_odom_from_body, inference_ns=0,
         valid_for_ns=valid_for_ns, frame_id=observation.state.frame_id, waypoints=waypoints, values=values,
-        confidence=confidence, final=final, text=text,
+        confidence=confidence, final=final, text=text, progress=progress,
     )  # fmt: skip

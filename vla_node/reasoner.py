@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -80,9 +80,9 @@ class EmbeddedReasoner:
             behave: Callable[..., Plan | None] = _BEHAVIOURS[type(step)]
             plan = behave(self, step, observation, mission, progress)
             if plan is not None:
-                return plan
+                return replace(plan, progress=max(plan.progress, mission.index / len(mission.steps)))
             mission.index, mission.progress = mission.index + 1, None
-        return make_plan(observation, PlanKind.STOP, f"done: {observation.instruction}", final=True)
+        return make_plan(observation, PlanKind.STOP, f"done: {observation.instruction}", final=True, progress=1.0)
 
     def _go_to(self, step: GoTo, obs: Observation, mission: _Mission, progress: _Progress) -> Plan | None:
         target = mission.memory.recall(step)
@@ -164,7 +164,7 @@ class EmbeddedReasoner:
         return make_plan(obs, PlanKind.WAYPOINTS, mission.label(), waypoints=way)
 
     def _stop(self, step: Stop, obs: Observation, mission: _Mission, progress: _Progress) -> Plan:
-        return make_plan(obs, PlanKind.STOP, f"told to stop: {obs.instruction!r}", final=True)
+        return make_plan(obs, PlanKind.STOP, f"told to stop: {obs.instruction!r}", final=True, progress=1.0)
 
     def _follow(
         self, obs: Observation, mission: _Mission, goal: F64, reach_m: float, yaw: float | None, text: str,
