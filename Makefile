@@ -22,8 +22,13 @@ test: $(DEV) lint
 test-slow: $(DEV)
 	$(BIN)/pytest -n 2 -m "slow and not ros and not gpu"
 
+# With ROS 2 sourced, and a Python of the minor version that its rclpy was built for: .venv's (make PYTHON=python3.12), or
+# any other that has requirements.txt and requirements-dev.txt (make test-ros ROS_PYTHON=...).
+ROS_PYTHON ?= $(BIN)/python
 test-ros: $(DEV)
-	$(BIN)/pytest -m ros
+	@$(ROS_PYTHON) -c 'import rclpy' || \
+	  { echo "No rclpy for $(ROS_PYTHON) ($$($(ROS_PYTHON) --version)): source ROS 2, and see the Makefile"; exit 1; }
+	$(ROS_PYTHON) -m pytest -m ros
 
 test-gpu: $(DEV)
 	$(BIN)/pytest -m gpu
