@@ -73,9 +73,12 @@ def chosen(nodes: str) -> set[str]:
 
 
 def with_remapping(bus: str, rules: dict[str, str]) -> str:
-    """The address of a bus on which topics have the robot's own names; only live buses know of that."""
-    query = "&".join(f"remap={name}:={own}" for name, own in rules.items())
-    return f"{bus}{'&' if '?' in bus else '?'}{query}" if query else bus
+    """The address of a bus on which topics have the robot's own names; ConfigError where names go another way."""
+    if not rules:
+        return bus
+    if bus.partition(":")[0] != "dds":
+        raise ConfigError(f"bus {bus!r} knows no names of the robot's own; under ROS 2 use `ros2 launch saccade`")
+    return f"{bus}{'&' if '?' in bus else '?'}" + "&".join(f"remap={name}:={own}" for name, own in rules.items())
 
 
 def _command(name: str, bus: str, params: Path) -> list[str]:

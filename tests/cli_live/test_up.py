@@ -158,6 +158,12 @@ def test_the_robots_own_names_go_into_the_address(bus: str, wanted: str) -> None
     assert with_remapping(bus, {}) == bus
 
 
+def test_other_buses_are_not_asked_for_names() -> None:
+    assert with_remapping("ros:", {}) == "ros:"
+    with pytest.raises(ConfigError, match="ros2 launch saccade"):
+        with_remapping("ros:", {"odom": "/wheel/odom"})
+
+
 @pytest.mark.parametrize("wrong", [["--bus", "dds:none"], ["--params", "/nowhere.yaml"], ["--robot", "nobody"]])
 def test_wrong_use_is_told_before_anything_starts(wrong: list[str], tmp_path: Path) -> None:
     params = tmp_path / "robot.yaml"
