@@ -7,19 +7,23 @@ done here and not by rclpy's executor, which builds a new wait set for every mes
 from __future__ import annotations
 
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 
+from saccade.clock import LiveClock
 from saccade.errors import ConfigError, choices
 from saccade.node import BusEnd, Sample
 from saccade.topics import Role, Topic, topic
 from saccade.wire.diagnostics import Level, encode_diagnostics
+from saccade.wire.ros_clock import SimClock
 from saccade.wire.ros_peers import untyped_peers
 from saccade.wire.ros_process import RosProcess
 from saccade.wire.ros_services import Server, service_name
 from saccade.wire.ros_topics import Reader, Writer
 from saccade.wire.ros_wait import Waiter
 
+_CLOCK_POLL_S = 0.005
 _LONGEST_WAIT_NS = 3600 * 10**9
 _log = logging.getLogger("saccade.ros")
 
@@ -39,38 +43,48 @@ class RosBus:
         then: Callable[[], None] = lambda: None,
     ) -> None:
         self._process, self._then = process, then
-        self.now_ns = process.now_ns
+        self._sim = SimClock(process) if process.simulated else None
+        self.now_ns = (self._sim or LiveClock()).now_ns
         self._ended = self._closed = False
         self._calls: deque[Callable[[], None]] = deque()
         rows = sorted(map(topic, reads), key=lambda row: (row.role is Role.SERVICE, row.name))
-        self._names = [row.name for row in rows]
         readers = [Reader(process, row, self._report) for row in rows if row.role is not Role.SERVICE]
         servers = {service_name(row): Server(process, row) for row in rows if row.role is Role.SERVICE}
         writers = {name: self._writer(topic(name), servers) for name in sorted(writes)}
-        self._takes = [*(end.take for end in readers), *(end.take for end in servers.values())]
+        ends: list[Reader | Server] = [*readers, *servers.values()]
+        self._takes = [(row.name, end.take) for row, end in zip(rows, ends, strict=True)]
         self._writes = {name: end.write for name, end in writers.items()}
         self._rows = rows, [topic(name) for name in writers]
-        self._ends = {*readers, *servers.values(), *writers.values()}
+        self._ends = {*ends, *writers.values(), *filter(None, [self._sim])}
         handles = [end.handle for end in readers], [end.handle for end in servers.values()]
-        self._waiter = Waiter(process.context, *handles)
-        process.on_time(self._waiter.wake)
+        self._waiter = Waiter(process.context, *handles, self._sim.handle if self._sim else None)
 
     def recv(self, deadline_ns: int) -> Sample | None:
         """See `Bus.recv`. A deadline that has passed comes before any message: ticks are served first."""
         while not self._ended:
             while self._calls:
                 self._calls.popleft()()
+            if self._sim:
+                self._sim.update()
             now_ns = self.now_ns()
             if now_ns >= deadline_ns:
                 return None
-            wait_ns = _LONGEST_WAIT_NS if self._process.simulated else min(deadline_ns - now_ns, _LONGEST_WAIT_NS)
+            wait_ns = _LONGEST_WAIT_NS if self._sim else min(deadline_ns - now_ns, _LONGEST_WAIT_NS)
             index = self._waiter.wait(wait_ns)
             if index is None:
                 continue
-            cdr = self._takes[index]()
+            name, take = self._takes[index]
+            cdr = take()
             if cdr is not None:
-                return Sample(self._names[index], self.now_ns(), cdr)
+                return Sample(name, self.now_ns(), cdr)
         raise BusEnd
+
+    def await_time(self) -> None:
+        """Wait until simulated time has begun, or the bus has ended."""
+        while self.now_ns() == 0 and not self._ended:
+            time.sleep(_CLOCK_POLL_S)
+            if self._sim:
+                self._sim.update()
 
     def send(self, topic: str, cdr: bytes | memoryview) -> None:
         """See `Bus.send`; ConfigError for a topic that was not announced in `writes`."""
@@ -89,11 +103,6 @@ class RosBus:
         """Which peers on our topics are not heard, or do not hear us, for their type; QoS is told when ROS tells us."""
         return untyped_peers(self._process.node, *self._rows)
 
-    @property
-    def ended(self) -> bool:
-        """Whether `end` or `close` was called."""
-        return self._ended
-
     def end(self) -> None:
         """Make `recv` raise BusEnd, now and from now on; any thread may call it."""
         self._ended = True
@@ -105,7 +114,6 @@ class RosBus:
         if self._closed:
             return
         self._closed = self._ended = True
-        self._process.off_time(self._waiter.wake)
         self._waiter.close()
         for end in self._ends:
             end.close()

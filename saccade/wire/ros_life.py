@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 import logging
 import threading
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -29,7 +28,6 @@ P = TypeVar("P")
 _SUCCESS, _FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 _LAST_WORDS_S = 5.0
 """How long a deactivation waits for the node to end; far more than any needs."""
-_CLOCK_POLL_S = 0.005
 
 
 def serve(name: str, initial: P, make: Callable[[P], Node], args: Sequence[str], linger_s: float = 0.0) -> None:
@@ -138,8 +136,7 @@ class Life(Generic[P]):
         return _FAILURE
 
     def _run(self, node: Node, bus: RosBus, stopped: Callable[[], bool]) -> None:
-        while bus.now_ns() == 0 and not bus.ended:  # simulated time that has not begun
-            time.sleep(_CLOCK_POLL_S)
+        bus.await_time()
         gc.collect()
         gc.freeze()  # what is there now stays: later collections need not walk it
         try:

@@ -42,6 +42,8 @@ class RosParameters(Generic[P]):
 
     def _on_set(self, parameters: list[Any]) -> SetParametersResult:
         """Accept or refuse a change as a whole."""
+        if any(p.name == "use_sim_time" for p in parameters) and not self._free():
+            return SetParametersResult(successful=False, reason=f"use_sim_time {_INACTIVE_ONLY}")
         new = {p.name: _plain(p.value) for p in parameters if p.name in self._leaves}
         if not new:
             return SetParametersResult(successful=True)

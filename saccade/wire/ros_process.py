@@ -1,7 +1,7 @@
 """rclpy in this process: a context of its own, one node, and a thread for what is not on the way of the data.
 
-That thread serves parameters, the lifecycle, QoS events and /clock with rclpy's executor. Topics and services of ours
-are not its business: their callback group never lets it have them, and `RosBus` waits for them itself.
+That thread serves parameters, the lifecycle and QoS events with rclpy's executor. Topics and services of ours are not
+its business, nor is /clock: their callback group never lets it have them, and `RosBus` waits for them itself.
 """
 
 from __future__ import annotations
@@ -13,16 +13,13 @@ from typing import Any
 
 import rclpy
 from rclpy.callback_groups import CallbackGroup
-from rclpy.clock import JumpThreshold
 from rclpy.context import Context
-from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.service import Service
 from rclpy.signals import SignalHandlerOptions
 from rclpy.subscription import Subscription
 
-from saccade.clock import LiveClock
 from saccade.errors import ConfigError
 
 _JOIN_S = 2.0
@@ -45,12 +42,7 @@ class RosProcess:
         self._executor.add_node(self.node)
         self._thread = threading.Thread(target=self._spin, name="ros", daemon=True)
         self._stopped = self._closed = False
-        self._live, self._ros_ns = LiveClock(), 0
-        self._on_time: list[Callable[[], None]] = []
-        self._clock = self.node.get_clock()
-        every = JumpThreshold(min_forward=Duration(nanoseconds=1), min_backward=Duration(nanoseconds=-1))
-        self._jumps = self._clock.create_jump_callback(every, post_callback=self._jumped)
-        self._jumped(None)
+        self.node._time_source.detach_node()  # see ros_clock
 
     def start(self) -> None:
         """Serve what comes from now on."""
@@ -59,19 +51,7 @@ class RosProcess:
     @property
     def simulated(self) -> bool:
         """Whether time comes from /clock: the parameter `use_sim_time`."""
-        return self._simulated
-
-    def now_ns(self) -> int:
-        """ROS time: /clock's newest where `use_sim_time` is set (0 before there was one), else the system's, smooth."""
-        return self._ros_ns if self._simulated else self._live.now_ns()
-
-    def on_time(self, then: Callable[[], None]) -> None:
-        """Call `then`, from another thread, whenever simulated time has moved or time has begun to be simulated."""
-        self._on_time.append(then)
-
-    def off_time(self, then: Callable[[], None]) -> None:
-        """Take back `on_time`."""
-        self._on_time.remove(then)
+        return bool(self.node.get_parameter("use_sim_time").value)
 
     def stop(self) -> None:
         """Serve no more; stopping twice is allowed."""
@@ -86,15 +66,8 @@ class RosProcess:
             return
         self._closed = True
         self.stop()
-        self._jumps.unregister()
         self.node.destroy_node()
         self.context.try_shutdown()
-
-    def _jumped(self, _: object) -> None:
-        self._simulated = bool(self._clock.ros_time_is_active)
-        self._ros_ns = self._clock.now().nanoseconds if self._simulated else 0
-        for then in list(self._on_time):
-            then()
 
     def _spin(self) -> None:
         while not self._stopped:

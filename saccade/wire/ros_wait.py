@@ -14,11 +14,17 @@ from rclpy.impl.implementation_singleton import rclpy_implementation
 
 
 class Waiter:
-    """Waits for any of several handles, or for `wake`, which any thread may call."""
+    """Waits for any of several handles, or for `wake`, which any thread may call.
 
-    def __init__(self, context: Context, subscriptions: Sequence[Any], services: Sequence[Any] = ()) -> None:
-        self._subscriptions, self._services = list(subscriptions), list(services)
-        handles = [*self._subscriptions, *self._services]
+    Something from `clock`, a subscription, ends a wait as well.
+    """
+
+    def __init__(
+        self, context: Context, subscriptions: Sequence[Any], services: Sequence[Any] = (), clock: Any = None
+    ) -> None:
+        handles = [*subscriptions, *services]
+        self._subscriptions = [*subscriptions, *filter(None, [clock])]
+        self._services = list(services)
         self._index = {handle.pointer: i for i, handle in enumerate(handles)}
         self._last = 0
         self._guard = GuardCondition(None, None, context=context)
@@ -39,10 +45,11 @@ class Waiter:
         ready = wait_set.get_ready_entities("subscription")
         if self._services:
             ready += wait_set.get_ready_entities("service")
-        if not ready:
+        indices = [self._index[pointer] for pointer in ready if pointer in self._index]
+        if not indices:
             return None
         count = len(self._index)
-        self._last = min(map(self._index.__getitem__, ready), key=lambda index: (index - self._last - 1) % count)
+        self._last = min(indices, key=lambda index: (index - self._last - 1) % count)
         return self._last
 
     def wake(self) -> None:

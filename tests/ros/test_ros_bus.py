@@ -169,13 +169,13 @@ class Time:
         self.publisher = self.process.node.create_publisher(Clock, "/clock", 1)
         self.process.start()
 
-    def say(self, bus: RosBus, ns: int) -> None:
-        """Publish until the bus has it."""
+    def say(self, ns: int, heard: Callable[[], bool]) -> None:
+        """Publish until it is heard."""
         msg = Clock()
         msg.clock.sec, msg.clock.nanosec = divmod(ns, SEC)
         for _ in range(1000):
             self.publisher.publish(msg)
-            if bus.now_ns() == ns:
+            if heard():
                 return
             threading.Event().wait(0.01)
         raise AssertionError(f"time did not become {ns}")
@@ -191,23 +191,41 @@ def time() -> Iterator[Time]:
 def test_simulated_time_is_the_clock_topic(make_bus: MakeBus, time: Time) -> None:
     bus = make_bus(("odom",), (), "-p", "use_sim_time:=true")
     assert bus.now_ns() == 0
-    time.say(bus, 5 * SEC)
+    time.say(5 * SEC, shows(bus, 5 * SEC))
     assert bus.recv(5 * SEC) is None
     returned = threading.Event()
     waiting = threading.Thread(target=lambda: (bus.recv(6 * SEC), returned.set()))
     waiting.start()
-    time.say(bus, 6 * SEC - 1)
+    time.say(6 * SEC - 1, lambda: bus.now_ns() == 6 * SEC - 1)
     assert not returned.wait(0.2)
-    time.say(bus, 6 * SEC)
-    assert returned.wait(5)
+    time.say(6 * SEC, returned.is_set)
     waiting.join()
-    time.say(bus, 2 * SEC)  # a jump back is passed on: nodes know what to make of it
+    time.say(2 * SEC, shows(bus, 2 * SEC))  # a jump back is passed on: nodes know what to make of it
+
+
+def shows(bus: RosBus, ns: int) -> Callable[[], bool]:
+    """Whether it is that time on the bus; time passes only in `recv`."""
+    return lambda: bus.recv(0) is None and bus.now_ns() == ns
+
+
+def test_a_bus_waits_for_simulated_time_to_begin(make_bus: MakeBus, time: Time) -> None:
+    bus, begun = make_bus(("odom",), (), "-p", "use_sim_time:=true"), threading.Event()
+    waiting = threading.Thread(target=lambda: (bus.await_time(), begun.set()))
+    waiting.start()
+    assert not begun.wait(0.2)
+    time.say(3 * SEC, begun.is_set)
+    waiting.join()
+    assert bus.now_ns() == 3 * SEC
+    other = make_bus(("odom",), (), "-p", "use_sim_time:=true")
+    threading.Timer(0.2, other.end).start()
+    other.await_time()
+    assert other.now_ns() == 0
 
 
 def test_messages_come_while_simulated_time_stands_still(make_bus: MakeBus, time: Time) -> None:
     writer = make_bus((), ("instruction",))
     bus = make_bus(("instruction",), (), "-p", "use_sim_time:=true")
-    time.say(bus, 7 * SEC)
+    time.say(7 * SEC, shows(bus, 7 * SEC))
     writer.send("instruction", encode_text("go"))
     sample = bus.recv(8 * SEC)
     assert sample is not None

@@ -156,5 +156,7 @@ def test_what_the_dataclass_refuses_is_refused_with_its_reason(make_node: MakeNo
 
 def test_other_parameters_of_ros_are_left_alone(make_node: MakeNode) -> None:
     made = make_node("use_sim_time:=true", "qos_overrides./plan.publisher.depth:=3")
+    assert "use_sim_time can be changed only" in made.set(use_sim_time=False)
+    made.free = True
     assert made.set(use_sim_time=False) == ""
     assert not made.changes

@@ -1,7 +1,7 @@
 """A recording played by `ros2 bag play --clock` into the ROS nodes, against `saccade replay` of the same recording.
 
-Replay models how long work takes; here it takes as long as it takes, and rosbag2 sends when it gets to it. Played slowly,
-little of that is left in the time of the recording, but the runs are not the same bytes.
+Replay models how long work takes; here it takes as long as it takes, and rosbag2 sends when it gets to it. Played
+slowly, little of that is left in the time of the recording, but the runs are not the same bytes.
 """
 
 from __future__ import annotations
