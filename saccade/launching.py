@@ -38,7 +38,7 @@ def arguments(use_sim_time: bool = False) -> list[Action]:
         "params": ([f"{_CONFIG}/robots/", robot, ".yaml"], "parameter file of all nodes, instead of the robot's"),
         "namespace": ("", "namespace of the nodes and of every topic that the robot file does not give in full"),
         "use_sim_time": (str(use_sim_time).lower(), "whether time comes from /clock"),
-        "dds": (f"{_CONFIG}/cyclonedds.xml", "CycloneDDS settings; a CYCLONEDDS_URI in the environment wins"),
+        "dds": (f"{_CONFIG}/cyclonedds.xml", "path of CycloneDDS settings; a CYCLONEDDS_URI in the environment wins"),
         "log_level": ("info", "debug, info, warn, error or fatal"),
         "rviz": ("false", "whether to start RViz with config/saccade.rviz"),
     }
