@@ -41,19 +41,8 @@ def test_pip_still_installs_commands_into_bin(tmp_path: Path):
     """setup.cfg speaks to colcon; a wheel must not obey it."""
     tree = tmp_path / "tree"
     shutil.copytree(ROOT, tree, symlinks=True, ignore=shutil.ignore_patterns(".*", "out", "build", "install", "log"))
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "-q",
-        "--no-deps",
-        "--ignore-installed",
-        "--prefix",
-        tmp_path / "prefix",
-        tree,
-    ]
-    subprocess.run(command, check=True)
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--ignore-installed"]
+    subprocess.run([*pip, "--prefix", tmp_path / "prefix", tree], check=True)
     assert {path.name for path in (tmp_path / "prefix" / "bin").iterdir()} >= {
         "saccade", "perception_node", "vla_node", "safety_node",
     }  # fmt: skip
