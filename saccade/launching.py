@@ -5,6 +5,7 @@ For launch files only: it needs ROS 2's `launch_ros`, which the rest of Saccade 
 
 from __future__ import annotations
 
+import posixpath
 from pathlib import Path
 
 from launch import Action, Event, EventHandler, LaunchContext
@@ -90,9 +91,10 @@ def _bring_up(context: LaunchContext, names: tuple[str, ...], then: list[Action]
 
 def _play(context: LaunchContext) -> list[Action]:
     own = remapping(Path(LaunchConfiguration("params").perform(context)))
+    namespace = LaunchConfiguration("namespace").perform(context).strip("/")
     inputs = [row.wire_name for row in TOPICS.values() if row.role in (Role.SENSOR, Role.REQUEST)]
+    topics = ["--topics", *(posixpath.join("/", namespace, own.get(name, name)) for name in inputs)]
     qos = ["--qos-profile-overrides-path", f"{_CONFIG}/replay_qos.yaml"]
-    topics = ["--topics", *(own.get(name, f"/{name}") for name in inputs)]
     command = ["ros2", "bag", "play", LaunchConfiguration("bag"), "--rate", LaunchConfiguration("rate")]
     over = Shutdown(reason="the recording is over")
     return [ExecuteProcess(cmd=[*command, "--clock", "200", *qos, *topics], output="screen", on_exit=over)]

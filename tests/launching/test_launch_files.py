@@ -133,7 +133,7 @@ def test_nodes_come_up_one_after_the_other_and_come_back() -> None:
 
 
 def test_the_recording_starts_when_all_are_up_and_ends_all() -> None:
-    context = {"params": str(robot_file("go2"))}
+    context = {"params": str(robot_file("go2")), "namespace": ""}
     *nodes, play = chain(brought_up("replay.launch.py", context))
     assert nodes[-1].kwargs["name"] == "vla_node"
     (process,) = play.kwargs["function"](context)
@@ -145,6 +145,8 @@ def test_the_recording_starts_when_all_are_up_and_ends_all() -> None:
     assert {"/left/image_rect", "/tf_static", "/instruction", "/odom"} <= set(played)
     assert "/camera/camera/color/image_raw" in played  # the robot's own name
     assert not {"/cmd_vel", "/chunk", "/plan", "/local_map", "/verdict"} & set(played)  # they are for the nodes to say
+    (in_namespace,) = play.kwargs["function"]({**context, "namespace": "/r1"})
+    assert {"/r1/imu", "/odom"} <= set(in_namespace.kwargs["cmd"])  # where the nodes listen
     declared = named(entities("replay.launch.py"), "DeclareLaunchArgument")
     assert [a.kwargs["default_value"] for a in declared if a.args[0] == "use_sim_time"] == ["true"]
 
