@@ -20,7 +20,7 @@ from saccade.report.html import write_report
 from saccade.report.run import read_run
 from saccade.report.summary import summarise
 from saccade.robots import robot_file
-from saccade.topics import TOPICS, Role
+from saccade.topics import TOPICS, Role, topic
 from saccade.wire.ahead import DecodeAhead
 from saccade.wire.codec import codec
 from saccade.wire.convert import encode_text
@@ -121,7 +121,7 @@ def run_session(
         progress(bus.now_ns())
         return stop()
 
-    codec().prepare(TOPICS[name].type for node in nodes for name in {*node.reads, *node.writes})
+    codec().prepare(topic(name).message_type for node in nodes for name in {*node.reads, *node.writes})
     begin = perf_ns()
     try:
         run([*nodes, recorder, *watch], bus, stopped)
