@@ -8,6 +8,7 @@ from typing import Any
 
 from saccade.clock import MS
 from saccade.node import NEVER_NS, Out, Sample
+from saccade.params import param
 from saccade.stages import Stages
 from sim.bus import world_options
 from sim.hall import HallSource
@@ -19,9 +20,9 @@ _LATE_NS = 100 * MS
 
 @dataclass(frozen=True, slots=True)
 class WorldParams:
-    """`world`: which one and its options, as in a `sim:` address; its `seconds` do not count, a live world goes on."""
+    """Which world. The `seconds` of its address do not count: a live world goes on."""
 
-    world: str = "hall"
+    world: str = param("hall", "world and its options, as in a sim: address: hall?seed=7")
 
     def __post_init__(self) -> None:
         world_options(self.world)
