@@ -12,11 +12,12 @@ from cyclonedds.qos import Qos
 from cyclonedds.sub import DataReader
 
 from saccade.errors import ConfigError
-from saccade.topics import Role, topic
+from saccade.topics import topic
 from saccade.wire.dds_qos import Address, reader_qos, volatile_reader_qos, writer_qos
 from saccade.wire.dds_raw import RawReader, RawWriter, VolatileReader
 from saccade.wire.dds_services import HeldReply, ReplyWriter, RequestReader, service_id
 from saccade.wire.dds_types import RawTopic
+from saccade.wire.endpoints import volatile_too
 
 
 class Ends:
@@ -50,7 +51,7 @@ class Ends:
 
         reader = made(reader_qos(row, depth, self._ids.get(row.service, "")))
         self.readers.append(RequestReader(reader) if row.service else RawReader(reader))
-        if row.latched and row.role is Role.REQUEST:  # what a person may say with a plain `ros2 topic pub`
+        if volatile_too(row):
             self.readers.append(VolatileReader(made(volatile_reader_qos(row, depth))))
         self.names += [name] * (len(self.readers) - len(self.names))
 

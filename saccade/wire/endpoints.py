@@ -30,6 +30,14 @@ def reading(row: Topic, depth: int = 1) -> Endpoint:
     return Endpoint(not best_effort, row.latched, max(depth, _ADDITIVE_DEPTH.get(row.type, 1)))
 
 
+def volatile_too(row: Topic) -> bool:
+    """Whether a latched topic gets a second reader, for writers that keep nothing: `ros2 topic pub` is one.
+
+    Their messages do not match the first reader; those of other writers reach both, and are to be told once.
+    """
+    return row.latched and row.role is Role.REQUEST
+
+
 def writing(row: Topic) -> Endpoint:
     """Reliable, so that readers of both kinds match; latched topics keep their last message for late joiners."""
     if row.role is Role.SERVICE:

@@ -20,7 +20,7 @@ from saccade.wire.ros_clock import SimClock
 from saccade.wire.ros_peers import untyped_peers
 from saccade.wire.ros_process import RosProcess
 from saccade.wire.ros_services import Server, service_name
-from saccade.wire.ros_topics import Reader, Writer
+from saccade.wire.ros_topics import Reader, Writer, readers_of
 from saccade.wire.ros_wait import Waiter
 
 _CLOCK_POLL_S = 0.005
@@ -48,15 +48,17 @@ class RosBus:
         self._ended = self._closed = False
         self._calls: deque[Callable[[], None]] = deque()
         rows = sorted(map(topic, reads), key=lambda row: (row.role is Role.SERVICE, row.name))
-        readers = [Reader(process, row, self._report) for row in rows if row.role is not Role.SERVICE]
+        heard = [row for row in rows if row.role is not Role.SERVICE]
+        readers = [(row.name, reader) for row in heard for reader in readers_of(process, row, self._report)]
         servers = {service_name(row): Server(process, row) for row in rows if row.role is Role.SERVICE}
         writers = {name: self._writer(topic(name), servers) for name in sorted(writes)}
-        ends: list[Reader | Server] = [*readers, *servers.values()]
-        self._takes = [(row.name, end.take) for row, end in zip(rows, ends, strict=True)]
+        served = zip((row.name for row in rows if row.role is Role.SERVICE), servers.values(), strict=True)
+        ends: list[tuple[str, Reader | Server]] = [*readers, *served]
+        self._takes = [(name, end.take) for name, end in ends]
         self._writes = {name: end.write for name, end in writers.items()}
         self._rows = rows, [topic(name) for name in writers]
-        self._ends = {*ends, *writers.values(), *filter(None, [self._sim])}
-        handles = [end.handle for end in readers], [end.handle for end in servers.values()]
+        self._ends = {*(end for _, end in ends), *writers.values(), *filter(None, [self._sim])}
+        handles = [end.handle for _, end in readers], [end.handle for end in servers.values()]
         self._waiter = Waiter(process.context, *handles, self._sim.handle if self._sim else None)
 
     def recv(self, deadline_ns: int) -> Sample | None:

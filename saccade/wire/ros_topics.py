@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -10,24 +11,38 @@ from rclpy.qos import DurabilityPolicy, QoSPolicyKind, QoSProfile, ReliabilityPo
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
 from saccade.topics import Topic
-from saccade.wire.endpoints import Endpoint, reading, writing
+from saccade.wire.endpoints import Endpoint, reading, volatile_too, writing
 from saccade.wire.ros_process import RosProcess
 from saccade.wire.ros_types import message_class
 
 Report = Callable[[Topic, str], None]
 """What is told of a topic whose peers' QoS does not go with ours: the topic, and a sentence."""
+_RECENT = 16
 _OVERRIDABLE = (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, QoSPolicyKind.RELIABILITY, QoSPolicyKind.DURABILITY)
+
+
+def readers_of(process: RosProcess, row: Topic, report: Report) -> list[Reader]:
+    """What it takes to hear everybody on a topic; see `volatile_too`."""
+    end = reading(row)
+    if not volatile_too(row):
+        return [Reader(process, row, end, report)]
+    seen: deque[int] = deque(maxlen=_RECENT)
+    return [
+        OnceReader(process, row, end, lambda *_: None, seen),
+        OnceReader(process, row, end._replace(latched=False), report, seen, entity_id="volatile"),
+    ]
 
 
 class Reader:
     """The newest messages of a topic."""
 
-    def __init__(self, process: RosProcess, row: Topic, report: Report) -> None:
+    def __init__(self, process: RosProcess, row: Topic, end: Endpoint, report: Report, entity_id: str = "") -> None:
         events = SubscriptionEventCallbacks(incompatible_qos=lambda event: report(row, _mismatch(row, event)))
+        overriding = QoSOverridingOptions(_OVERRIDABLE, entity_id=entity_id or None)
         self._node = process.node
         self._subscription = self._node.create_subscription(
-            message_class(row.type), row.wire_name, _never, _profile(reading(row)), callback_group=process.group,
-            event_callbacks=events, qos_overriding_options=QoSOverridingOptions(_OVERRIDABLE), raw=True,
+            message_class(row.type), row.wire_name, _never, _profile(end), callback_group=process.group,
+            event_callbacks=events, qos_overriding_options=overriding, raw=True,
         )  # fmt: skip
         self.handle = self._subscription.handle
         self._take, self._type = self.handle.take_message, self._subscription.msg_type
@@ -40,6 +55,25 @@ class Reader:
     def close(self) -> None:
         """Unsubscribe."""
         self._node.destroy_subscription(self._subscription)
+
+
+class OnceReader(Reader):
+    """One of two readers of a topic: what either has taken, by when it was sent, the other passes over."""
+
+    def __init__(
+        self, process: RosProcess, row: Topic, end: Endpoint, report: Report, seen: deque[int], entity_id: str = ""
+    ) -> None:
+        super().__init__(process, row, end, report, entity_id)
+        self._seen = seen
+
+    def take(self) -> bytes | None:
+        """See `Reader.take`."""
+        while (taken := self._take(self._type, True)) is not None:
+            sent_ns = taken[1]["source_timestamp"]
+            if sent_ns not in self._seen:
+                self._seen.append(sent_ns)
+                return _unpadded(taken[0])
+        return None
 
 
 class Writer:
