@@ -23,7 +23,7 @@ from safety_node.limits import TICK_NS, Limits
 CLOCK_JUMP_NS = 500 * MS
 """Two ticks further apart than this, or in the wrong order, mean that what is known cannot be dated any more."""
 EPOCH_KEPT_NS = topic("plan").stale_ns
-"""An epoch not heard of for so long is forgotten: a restarted vla_node counts from zero and must be heard again."""
+"""An epoch not heard of for so long is forgotten: a vla_node whose clock was set back must be heard again."""
 COMMANDS = {"twist_stamped": "cmd_vel", "twist": "cmd_vel_unstamped", "joint_trajectory": "joint_trajectory"}
 """Topic by what the limits file calls `command`."""
 
