@@ -145,9 +145,7 @@ class ActionServer:
         if goal is None or not status.terminal or (status is Status.CANCELED and goal.status is not Status.CANCELING):
             raise ValueError(f"a goal that is {goal.status.name if goal else 'not there'} cannot become {status.name}")
         goal.status, goal.changed_ns, goal.result, self._current = status, now_ns, result, None
-        outs = [self._status(), *(self._result(address, goal) for address in goal.askers)]
-        goal.askers.clear()
-        return outs
+        return [self._status(), *(self._result(address, goal) for address in goal.askers)]
 
     def feedback_due(self, now_ns: int) -> bool:
         """Whether there is a goal under way whose last feedback is FEEDBACK_NS old."""
