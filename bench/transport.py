@@ -25,6 +25,7 @@ from rich.table import Table
 from bench.__main__ import ROOT, save
 from saccade.clock import MS, SEC
 from saccade.types import U8
+from saccade.wire.codec import codec
 from saccade.wire.convert import Cdr
 from saccade.wire.images import encode_mono8
 from saccade.wire.live import keep_memory
@@ -80,7 +81,7 @@ def wire(name: str, domain: int, publisher: bool) -> Wire:
 def publish(end: Wire, size: str, seconds: float) -> None:
     """Send pairs at 30 Hz on an absolute grid, or as fast as they go if that is slower."""
     picture = np.random.default_rng(7).integers(0, 255, SIZES[size], np.uint8)
-    start = time.monotonic_ns() + 2 * SEC  # discovery
+    start = time.monotonic_ns() + 3 * SEC  # discovery
     for due in range(start, start + int(seconds * SEC), PERIOD_NS):
         time.sleep(max(0, due - time.monotonic_ns()) / SEC)
         for name in SIDES:
@@ -106,7 +107,9 @@ def receive(end: Wire, seconds: float) -> list[float]:
 def one_end(which: str, name: str, domain: int, size: str, seconds: float, path: Path) -> None:
     """Be the `publish`ing or `receive`ing process of a case; leaves its numbers in a file."""
     keep_memory()
+    codec().prepare(["sensor_msgs/msg/Image"])
     end = wire(name, domain, which == "publish")
+    print("ready", flush=True)
     before = _cpu_s()
     taken = publish(end, size, seconds) if which == "publish" else receive(end, seconds)
     path.write_text(json.dumps({"ms": taken, "cpu_s": _cpu_s() - before}))
@@ -119,12 +122,13 @@ def measure(case: Case, domain: int, size: str, seconds: float) -> dict[str, flo
     with tempfile.TemporaryDirectory() as folder:
         files = {which: Path(folder) / which for which in ("receive", "publish")}
         command = [sys.executable, "-m", "bench.transport", "--domain", str(domain), "--seconds", str(seconds)]
-        children = [
-            subprocess.Popen([*command, "--end", which, case.wire, size, str(path)], cwd=ROOT, env=environment)
-            for which, path in files.items()
-        ]
+        children = []
+        for which, path in files.items():
+            whole = [*command, "--end", which, case.wire, size, str(path)]
+            children.append(subprocess.Popen(whole, cwd=ROOT, env=environment, stdout=subprocess.PIPE))
+            children[-1].stdout.readline()  # that it is there
         for child in children:
-            child.wait()
+            child.communicate()
         ends = {which: json.loads(path.read_text()) for which, path in files.items()}
     got, sent = ends["receive"]["ms"], len(range(0, int(seconds * SEC), PERIOD_NS))
     p50, p99, worst = np.percentile(got[10:] or [np.nan], [50, 99, 100])
