@@ -9,9 +9,9 @@ import numpy as np
 
 from saccade.geometry import F32, F64, Pinhole
 
-_POINTS = 4000
-"""Depth pixels looked at."""
-_TRIES = 500
+_POINTS, _FEW = 4000, 100
+"""Depth pixels looked at, and how few of them are too few."""
+_TRIES, _FITS = 500, 4
 _SEED = 0
 """Of the one random choice here: a recording must play the same every time."""
 _HEIGHT_M = (0.1, 3.0)
@@ -50,10 +50,10 @@ def find_ground(depth_m: F32, camera: Pinhole) -> Ground | None:
     """The ground in a depth image (H, W) metres, NaN = none, or None where no plane is plausible as one.
 
     RANSAC (Fischler and Bolles 1981) over planes that lie below an about upright camera and have next to nothing below
-    them; of these the one with the most points, fitted to them by least squares. Repeats for the same image.
+    them; of these the one with the most points, fitted to them by least squares. The same image gives the same answer.
     """
     points = _points(depth_m, camera)
-    if len(points) < 100:
+    if len(points) < _FEW:
         return None
     tolerance_m = _TOLERANCE_M + _TOLERANCE_PER_M * points[:, 2]
     rng = np.random.default_rng(_SEED)
@@ -67,9 +67,20 @@ def find_ground(depth_m: F32, camera: Pinhole) -> Ground | None:
             best, most = on, float(on.sum())
     if best is None:
         return None
-    middle = points[best].mean(axis=0)
-    ups, heights_m = _planes(np.linalg.svd(points[best] - middle, full_matrices=False)[2][2:], middle[None])
-    return Ground(ups[0], float(heights_m[0]), most / len(points)) if len(ups) else None
+    for _ in range(_FITS):
+        ups, heights_m = _fitted(points[best])
+        if not len(ups):
+            return None
+        best = np.abs(points @ ups[0] + heights_m[0]) < tolerance_m / 2  # closer, without the feet of the walls
+    return Ground(ups[0], float(heights_m[0]), most / len(points))
+
+
+def _fitted(points: F64) -> tuple[F64, F64]:
+    """The plane that fits best, as `_planes`: none when it cannot be the ground."""
+    if len(points) < _FEW:
+        return np.zeros((0, 3)), np.zeros(0)
+    middle = points.mean(axis=0)
+    return _planes(np.linalg.svd(points - middle, full_matrices=False)[2][2:], middle[None])
 
 
 def _points(depth_m: F32, camera: Pinhole) -> F64:
