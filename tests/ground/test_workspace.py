@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from saccade.topics import TOPICS
+from saccade.topics import SERVICES, TOPICS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -27,7 +27,8 @@ def test_both_packages_have_one_version():
 def test_every_message_package_of_the_table_is_a_dependency():
     package = ET.parse(ROOT / "package.xml").getroot()
     declared = {element.text for element in package.iterfind("exec_depend")}
-    assert {row.type.partition("/")[0] for row in TOPICS.values()} - declared == set()
+    used = {row.type.partition("/")[0] for row in (*TOPICS.values(), *SERVICES.values())}
+    assert used - declared == set()
 
 
 def test_programs_go_where_ros2_run_looks_for_them():

@@ -208,7 +208,9 @@ def test_feedback_is_bounded_and_begins_with_the_goal():
         for _ in range(95):
             client.feed()
             client.now_ns += 10 * MS
-    assert [at - START_NS for at, _ in client.fed] == [start + k * FEEDBACK_NS for start in (0, 950 * MS) for k in range(5)]
+    assert [at - START_NS for at, _ in client.fed] == [
+        start + k * FEEDBACK_NS for start in (0, 950 * MS) for k in range(5)
+    ]
     assert [message.goal_id.uuid[0] for _, message in client.fed] == [1] * 5 + [2] * 5
 
 
