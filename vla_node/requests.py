@@ -115,8 +115,8 @@ class Requests:
 
     def _feedback(self, now_ns: int) -> Out:
         plan = self._plan or Plan(
-            0, self._epoch, self._text, PlanKind.TEXT, now_ns, SE3.identity(), 0, 0, "", NO_POINTS, NO_VALUES, 0.0, False,
-            "no plan yet",
+            0, self._epoch, self._text, PlanKind.TEXT, now_ns, SE3.identity(), 0, 0, "", NO_POINTS, NO_VALUES, 0.0,
+            False, "no plan yet",
         )  # fmt: skip
         nothing = Verdict(now_ns, Decision.STOP, "no verdict yet", (), NO_VALUES, NO_VALUES, 0.0, 0.0, 0, 0, 0)
         verdict = self._verdict or encode_verdict(nothing)
