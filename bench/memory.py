@@ -1,6 +1,7 @@
 """Memory over time: the resident set of all nodes on `sim:hall`, by minute of bus time (asked for: no growth in 30).
 
-The first five minutes fill histories that are bounded by design; growth is the slope of a line through the rest.
+Memory rises in steps while errands of a new kind touch code and pools for the first time; growth is the slope of a line
+through the second half. That after minute five is told too.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from saccade.wire.convert import encode_text
 from saccade.wire.virtual import VirtualBus
 from sim.bus import open_world
 
-WARM_UP_MIN = 5
+WARM_UP_MIN, LIMIT_MB_PER_MIN = 5, 0.05
 
 
 def main() -> int:
-    """Run, sample, fit; exit code 1 when the memory grows by more than 0.1 MB a minute."""
+    """Run, sample, fit; exit code 1 when the memory grows by more than LIMIT_MB_PER_MIN in the second half."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=int, default=30)
     parser.add_argument("--json", type=Path)
@@ -43,12 +44,15 @@ def main() -> int:
 
     run(nodes, bus, sample)
     bus.close()
-    settled = np.array(sizes_mb[WARM_UP_MIN:])
-    slope = float(np.polyfit(np.arange(len(settled)), settled, 1)[0]) if len(settled) > 2 else float("nan")
     print("minute: resident MB  " + "  ".join(f"{i + 1}: {mb:.1f}" for i, mb in enumerate(sizes_mb) if i % 5 == 4))
-    print(f"slope after minute {WARM_UP_MIN}: {slope:+.3f} MB a minute over {len(settled)} minutes of bus time")
-    save({"resident_mb": sizes_mb, "slope_mb_per_min": slope}, args.json)
-    return int(not slope < 0.1)
+    early, late = (_slope(sizes_mb[first:]) for first in (WARM_UP_MIN, len(sizes_mb) // 2))
+    print(f"slope after minute {WARM_UP_MIN}: {early:+.3f} MB a minute; in the second half: {late:+.3f} MB a minute")
+    save({"resident_mb": sizes_mb, "slope_mb_per_min": {"early": early, "late": late}}, args.json)
+    return int(not late < LIMIT_MB_PER_MIN)
+
+
+def _slope(sizes_mb: list[float]) -> float:
+    return float(np.polyfit(np.arange(len(sizes_mb)), sizes_mb, 1)[0]) if len(sizes_mb) > 2 else float("nan")
 
 
 def _resident_mb() -> float:
