@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import fields
 from typing import Any
 
 from contract_base import Modules
@@ -72,3 +73,13 @@ def check_limits_agree_with_each_other(m: Modules) -> None:
     m.limits.Limits(axes=("vx", "vy", "wz"), **three)
     m.limits.Limits(axes=("vx",), max_speed=(1.0,), max_accel=(1.0,), max_brake=(1.0,))
     m.limits.Limits(required={"chunk": 0.3, "local_map": 0.4, "odom": 0.2, "operator_stop": 0.5})
+
+
+def check_limits_say_what_ros_may_change_and_how_far(m: Modules) -> None:
+    """What `ros2 param describe` shows; the checks above are what holds."""
+    about = {field.name: field.metadata for field in fields(m.limits.Limits)}
+    bounds = {name: (said["low"], said["high"]) for name, said in about.items() if said["low"] is not None}
+    over = dict.fromkeys(("radius_m", "margin_m", "reaction_s"), (0, None))
+    assert bounds == {**over, "escape_fraction": (0, 1)}
+    changeable = {name for name, said in about.items() if said["live"]}
+    assert changeable == {"max_speed", "max_accel", "max_brake", *bounds}
