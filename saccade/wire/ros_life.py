@@ -26,6 +26,7 @@ from saccade.wire.ros_process import RosProcess
 
 P = TypeVar("P")
 _SUCCESS, _FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+_AUTOSTART = ParameterDescriptor(description="configure and activate without being asked to", read_only=True)
 _LAST_WORDS_S = 5.0
 """How long a deactivation waits for the node to end; far more than any needs."""
 
@@ -33,9 +34,8 @@ _LAST_WORDS_S = 5.0
 def serve(name: str, initial: P, make: Callable[[P], Node], args: Sequence[str], linger_s: float = 0.0) -> None:
     """Run the node that `make` makes of its parameters until SIGINT or SIGTERM; `args` are `--ros-args …`.
 
-    `linger_s` is as in `saccade.wire.live.serve`.
-
-    SaccadeError where it cannot be configured and should start by itself (parameter `autostart`).
+    `linger_s` is as in `saccade.wire.live.serve`. SaccadeError where the node should start by itself (parameter
+    `autostart`) and cannot be configured.
     """
     keep_memory()
     process = RosProcess(name, args, _Managed)
@@ -50,9 +50,6 @@ def serve(name: str, initial: P, make: Callable[[P], Node], args: Sequence[str],
             life.run(stopped)
     finally:
         process.close()
-
-
-_AUTOSTART = ParameterDescriptor(description="configure and activate without being asked to", read_only=True)
 
 
 class Life(Generic[P]):
@@ -101,8 +98,8 @@ class Life(Generic[P]):
     def activate(self) -> Any:
         """Join the topics and have the main thread run the node."""
         self._node = self._node or self._make(self._parameters.value)
-        self._over.clear()
         self._bus = RosBus(self._process, self._node.reads, self._node.writes | {"stage_times"})
+        self._over.clear()
         self._begin.set()
         self._log.info("active")  # launch files wait for this line
         return _SUCCESS
@@ -136,6 +133,8 @@ class Life(Generic[P]):
         return _FAILURE
 
     def _run(self, node: Node, bus: RosBus, stopped: Callable[[], bool]) -> None:
+        if stopped():  # before there was a bus to end
+            bus.end()
         bus.await_time()
         gc.collect()
         gc.freeze()  # what is there now stays: later collections need not walk it
