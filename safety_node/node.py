@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import numpy as np
 
@@ -135,15 +136,19 @@ class SafetyNode:
         nothing, zero = np.full(len(axes), np.nan), np.zeros(len(axes))
         return Verdict(now_ns, Decision.STOP, why, axes, nothing, zero, 0.0, np.nan, 0, 0, 0)
 
-    def _say(self, verdict: Verdict) -> list[Out]:
+    def _say(self, verdict: Verdict) -> Iterable[Out]:
         outs = [*self._command(verdict), Out("verdict", convert.encode_verdict(verdict))]
         self._flow.put(verdict.stamp_ns, verdict.stamp_ns)
-        turned = (verdict.decision is Decision.STOP) != (self._last.decision is Decision.STOP)
+        before, self._last = self._last, verdict
+        turned = (verdict.decision is Decision.STOP) != (before.decision is Decision.STOP)
         if turned or not 0 <= verdict.stamp_ns - self._diagnosed_ns < SEC:
             self._diagnosed_ns = verdict.stamp_ns
-            outs.append(Out("diagnostics", self._diagnostics(verdict)))
-        self._last = verdict
+            return chain(outs, self._diagnosed(verdict))
         return outs
+
+    def _diagnosed(self, verdict: Verdict) -> Iterator[Out]:
+        """Worked out when it is asked for: the command has been sent by then."""
+        yield Out("diagnostics", self._diagnostics(verdict))
 
     def _command(self, verdict: Verdict) -> Iterator[Out]:
         """The command in the robot's form; nothing for joints that have not said where they are."""

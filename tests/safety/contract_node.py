@@ -267,6 +267,17 @@ def check_node_says_that_it_ticks_too_slowly(m: Modules) -> None:
     assert {f"{stage} p{p} ms" for stage in ("gate", "encode") for p in (50, 95, 99)} <= set(values)
 
 
+def check_node_diagnostics_keep_no_command_waiting(m: Modules) -> None:
+    rig, asked = Rig(m), []
+    diagnostics = rig.node._diagnostics
+    rig.node._diagnostics = lambda verdict: asked.append(verdict) or diagnostics(verdict)
+    outs = iter(rig.node.on_tick(NOW))
+    assert [next(outs).topic, next(outs).topic] == ["cmd_vel", "verdict"]
+    assert not asked
+    assert next(outs).topic == "diagnostics"
+    assert len(asked) == 1
+
+
 def check_node_last_words(m: Modules) -> None:
     rig = Rig(m)
     _, verdict = rig.node.close()
