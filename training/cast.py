@@ -1,0 +1,192 @@
+"""Where a ray meets the world: exact intersections with boxes, ellipsoids, cylinders, cards and triangles."""
+
+from __future__ import annotations
+
+import math
+
+from saccade.kernel import buffer, f64, i64, kernel, types, u8
+from training.world import (
+    BOUND,
+    CENTRE,
+    FIRST,
+    HALF,
+    HOLES,
+    LAST,
+    ROTATION,
+    SHADOW,
+    SHAPE,
+    SHIFT,
+    TEXELS_PER_M,
+    TEXTURE,
+    Shape,
+)
+
+V3 = types.UniTuple(f64, 3)
+OBJECTS, TRIANGLES, ATLAS, LIGHT = buffer(f64, 2), buffer(f64, 3), buffer(u8, 4), buffer(f64, 1)
+BOX, ELLIPSOID, CYLINDER, CARD, MESH = (int(shape) for shape in Shape)
+BIG_MESH = 200  # triangles; a mesh that is bigger is ground, which neither casts shadows nor is seen in mirrors
+
+
+@kernel(V3, OBJECTS, i64, V3)
+def turn_in(objects, i, v):  # type: ignore[no-untyped-def]
+    """A direction in the camera's frame, seen from object i."""
+    o, r = objects[i], ROTATION
+    return (
+        o[r] * v[0] + o[r + 3] * v[1] + o[r + 6] * v[2],
+        o[r + 1] * v[0] + o[r + 4] * v[1] + o[r + 7] * v[2],
+        o[r + 2] * v[0] + o[r + 5] * v[1] + o[r + 8] * v[2],
+    )
+
+
+@kernel(V3, OBJECTS, i64, V3)
+def turn_out(objects, i, v):  # type: ignore[no-untyped-def]
+    """A direction of object i, in the camera's frame."""
+    o, r = objects[i], ROTATION
+    return (
+        o[r] * v[0] + o[r + 1] * v[1] + o[r + 2] * v[2],
+        o[r + 3] * v[0] + o[r + 4] * v[1] + o[r + 5] * v[2],
+        o[r + 6] * v[0] + o[r + 7] * v[1] + o[r + 8] * v[2],
+    )
+
+
+@kernel(V3, OBJECTS, i64, V3)
+def place_in(objects, i, p):  # type: ignore[no-untyped-def]
+    """A point in the camera's frame, seen from object i."""
+    o, c = objects[i], CENTRE
+    return turn_in(objects, i, (p[0] - o[c], p[1] - o[c + 1], p[2] - o[c + 2]))
+
+
+@kernel(f64, f64, f64, f64)
+def later(first, second, nearest):  # type: ignore[no-untyped-def]
+    """The first of two ordered distances that is not nearer than `nearest`, or infinity."""
+    if first >= nearest:
+        return first
+    return second if second >= nearest else math.inf
+
+
+@kernel(f64, f64, f64, f64, V3, V3, f64)
+def strike_box(hx, hy, hz, p, d, nearest):  # type: ignore[no-untyped-def]
+    """Distance along the ray to a box: the slab test."""
+    enter, leave = -math.inf, math.inf
+    for h, o, v in ((hx, p[0], d[0]), (hy, p[1], d[1]), (hz, p[2], d[2])):
+        if v == 0.0:
+            if abs(o) > h:
+                return math.inf
+        else:
+            one, two = (-h - o) / v, (h - o) / v
+            enter, leave = max(enter, min(one, two)), min(leave, max(one, two))
+    return later(enter, leave, nearest) if enter <= leave else math.inf
+
+
+@kernel(f64, f64, f64, f64, V3, V3, f64)
+def strike_ellipsoid(hx, hy, hz, p, d, nearest):  # type: ignore[no-untyped-def]
+    """Distance along the ray to an ellipsoid."""
+    px, py, pz, dx, dy, dz = p[0] / hx, p[1] / hy, p[2] / hz, d[0] / hx, d[1] / hy, d[2] / hz
+    a, b, c = dx * dx + dy * dy + dz * dz, px * dx + py * dy + pz * dz, px * px + py * py + pz * pz - 1.0
+    inside = b * b - a * c
+    if inside < 0.0:
+        return math.inf
+    root = math.sqrt(inside)
+    return later((-b - root) / a, (-b + root) / a, nearest)
+
+
+@kernel(f64, f64, f64, f64, V3, V3, f64)
+def strike_cylinder(hx, hy, hz, p, d, nearest):  # type: ignore[no-untyped-def]
+    """Distance along the ray to an elliptic cylinder with flat ends."""
+    px, pz, dx, dz = p[0] / hx, p[2] / hz, d[0] / hx, d[2] / hz
+    a, b, c = dx * dx + dz * dz, px * dx + pz * dz, px * px + pz * pz - 1.0
+    enter, leave = -math.inf, math.inf
+    if a > 0.0:
+        inside = b * b - a * c
+        if inside < 0.0:
+            return math.inf
+        root = math.sqrt(inside)
+        enter, leave = (-b - root) / a, (-b + root) / a
+    elif c > 0.0:
+        return math.inf
+    if d[1] != 0.0:
+        one, two = (-hy - p[1]) / d[1], (hy - p[1]) / d[1]
+        enter, leave = max(enter, min(one, two)), min(leave, max(one, two))
+    elif abs(p[1]) > hy:
+        return math.inf
+    return later(enter, leave, nearest) if enter <= leave else math.inf
+
+
+@kernel(f64, OBJECTS, ATLAS, i64, V3, V3, f64)
+def strike_card(objects, atlas, i, p, d, nearest):  # type: ignore[no-untyped-def]
+    """Distance along the ray to a card, through its holes."""
+    o = objects[i]
+    t = -p[2] / d[2]
+    x, y = p[0] + t * d[0], p[1] + t * d[1]
+    if not (t >= nearest and abs(x) <= o[HALF] and abs(y) <= o[HALF + 1]):
+        return math.inf
+    if o[HOLES] > 0.0:
+        size = atlas.shape[2]
+        u = int(math.floor(x * o[TEXELS_PER_M] + o[SHIFT])) % size
+        v = int(math.floor(y * o[TEXELS_PER_M] + o[SHIFT + 1])) % size
+        if atlas[int(o[TEXTURE]), v, u, 3] < 128:
+            return math.inf
+    return t
+
+
+@kernel(f64, TRIANGLES, i64, V3, V3, f64)
+def strike_triangle(triangles, k, p, d, nearest):  # type: ignore[no-untyped-def]
+    """Distance along the ray to a triangle (Moeller and Trumbore 1997), both sides."""
+    c, e, g = triangles[k, 0], triangles[k, 1], triangles[k, 2]
+    hx, hy, hz = d[1] * g[2] - d[2] * g[1], d[2] * g[0] - d[0] * g[2], d[0] * g[1] - d[1] * g[0]
+    det = e[0] * hx + e[1] * hy + e[2] * hz
+    if det == 0.0:
+        return math.inf
+    sx, sy, sz = p[0] - c[0], p[1] - c[1], p[2] - c[2]
+    u = (sx * hx + sy * hy + sz * hz) / det
+    if u < 0.0 or u > 1.0:
+        return math.inf
+    qx, qy, qz = sy * e[2] - sz * e[1], sz * e[0] - sx * e[2], sx * e[1] - sy * e[0]
+    v = (d[0] * qx + d[1] * qy + d[2] * qz) / det
+    t = (g[0] * qx + g[1] * qy + g[2] * qz) / det
+    return t if v >= 0.0 and u + v <= 1.0 and t >= nearest else math.inf
+
+
+@kernel(f64, OBJECTS, TRIANGLES, ATLAS, i64, i64, V3, V3, f64)
+def strike(objects, triangles, atlas, i, k, p, d, nearest):  # type: ignore[no-untyped-def]
+    """Distance t >= nearest along the ray p + t d to object i (triangle k of a mesh), or infinity."""
+    o = objects[i]
+    shape = int(o[SHAPE])
+    if shape == MESH:
+        return strike_triangle(triangles, k, p, d, nearest)
+    q, e = place_in(objects, i, p), turn_in(objects, i, d)
+    if shape == BOX:
+        return strike_box(o[HALF], o[HALF + 1], o[HALF + 2], q, e, nearest)
+    if shape == ELLIPSOID:
+        return strike_ellipsoid(o[HALF], o[HALF + 1], o[HALF + 2], q, e, nearest)
+    if shape == CYLINDER:
+        return strike_cylinder(o[HALF], o[HALF + 1], o[HALF + 2], q, e, nearest)
+    return strike_card(objects, atlas, i, q, e, nearest)
+
+
+@kernel(types.Tuple((f64, i64, i64)), OBJECTS, TRIANGLES, ATLAS, V3, V3, f64, types.boolean)
+def seek(objects, triangles, atlas, p, d, nearest, any_shadow):  # type: ignore[no-untyped-def]
+    """First object that a ray meets: distance, object, triangle; (inf, -1, -1) where it meets none.
+
+    `d` has length 1. With `any_shadow` the first thing found that casts a shadow, which is faster.
+    """
+    best, which, part = math.inf, -1, -1
+    for i in range(len(objects)):
+        o = objects[i]
+        if any_shadow and o[SHADOW] == 0.0:
+            continue
+        x, y, z = o[CENTRE] - p[0], o[CENTRE + 1] - p[1], o[CENTRE + 2] - p[2]
+        along = x * d[0] + y * d[1] + z * d[2]
+        aside = x * x + y * y + z * z - along * along
+        if aside > o[BOUND] ** 2 or along + o[BOUND] < nearest or along - o[BOUND] > best:
+            continue
+        first, last = (int(o[FIRST]), int(o[LAST])) if int(o[SHAPE]) == MESH else (-1, 0)
+        if last - first > BIG_MESH:
+            continue
+        for k in range(first, last):
+            t = strike(objects, triangles, atlas, i, k, p, d, nearest)
+            if t < best:
+                best, which, part = t, i, k
+                if any_shadow:
+                    return best, which, part
+    return best, which, part

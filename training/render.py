@@ -1,0 +1,188 @@
+"""Two exact pictures of one world: colour and distance for both cameras, and what the right camera cannot see.
+
+Every ray starts at a camera's own centre, so a point at z metres is seen focal * baseline / z pixels further left in the
+right picture than in the left one, without any resampling. Truth is that of the pixel's centre; colours are antialiased.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from saccade.geometry import F32, F64
+from saccade.kernel import buffer, f32, f64, i32, i64, kernel, types, u8, void
+from saccade.types import U8
+from training.cast import ATLAS, LIGHT, OBJECTS, TRIANGLES, V3, strike
+from training.shade import look, sky
+from training.tiles import TILE, Tiles, bin_world
+from training.world import Rig, World
+
+SAME_SURFACE = 1e-4  # relative; a ray back to a point of a surface meets it at its own distance within this
+# Camera, (8,) float64: x of its centre, focal, cx, cy, nearest z, row error: shift, per u, per v (all in pixels).
+ENTRIES, START, INDEX, CAMERA = buffer(f64, 2), buffer(i32, 1), buffer(i32, 1), buffer(f64, 1)
+# Where the four extra samples of a pixel at an edge lie: a rotated grid.
+GRID = ((-0.125, -0.375), (0.375, -0.125), (0.125, 0.375), (-0.375, 0.125))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """Radiance (H, W, 3) float32 linear RGB; z_m (H, W) float32, inf = sky; mirrored (H, W) float32 share of light."""
+
+    radiance: F32
+    z_m: F32
+    mirrored: F32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pair:
+    """Both views; occluded (H, W) bool: the left pixel's point is hidden from the right camera or outside its picture."""
+
+    left: View
+    right: View
+    occluded: npt.NDArray[np.bool_]
+
+
+def render(world: World, rig: Rig, row_error_px: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> Pair:
+    """Render a world by both cameras.
+
+    `row_error_px`: the right camera is out of line, so its pixel (x, y) shows what belongs to row
+    y + shift + tilt * (x - cx) / width + stretch * (y - cy) / height; disparity stays that of the ideal rig.
+    """
+    shift, tilt, stretch = row_error_px
+    ideal = np.array([0.0, rig.focal_px, rig.cx, rig.cy, rig.near_m, 0.0, 0.0, 0.0])
+    skewed = ideal.copy()
+    skewed[[0, 5, 6, 7]] = rig.baseline_m, shift, tilt / rig.width, stretch / rig.height
+    left, _ = _view(world, rig, ideal)
+    right, tiles = _view(world, rig, skewed)
+    hidden = np.empty((rig.height, rig.width), np.uint8)
+    _occlusion(world.objects, world.triangles, world.atlas, tiles.entries, tiles.start, tiles.index,
+               skewed, left.z_m, hidden)  # fmt: skip
+    return Pair(left, right, hidden.astype(bool))
+
+
+def _view(world: World, rig: Rig, camera: F64) -> tuple[View, Tiles]:
+    tiles = bin_world(world, rig, camera[0])
+    size = (rig.height, rig.width)
+    view = View(np.empty((*size, 3), np.float32), np.empty(size, np.float32), np.empty(size, np.float32))
+    part = np.empty(size, np.int32)
+    scene = (world.objects, world.triangles, world.atlas, world.light, tiles.entries, tiles.start, tiles.index, camera)
+    _trace(*scene, view.radiance, view.z_m, view.mirrored, part)
+    _smooth(*scene, part, view.radiance)
+    return view, tiles
+
+
+@kernel(V3, CAMERA, f64, f64)
+def _ray(camera: F64, x: float, y: float) -> tuple[float, float, float]:
+    """Direction with z = 1 of the ray through (x, y) pixels, so that distance along it is z."""
+    row = y + camera[5] + camera[6] * (x - camera[2]) + camera[7] * (y - camera[3])
+    return (x - camera[2]) / camera[1], (row - camera[3]) / camera[1], 1.0
+
+
+@kernel(types.Tuple((f64, i64)), OBJECTS, TRIANGLES, ATLAS, ENTRIES, START, INDEX, CAMERA, i64, V3)
+def _first(
+    objects: F64, triangles: F64, atlas: U8, entries: F64, start: npt.NDArray[np.int32],
+    index: npt.NDArray[np.int32], camera: F64, tile: int, d: tuple[float, float, float],
+) -> tuple[float, int]:  # fmt: skip
+    """Distance and entry of the first thing that a ray of this tile meets; (inf, -1) is the sky."""
+    best, which = math.inf, -1
+    eye = (camera[0], 0.0, 0.0)
+    for s in range(start[tile], start[tile + 1]):
+        e = index[s]
+        if entries[e, 2] >= best:
+            break
+        t = strike(objects, triangles, atlas, int(entries[e, 0]), int(entries[e, 1]), eye, d, camera[4])
+        if t < best:
+            best, which = t, e
+    return best, which
+
+
+@kernel(types.Tuple((V3, f64)), OBJECTS, TRIANGLES, ATLAS, LIGHT, ENTRIES, CAMERA, f64, i64, V3)
+def _colour(
+    objects: F64, triangles: F64, atlas: U8, light: F64, entries: F64, camera: F64, t: float, which: int,
+    d: tuple[float, float, float],
+) -> tuple[tuple[float, float, float], float]:  # fmt: skip
+    """Colour seen along a ray that meets entry `which` at distance t, and the share of it that is mirrored."""
+    length = math.sqrt(d[0] * d[0] + d[1] * d[1] + 1.0)
+    unit = (d[0] / length, d[1] / length, 1.0 / length)
+    if which < 0:
+        return sky(atlas, light, unit), 0.0
+    p = (camera[0] + t * d[0], t * d[1], t)
+    return look(objects, triangles, atlas, light, int(entries[which, 0]), int(entries[which, 1]), p, unit,
+                t * length / camera[1])  # fmt: skip
+
+
+@kernel(
+    void, OBJECTS, TRIANGLES, ATLAS, LIGHT, ENTRIES, START, INDEX, CAMERA,
+    buffer(f32, 3), buffer(f32, 2), buffer(f32, 2), buffer(i32, 2),
+)  # fmt: skip
+def _trace(
+    objects: F64, triangles: F64, atlas: U8, light: F64, entries: F64, start: npt.NDArray[np.int32],
+    index: npt.NDArray[np.int32], camera: F64, radiance: F32, z_m: F32, mirrored: F32, part: npt.NDArray[np.int32],
+) -> None:  # fmt: skip
+    """One ray through each pixel's centre."""
+    height, width = z_m.shape
+    across = (width + TILE - 1) // TILE
+    for y in range(height):
+        for x in range(width):
+            d = _ray(camera, float(x), float(y))
+            tile = (y // TILE) * across + x // TILE
+            t, which = _first(objects, triangles, atlas, entries, start, index, camera, tile, d)
+            c, m = _colour(objects, triangles, atlas, light, entries, camera, t, which, d)
+            radiance[y, x, 0], radiance[y, x, 1], radiance[y, x, 2] = c[0], c[1], c[2]
+            z_m[y, x], mirrored[y, x], part[y, x] = t, m, which
+
+
+@kernel(
+    void, OBJECTS, TRIANGLES, ATLAS, LIGHT, ENTRIES, START, INDEX, CAMERA, buffer(i32, 2), buffer(f32, 3)
+)
+def _smooth(
+    objects: F64, triangles: F64, atlas: U8, light: F64, entries: F64, start: npt.NDArray[np.int32],
+    index: npt.NDArray[np.int32], camera: F64, part: npt.NDArray[np.int32], radiance: F32,
+) -> None:  # fmt: skip
+    """Four more rays where a pixel and its neighbour show different things; elsewhere textures are filtered already."""
+    height, width = part.shape
+    across = (width + TILE - 1) // TILE
+    for y in range(height):
+        for x in range(width):
+            me = part[y, x]
+            if not (
+                (x > 0 and part[y, x - 1] != me) or (x + 1 < width and part[y, x + 1] != me)
+                or (y > 0 and part[y - 1, x] != me) or (y + 1 < height and part[y + 1, x] != me)
+            ):  # fmt: skip
+                continue
+            r = g = b = 0.0
+            tile = (y // TILE) * across + x // TILE
+            for dx, dy in GRID:
+                d = _ray(camera, x + dx, y + dy)
+                t, which = _first(objects, triangles, atlas, entries, start, index, camera, tile, d)
+                c, _ = _colour(objects, triangles, atlas, light, entries, camera, t, which, d)
+                r, g, b = r + c[0], g + c[1], b + c[2]
+            radiance[y, x, 0], radiance[y, x, 1], radiance[y, x, 2] = r / 4, g / 4, b / 4
+
+
+@kernel(
+    void, OBJECTS, TRIANGLES, ATLAS, ENTRIES, START, INDEX, CAMERA, buffer(f32, 2), buffer(u8, 2)
+)
+def _occlusion(
+    objects: F64, triangles: F64, atlas: U8, entries: F64, start: npt.NDArray[np.int32],
+    index: npt.NDArray[np.int32], camera: F64, z_m: F32, hidden: U8,
+) -> None:  # fmt: skip
+    """Cast the right camera's ray to every point that the left one sees."""
+    height, width = z_m.shape
+    across = (width + TILE - 1) // TILE
+    for y in range(height):
+        for x in range(width):
+            z = z_m[y, x]
+            u = x - camera[1] * camera[0] / z
+            # The row of the right picture that shows this point: the row error is solved for, it is affine.
+            v = (y - camera[5] - camera[6] * (u - camera[2]) + camera[7] * camera[3]) / (1.0 + camera[7])
+            column, row = int(math.floor(u + 0.5)), int(math.floor(v + 0.5))
+            if column < 0 or row < 0 or row >= height:
+                hidden[y, x] = 1
+                continue
+            tile = (row // TILE) * across + column // TILE
+            t, _ = _first(objects, triangles, atlas, entries, start, index, camera, tile, _ray(camera, u, v))
+            hidden[y, x] = 1 if t < z * (1.0 - SAME_SURFACE) else 0
