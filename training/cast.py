@@ -30,30 +30,30 @@ BIG_MESH = 200  # triangles; a mesh that is bigger is ground, which neither cast
 @kernel(V3, OBJECTS, i64, V3)
 def turn_in(objects, i, v):  # type: ignore[no-untyped-def]
     """A direction in the camera's frame, seen from object i."""
-    o, r = objects[i], ROTATION
+    r = ROTATION
     return (
-        o[r] * v[0] + o[r + 3] * v[1] + o[r + 6] * v[2],
-        o[r + 1] * v[0] + o[r + 4] * v[1] + o[r + 7] * v[2],
-        o[r + 2] * v[0] + o[r + 5] * v[1] + o[r + 8] * v[2],
+        objects[i, r] * v[0] + objects[i, r + 3] * v[1] + objects[i, r + 6] * v[2],
+        objects[i, r + 1] * v[0] + objects[i, r + 4] * v[1] + objects[i, r + 7] * v[2],
+        objects[i, r + 2] * v[0] + objects[i, r + 5] * v[1] + objects[i, r + 8] * v[2],
     )
 
 
 @kernel(V3, OBJECTS, i64, V3)
 def turn_out(objects, i, v):  # type: ignore[no-untyped-def]
     """A direction of object i, in the camera's frame."""
-    o, r = objects[i], ROTATION
+    r = ROTATION
     return (
-        o[r] * v[0] + o[r + 1] * v[1] + o[r + 2] * v[2],
-        o[r + 3] * v[0] + o[r + 4] * v[1] + o[r + 5] * v[2],
-        o[r + 6] * v[0] + o[r + 7] * v[1] + o[r + 8] * v[2],
+        objects[i, r] * v[0] + objects[i, r + 1] * v[1] + objects[i, r + 2] * v[2],
+        objects[i, r + 3] * v[0] + objects[i, r + 4] * v[1] + objects[i, r + 5] * v[2],
+        objects[i, r + 6] * v[0] + objects[i, r + 7] * v[1] + objects[i, r + 8] * v[2],
     )
 
 
 @kernel(V3, OBJECTS, i64, V3)
 def place_in(objects, i, p):  # type: ignore[no-untyped-def]
     """A point in the camera's frame, seen from object i."""
-    o, c = objects[i], CENTRE
-    return turn_in(objects, i, (p[0] - o[c], p[1] - o[c + 1], p[2] - o[c + 2]))
+    c = CENTRE
+    return turn_in(objects, i, (p[0] - objects[i, c], p[1] - objects[i, c + 1], p[2] - objects[i, c + 2]))
 
 
 @kernel(f64, f64, f64, f64)
@@ -115,16 +115,15 @@ def strike_cylinder(hx, hy, hz, p, d, nearest):  # type: ignore[no-untyped-def]
 @kernel(f64, OBJECTS, ATLAS, i64, V3, V3, f64)
 def strike_card(objects, atlas, i, p, d, nearest):  # type: ignore[no-untyped-def]
     """Distance along the ray to a card, through its holes."""
-    o = objects[i]
     t = -p[2] / d[2]
     x, y = p[0] + t * d[0], p[1] + t * d[1]
-    if not (t >= nearest and abs(x) <= o[HALF] and abs(y) <= o[HALF + 1]):
+    if not (t >= nearest and abs(x) <= objects[i, HALF] and abs(y) <= objects[i, HALF + 1]):
         return math.inf
-    if o[HOLES] > 0.0:
+    if objects[i, HOLES] > 0.0:
         size = atlas.shape[2]
-        u = int(math.floor(x * o[TEXELS_PER_M] + o[SHIFT])) % size
-        v = int(math.floor(y * o[TEXELS_PER_M] + o[SHIFT + 1])) % size
-        if atlas[int(o[TEXTURE]), v, u, 3] < 128:
+        u = int(math.floor(x * objects[i, TEXELS_PER_M] + objects[i, SHIFT])) % size
+        v = int(math.floor(y * objects[i, TEXELS_PER_M] + objects[i, SHIFT + 1])) % size
+        if atlas[int(objects[i, TEXTURE]), v, u, 3] < 128:
             return math.inf
     return t
 
@@ -132,7 +131,9 @@ def strike_card(objects, atlas, i, p, d, nearest):  # type: ignore[no-untyped-de
 @kernel(f64, TRIANGLES, i64, V3, V3, f64)
 def strike_triangle(triangles, k, p, d, nearest):  # type: ignore[no-untyped-def]
     """Distance along the ray to a triangle (Moeller and Trumbore 1997), both sides."""
-    c, e, g = triangles[k, 0], triangles[k, 1], triangles[k, 2]
+    c = (triangles[k, 0, 0], triangles[k, 0, 1], triangles[k, 0, 2])
+    e = (triangles[k, 1, 0], triangles[k, 1, 1], triangles[k, 1, 2])
+    g = (triangles[k, 2, 0], triangles[k, 2, 1], triangles[k, 2, 2])
     hx, hy, hz = d[1] * g[2] - d[2] * g[1], d[2] * g[0] - d[0] * g[2], d[0] * g[1] - d[1] * g[0]
     det = e[0] * hx + e[1] * hy + e[2] * hz
     if det == 0.0:
@@ -150,43 +151,57 @@ def strike_triangle(triangles, k, p, d, nearest):  # type: ignore[no-untyped-def
 @kernel(f64, OBJECTS, TRIANGLES, ATLAS, i64, i64, V3, V3, f64)
 def strike(objects, triangles, atlas, i, k, p, d, nearest):  # type: ignore[no-untyped-def]
     """Distance t >= nearest along the ray p + t d to object i (triangle k of a mesh), or infinity."""
-    o = objects[i]
-    shape = int(o[SHAPE])
+    shape = int(objects[i, SHAPE])
     if shape == MESH:
         return strike_triangle(triangles, k, p, d, nearest)
     q, e = place_in(objects, i, p), turn_in(objects, i, d)
     if shape == BOX:
-        return strike_box(o[HALF], o[HALF + 1], o[HALF + 2], q, e, nearest)
+        return strike_box(objects[i, HALF], objects[i, HALF + 1], objects[i, HALF + 2], q, e, nearest)
     if shape == ELLIPSOID:
-        return strike_ellipsoid(o[HALF], o[HALF + 1], o[HALF + 2], q, e, nearest)
+        return strike_ellipsoid(objects[i, HALF], objects[i, HALF + 1], objects[i, HALF + 2], q, e, nearest)
     if shape == CYLINDER:
-        return strike_cylinder(o[HALF], o[HALF + 1], o[HALF + 2], q, e, nearest)
+        return strike_cylinder(objects[i, HALF], objects[i, HALF + 1], objects[i, HALF + 2], q, e, nearest)
     return strike_card(objects, atlas, i, q, e, nearest)
 
 
-@kernel(types.Tuple((f64, i64, i64)), OBJECTS, TRIANGLES, ATLAS, V3, V3, f64, types.boolean)
-def seek(objects, triangles, atlas, p, d, nearest, any_shadow):  # type: ignore[no-untyped-def]
-    """First object that a ray meets: distance, object, triangle; (inf, -1, -1) where it meets none.
+@kernel(types.boolean, OBJECTS, i64, V3, V3, f64, f64)
+def passes(objects, i, p, d, nearest, best):  # type: ignore[no-untyped-def]
+    """Whether a ray enters the sphere around object i between `nearest` and `best`."""
+    x, y, z = objects[i, CENTRE] - p[0], objects[i, CENTRE + 1] - p[1], objects[i, CENTRE + 2] - p[2]
+    along = x * d[0] + y * d[1] + z * d[2]
+    aside, bound = x * x + y * y + z * z - along * along, objects[i, BOUND]
+    return aside <= bound * bound and along + bound >= nearest and along - bound <= best
 
-    `d` has length 1. With `any_shadow` the first thing found that casts a shadow, which is faster.
-    """
+
+@kernel(types.Tuple((f64, i64, i64)), OBJECTS, TRIANGLES, ATLAS, V3, V3, f64)
+def seek(objects, triangles, atlas, p, d, nearest):  # type: ignore[no-untyped-def]
+    """First thing that a ray p + t d meets (d of length 1): t, object, triangle; (inf, -1, -1) where it meets none."""
     best, which, part = math.inf, -1, -1
     for i in range(len(objects)):
-        o = objects[i]
-        if any_shadow and o[SHADOW] == 0.0:
+        if not passes(objects, i, p, d, nearest, best):
             continue
-        x, y, z = o[CENTRE] - p[0], o[CENTRE + 1] - p[1], o[CENTRE + 2] - p[2]
-        along = x * d[0] + y * d[1] + z * d[2]
-        aside = x * x + y * y + z * z - along * along
-        if aside > o[BOUND] ** 2 or along + o[BOUND] < nearest or along - o[BOUND] > best:
-            continue
-        first, last = (int(o[FIRST]), int(o[LAST])) if int(o[SHAPE]) == MESH else (-1, 0)
+        first, last = (int(objects[i, FIRST]), int(objects[i, LAST])) if int(objects[i, SHAPE]) == MESH else (-1, 0)
         if last - first > BIG_MESH:
             continue
         for k in range(first, last):
             t = strike(objects, triangles, atlas, i, k, p, d, nearest)
             if t < best:
                 best, which, part = t, i, k
-                if any_shadow:
-                    return best, which, part
     return best, which, part
+
+
+@kernel(types.boolean, OBJECTS, TRIANGLES, ATLAS, i64, V3, V3, f64)
+def shaded(objects, triangles, atlas, own, p, d, nearest):  # type: ignore[no-untyped-def]
+    """Whether something stands between p and the sun at d; a stone casts the shadow of an ellipsoid, none on itself."""
+    for i in range(len(objects)):
+        if objects[i, SHADOW] == 0.0 or not passes(objects, i, p, d, nearest, math.inf):
+            continue
+        if int(objects[i, SHAPE]) != MESH:
+            if strike(objects, triangles, atlas, i, -1, p, d, nearest) < math.inf:
+                return True
+        elif i != own:
+            q, e = place_in(objects, i, p), turn_in(objects, i, d)
+            hx, hy, hz = 0.85 * objects[i, HALF], 0.85 * objects[i, HALF + 1], 0.85 * objects[i, HALF + 2]
+            if strike_ellipsoid(hx, hy, hz, q, e, nearest) < math.inf:
+                return True
+    return False

@@ -112,6 +112,7 @@ def anything(b: Builder, at: F64, size: float) -> None:
     """One thing of any shape, turned anyhow, about `size` metres in radius."""
     rng = b.rng
     half = size * np.exp(rng.uniform(-1.0, 0.3, 3))
+    at = at * max(1.0, (b.rig.near_m + 1.2 * size) / at[2])  # what reaches too near is cut open
     kind, row, turn = rng.random(), b.any(float(at[2])), tumbled(rng)
     if kind < 0.3:
         b.add(Shape.BOX, at, tuple(half), turn, row)

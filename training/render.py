@@ -70,7 +70,7 @@ def _view(world: World, rig: Rig, camera: F64) -> tuple[View, Tiles]:
     part = np.empty(size, np.int32)
     scene = (world.objects, world.triangles, world.atlas, world.light, tiles.entries, tiles.start, tiles.index, camera)
     _trace(*scene, view.radiance, view.z_m, view.mirrored, part)
-    _smooth(*scene, part, view.radiance)
+    _smooth(*scene, part, view.z_m, view.radiance)
     return view, tiles
 
 
@@ -81,18 +81,20 @@ def _ray(camera: F64, x: float, y: float) -> tuple[float, float, float]:
     return (x - camera[2]) / camera[1], (row - camera[3]) / camera[1], 1.0
 
 
-@kernel(types.Tuple((f64, i64)), OBJECTS, TRIANGLES, ATLAS, ENTRIES, START, INDEX, CAMERA, i64, V3)
+@kernel(types.Tuple((f64, i64)), OBJECTS, TRIANGLES, ATLAS, ENTRIES, START, INDEX, CAMERA, i64, f64, f64, V3)
 def _first(
     objects: F64, triangles: F64, atlas: U8, entries: F64, start: npt.NDArray[np.int32],
-    index: npt.NDArray[np.int32], camera: F64, tile: int, d: tuple[float, float, float],
+    index: npt.NDArray[np.int32], camera: F64, tile: int, x: float, y: float, d: tuple[float, float, float],
 ) -> tuple[float, int]:  # fmt: skip
-    """Distance and entry of the first thing that a ray of this tile meets; (inf, -1) is the sky."""
+    """Distance and entry of the first thing that the ray d through pixel (x, y) of a tile meets; (inf, -1) is sky."""
     best, which = math.inf, -1
     eye = (camera[0], 0.0, 0.0)
     for s in range(start[tile], start[tile + 1]):
         e = index[s]
         if entries[e, 2] >= best:
             break
+        if x < entries[e, 3] or x > entries[e, 4] or y < entries[e, 5] or y > entries[e, 6]:
+            continue
         t = strike(objects, triangles, atlas, int(entries[e, 0]), int(entries[e, 1]), eye, d, camera[4])
         if t < best:
             best, which = t, e
@@ -129,35 +131,42 @@ def _trace(
         for x in range(width):
             d = _ray(camera, float(x), float(y))
             tile = (y // TILE) * across + x // TILE
-            t, which = _first(objects, triangles, atlas, entries, start, index, camera, tile, d)
+            t, which = _first(objects, triangles, atlas, entries, start, index, camera, tile, float(x), float(y), d)
             c, m = _colour(objects, triangles, atlas, light, entries, camera, t, which, d)
             radiance[y, x, 0], radiance[y, x, 1], radiance[y, x, 2] = c[0], c[1], c[2]
-            z_m[y, x], mirrored[y, x], part[y, x] = t, m, which
+            z_m[y, x], mirrored[y, x] = t, m
+            part[y, x] = int(entries[which, 0]) if which >= 0 else -1
+
+
+@kernel(types.boolean, buffer(i32, 2), buffer(f32, 2), i64, i64, i64, i64)
+def _edge(part: npt.NDArray[np.int32], z_m: F32, y: int, x: int, y1: int, x1: int) -> bool:
+    """Whether two neighbouring pixels show different things, or one thing at two distances."""
+    one, two = z_m[y, x], z_m[y1, x1]
+    return part[y, x] != part[y1, x1] or abs(one - two) > 0.05 * min(one, two)
 
 
 @kernel(
-    void, OBJECTS, TRIANGLES, ATLAS, LIGHT, ENTRIES, START, INDEX, CAMERA, buffer(i32, 2), buffer(f32, 3)
+    void, OBJECTS, TRIANGLES, ATLAS, LIGHT, ENTRIES, START, INDEX, CAMERA, buffer(i32, 2), buffer(f32, 2), buffer(f32, 3)
 )
 def _smooth(
     objects: F64, triangles: F64, atlas: U8, light: F64, entries: F64, start: npt.NDArray[np.int32],
-    index: npt.NDArray[np.int32], camera: F64, part: npt.NDArray[np.int32], radiance: F32,
+    index: npt.NDArray[np.int32], camera: F64, part: npt.NDArray[np.int32], z_m: F32, radiance: F32,
 ) -> None:  # fmt: skip
     """Four more rays where a pixel and its neighbour show different things; elsewhere textures are filtered already."""
     height, width = part.shape
     across = (width + TILE - 1) // TILE
     for y in range(height):
         for x in range(width):
-            me = part[y, x]
             if not (
-                (x > 0 and part[y, x - 1] != me) or (x + 1 < width and part[y, x + 1] != me)
-                or (y > 0 and part[y - 1, x] != me) or (y + 1 < height and part[y + 1, x] != me)
+                (x > 0 and _edge(part, z_m, y, x, y, x - 1)) or (x + 1 < width and _edge(part, z_m, y, x, y, x + 1))
+                or (y > 0 and _edge(part, z_m, y, x, y - 1, x)) or (y + 1 < height and _edge(part, z_m, y, x, y + 1, x))
             ):  # fmt: skip
                 continue
             r = g = b = 0.0
             tile = (y // TILE) * across + x // TILE
             for dx, dy in GRID:
                 d = _ray(camera, x + dx, y + dy)
-                t, which = _first(objects, triangles, atlas, entries, start, index, camera, tile, d)
+                t, which = _first(objects, triangles, atlas, entries, start, index, camera, tile, x + dx, y + dy, d)
                 c, _ = _colour(objects, triangles, atlas, light, entries, camera, t, which, d)
                 r, g, b = r + c[0], g + c[1], b + c[2]
             radiance[y, x, 0], radiance[y, x, 1], radiance[y, x, 2] = r / 4, g / 4, b / 4
@@ -184,5 +193,5 @@ def _occlusion(
                 hidden[y, x] = 1
                 continue
             tile = (row // TILE) * across + column // TILE
-            t, _ = _first(objects, triangles, atlas, entries, start, index, camera, tile, _ray(camera, u, v))
+            t, _ = _first(objects, triangles, atlas, entries, start, index, camera, tile, u, v, _ray(camera, u, v))
             hidden[y, x] = 1 if t < z * (1.0 - SAME_SURFACE) else 0

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 from saccade.kernel import f64, i64, kernel, types
-from training.cast import ATLAS, BOX, CARD, CYLINDER, ELLIPSOID, LIGHT, MESH, OBJECTS, TRIANGLES, V3, place_in, seek
+from training.cast import ATLAS, BOX, CARD, CYLINDER, ELLIPSOID, LIGHT, MESH, OBJECTS, TRIANGLES, V3, place_in, seek, shaded
 from training.cast import turn_in, turn_out
+from training.textures import LEVELS
 from training.world import (
     AMBIENT,
     CLOUD_TEXTURE,
@@ -30,11 +31,11 @@ from training.world import (
     ZENITH,
 )
 
-TAPS = 6  # most texture samples along the longer axis of a pixel's footprint
+TAPS = 4  # most texture samples along the longer axis of a pixel's footprint
 
 
 @kernel(V3, ATLAS, i64, i64, f64, f64)
-def tap(atlas, texture, level, u, v):  # type: ignore[no-untyped-def]
+def tap(atlas, t, level, u, v):  # type: ignore[no-untyped-def]
     """Bilinear texture colour 0..1 at (u, v) texels of level 0, which wraps around."""
     full = atlas.shape[2]
     size = full >> level
@@ -46,41 +47,46 @@ def tap(atlas, texture, level, u, v):  # type: ignore[no-untyped-def]
     mask = size - 1
     i, j = int(x0) & mask, int(y0) & mask
     i1, j1 = (i + 1) & mask, (j + 1) & mask
-    a, b = atlas[texture, base + j], atlas[texture, base + j1]
+    j, j1 = base + j, base + j1
     wa, wb, wc, wd = (1 - fx) * (1 - fy) / 255, fx * (1 - fy) / 255, (1 - fx) * fy / 255, fx * fy / 255
     return (
-        wa * a[i, 0] + wb * a[i1, 0] + wc * b[i, 0] + wd * b[i1, 0],
-        wa * a[i, 1] + wb * a[i1, 1] + wc * b[i, 1] + wd * b[i1, 1],
-        wa * a[i, 2] + wb * a[i1, 2] + wc * b[i, 2] + wd * b[i1, 2],
+        wa * atlas[t, j, i, 0] + wb * atlas[t, j, i1, 0] + wc * atlas[t, j1, i, 0] + wd * atlas[t, j1, i1, 0],
+        wa * atlas[t, j, i, 1] + wb * atlas[t, j, i1, 1] + wc * atlas[t, j1, i, 1] + wd * atlas[t, j1, i1, 1],
+        wa * atlas[t, j, i, 2] + wb * atlas[t, j, i1, 2] + wc * atlas[t, j1, i, 2] + wd * atlas[t, j1, i1, 2],
     )
 
 
-@kernel(V3, ATLAS, i64, f64, f64, f64, f64, f64, f64)
+@kernel(types.Tuple((V3, i64)), ATLAS, i64, f64, f64, f64, f64, f64, f64)
 def filtered(atlas, texture, u, v, ux, vx, uy, vy):  # type: ignore[no-untyped-def]
-    """Texture colour under a pixel whose footprint is spanned by (ux, vx) and (uy, vy) texels.
+    """Texture colour under a pixel whose footprint is spanned by (ux, vx) and (uy, vy) texels, and the mip level.
 
     Anisotropic: the mip level follows the shorter axis, several samples are taken along the longer one.
     """
-    a, b = math.hypot(ux, vx), math.hypot(uy, vy)
+    a, b = ux * ux + vx * vx, uy * uy + vy * vy
     if a < b:
         a, b, ux, vx = b, a, uy, vy
-    taps = max(1, min(TAPS, int(math.ceil(a / max(b, 1.0)))))
-    top = 1
-    while atlas.shape[2] >> top > 4:
-        top += 1
-    lod = min(max(math.log2(max(b, a / taps, 1.0)), 0.0), float(top))
-    level = int(lod)
-    part = lod - level
+    taps = 1
+    while taps < TAPS and taps * taps * max(b, 1.0) < a:
+        taps += 1
+    left = max(b, a / (taps * taps))
+    level, last = 0, LEVELS - 1
+    while level < last and left > 4.0:
+        level, left = level + 1, left / 4.0
+    part = math.sqrt(left) - 1.0 if left > 1.0 and level < last else 0.0
     r = g = c = 0.0
     for k in range(taps):
         s = (k + 0.5) / taps - 0.5
         x, y = u + s * ux, v + s * vx
         fine = tap(atlas, texture, level, x, y)
-        coarse = tap(atlas, texture, min(level + 1, top), x, y) if part > 0.0 else fine
-        r += fine[0] + part * (coarse[0] - fine[0])
-        g += fine[1] + part * (coarse[1] - fine[1])
-        c += fine[2] + part * (coarse[2] - fine[2])
-    return r / taps, g / taps, c / taps
+        if part > 0.0:
+            coarse = tap(atlas, texture, level + 1, x, y)
+            fine = (
+                fine[0] + part * (coarse[0] - fine[0]),
+                fine[1] + part * (coarse[1] - fine[1]),
+                fine[2] + part * (coarse[2] - fine[2]),
+            )
+        r, g, c = r + fine[0], g + fine[1], c + fine[2]
+    return (r / taps, g / taps, c / taps), level
 
 
 @kernel(V3, ATLAS, LIGHT, V3)
@@ -101,13 +107,13 @@ def sky(atlas, light, d):  # type: ignore[no-untyped-def]
 @kernel(V3, OBJECTS, TRIANGLES, i64, i64, V3)
 def normal_of(objects, triangles, i, k, q):  # type: ignore[no-untyped-def]
     """Outward normal of length 1 in object i's own frame, at the point q of its surface."""
-    o = objects[i]
-    shape = int(o[SHAPE])
-    hx, hy, hz = o[HALF], o[HALF + 1], o[HALF + 2]
+    shape = int(objects[i, SHAPE])
+    hx, hy, hz = objects[i, HALF], objects[i, HALF + 1], objects[i, HALF + 2]
     n = (0.0, 0.0, 1.0)
     if shape == MESH:
-        e, g = triangles[k, 1], triangles[k, 2]
-        m = (e[1] * g[2] - e[2] * g[1], e[2] * g[0] - e[0] * g[2], e[0] * g[1] - e[1] * g[0])
+        ex, ey, ez = triangles[k, 1, 0], triangles[k, 1, 1], triangles[k, 1, 2]
+        gx, gy, gz = triangles[k, 2, 0], triangles[k, 2, 1], triangles[k, 2, 2]
+        m = (ey * gz - ez * gy, ez * gx - ex * gz, ex * gy - ey * gx)
         n = turn_in(objects, i, m)
     elif shape == BOX:
         x, y, z = abs(q[0]) / hx, abs(q[1]) / hy, abs(q[2]) / hz
@@ -131,25 +137,24 @@ def paint(objects, atlas, i, q, n, px, py):  # type: ignore[no-untyped-def]
 
     The texture is laid on along the axis that the normal follows most, so it is fixed to the surface.
     """
-    o = objects[i]
     x, y, z = abs(n[0]), abs(n[1]), abs(n[2])
-    s = o[TEXELS_PER_M]
+    s = objects[i, TEXELS_PER_M]
     if z >= x and z >= y:
         u, v, ux, vx, uy, vy = q[0], q[1], px[0], px[1], py[0], py[1]
     elif y >= x:
         u, v, ux, vx, uy, vy = q[0], q[2], px[0], px[2], py[0], py[2]
     else:
         u, v, ux, vx, uy, vy = q[2], q[1], px[2], px[1], py[2], py[1]
-    u, v = u * s + o[SHIFT], v * s + o[SHIFT + 1]
-    texture = int(o[TEXTURE])
-    c = filtered(atlas, texture, u, v, ux * s, vx * s, uy * s, vy * s)
+    u, v = u * s + objects[i, SHIFT], v * s + objects[i, SHIFT + 1]
+    texture = int(objects[i, TEXTURE])
+    c, level = filtered(atlas, texture, u, v, ux * s, vx * s, uy * s, vy * s)
     wide = 1.0
-    if o[MACRO] > 0.0:  # a slow change of brightness, so that a texture that repeats does not look the same twice
-        m = filtered(atlas, texture, 0.071 * v, 0.071 * u, 0.071 * vx * s, 0.071 * ux * s, 0.071 * vy * s, 0.071 * uy * s)
-        wide = 1.0 + o[MACRO] * (m[1] - 0.5)
-    k = o[CONTRAST]
+    if objects[i, MACRO] > 0.0:  # a slow change of brightness, so that a texture that repeats does not look the same twice
+        m = tap(atlas, texture, max(level - 3, 1), 0.071 * v, 0.071 * u)
+        wide = 1.0 + objects[i, MACRO] * (m[1] - 0.5)
+    k = objects[i, CONTRAST]
     r, g, b = 0.5 + k * (c[0] - 0.5), 0.5 + k * (c[1] - 0.5), 0.5 + k * (c[2] - 0.5)
-    return r * r * o[TINT] * wide, g * g * o[TINT + 1] * wide, b * b * o[TINT + 2] * wide
+    return r * r * objects[i, TINT] * wide, g * g * objects[i, TINT + 1] * wide, b * b * objects[i, TINT + 2] * wide
 
 
 @kernel(V3, OBJECTS, TRIANGLES, ATLAS, LIGHT, i64, V3, V3, V3, V3)
@@ -162,8 +167,7 @@ def lit(objects, triangles, atlas, light, i, p, n, d, own):  # type: ignore[no-u
         toward = (light[SUN], light[SUN + 1], light[SUN + 2])
         lift = 1e-4 * (1.0 + p[2])
         start = (p[0] + lift * n[0], p[1] + lift * n[1], p[2] + lift * n[2])
-        _, blocker, _ = seek(objects, triangles, atlas, start, toward, lift, True)
-        if blocker >= 0:
+        if shaded(objects, triangles, atlas, i, start, toward, lift):
             sun = 0.0
         elif gloss > 0.0:
             h = (toward[0] - d[0], toward[1] - d[1], toward[2] - d[2])
@@ -215,7 +219,7 @@ def look(objects, triangles, atlas, light, i, k, p, d, pixel):  # type: ignore[n
     r = (d[0] + 2 * cosine * n[0], d[1] + 2 * cosine * n[1], d[2] + 2 * cosine * n[2])
     lift = 1e-4 * (1.0 + p[2])
     start = (p[0] + lift * n[0], p[1] + lift * n[1], p[2] + lift * n[2])
-    t, j, m = seek(objects, triangles, atlas, start, r, lift, False)
+    t, j, m = seek(objects, triangles, atlas, start, r, lift)
     if j >= 0:
         there = (start[0] + t * r[0], start[1] + t * r[1], start[2] + t * r[2])
         s, _ = surface(objects, triangles, atlas, light, j, m, there, r, pixel * (1.0 + t / max(p[2], 1e-6)))

@@ -18,7 +18,10 @@ MARGIN_PX = 3.0  # rays leave the pixel's centre by antialiasing and by the rect
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tiles:
-    """Entries (n, 3) float64: object, triangle or -1, nearest z; tile t sees `index[start[t]:start[t + 1]]`."""
+    """Entries (n, 7) float64: object, triangle or -1, nearest z, and the pixels it spans: least and greatest u, then v.
+
+    Tile t sees the entries `index[start[t]:start[t + 1]]`.
+    """
 
     entries: F64
     start: I32
@@ -37,18 +40,19 @@ def bin_world(world: World, rig: Rig, eye_x: float) -> Tiles:
     with np.errstate(divide="ignore", invalid="ignore"):
         u = (corners[:, :, 0] - eye_x) / z * rig.focal_px + rig.cx
         v = corners[:, :, 1] / z * rig.focal_px + rig.cy
+    spans = np.stack([u.min(1) - MARGIN_PX, u.max(1) + MARGIN_PX, v.min(1) - MARGIN_PX, v.max(1) + MARGIN_PX], 1)
+    spans[~ahead] = (-np.inf, np.inf, -np.inf, np.inf)
     across, down = -(-rig.width // TILE), -(-rig.height // TILE)
-    spans = np.empty((len(entries), 4), np.int32)
-    for k, (low, high, whole) in enumerate(((u.min(1), u.max(1), across), (v.min(1), v.max(1), down))):
-        first = np.where(ahead, np.floor(np.clip((low - MARGIN_PX) / TILE, 0, whole)), 0)
-        last = np.where(ahead, np.floor(np.clip((high + MARGIN_PX) / TILE, -1, whole - 1)), whole - 1)
-        spans[:, 2 * k], spans[:, 2 * k + 1] = first, np.where(seen, last, -1)
+    tiles = np.floor(np.clip(spans / TILE, -1, max(across, down))).astype(np.int32)
+    tiles[:, 0::2] = np.maximum(tiles[:, 0::2], 0)
+    tiles[:, 1] = np.where(seen, np.minimum(tiles[:, 1], across - 1), -1)
+    tiles[:, 3] = np.minimum(tiles[:, 3], down - 1)
     start = np.zeros(across * down + 1, np.int32)
-    _count(spans, across, start)
+    _count(tiles, across, start)
     start = np.cumsum(start, dtype=np.int32)
     index = np.empty(start[-1], np.int32)
-    _fill(spans, across, start[:-1].copy(), index)
-    return Tiles(np.ascontiguousarray(np.column_stack([entries, near])), start, index)
+    _fill(tiles, across, start[:-1].copy(), index)
+    return Tiles(np.ascontiguousarray(np.column_stack([entries, near, spans])), start, index)
 
 
 def parts(world: World) -> tuple[F64, F64]:
