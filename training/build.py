@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from saccade.geometry import F64
+from training import world as w
 from training.textures import SIZE, pages
 from training.world import (
     BOUND,
@@ -25,7 +26,6 @@ from training.world import (
     Rig,
     Shape,
 )
-from training import world as w
 
 Random = np.random.Generator
 UPRIGHT = np.eye(3)

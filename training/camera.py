@@ -1,4 +1,4 @@
-"""From radiance to pixels: exposure, vignetting, blur, photon and read noise, tone curve; each camera a little different."""
+"""From radiance to pixels: exposure, vignetting, blur, noise, tone curve; no two cameras are alike."""
 
 from __future__ import annotations
 
@@ -40,7 +40,11 @@ def sensors_for(rng: Random, dark: bool) -> tuple[Sensor, Sensor]:
         bool(rng.random() < 0.75),
     )  # fmt: skip
     unlike = rng.choice([0.0, 0.05, 0.2]) * rng.normal(size=6)
-    gain = (left.gain[0] * np.exp(unlike[0] + unlike[1] / 2), np.exp(unlike[0]), left.gain[2] * np.exp(unlike[0] + unlike[2] / 2))
+    gain = (
+        left.gain[0] * np.exp(unlike[0] + unlike[1] / 2),
+        np.exp(unlike[0]),
+        left.gain[2] * np.exp(unlike[0] + unlike[2] / 2),
+    )
     right = replace(
         left, gain=gain, gamma=left.gamma * np.exp(0.4 * unlike[3]),
         vignetting=float(np.clip(left.vignetting + 0.5 * unlike[4], 0.0, 0.7)),
@@ -69,7 +73,9 @@ def expose(radiance: F32, exposure: float, sensor: Sensor, rng: Random) -> U8:
     if sensor.shot > 0.0 or sensor.read > 0.0:
         channels = 3 if sensor.colour else 1
         dirt = rng.standard_normal((height, width, channels), np.float32)
-        picture = picture + dirt * np.sqrt(np.float32(sensor.shot) * np.maximum(picture, 0.0) + np.float32(sensor.read**2))
+        picture = picture + dirt * np.sqrt(
+            np.float32(sensor.shot) * np.maximum(picture, 0.0) + np.float32(sensor.read**2)
+        )
     level = np.clip(picture, 0.0, 1.0) * np.float32(4095.0)
     curve = (np.linspace(0.0, 1.0, 4096) ** (1.0 / sensor.gamma) * 255.0 + 0.5).astype(np.uint8)
     return np.asarray(curve[level.astype(np.uint16)], np.uint8)

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
-from saccade.kernel import buffer, f64, i64, kernel, types, u8
+from numba import types
+
+from saccade.geometry import F64
+from saccade.kernel import buffer, f64, i64, kernel, u8
+from saccade.types import U8
 from training.world import (
     BOUND,
     CENTRE,
@@ -21,14 +26,16 @@ from training.world import (
     Shape,
 )
 
+borrowing = partial(kernel, counted=False)
+Vector = tuple[float, float, float]
 V3 = types.UniTuple(f64, 3)
 OBJECTS, TRIANGLES, ATLAS, LIGHT = buffer(f64, 2), buffer(f64, 3), buffer(u8, 4), buffer(f64, 1)
 BOX, ELLIPSOID, CYLINDER, CARD, MESH = (int(shape) for shape in Shape)
 BIG_MESH = 200  # triangles; a mesh that is bigger is ground, which neither casts shadows nor is seen in mirrors
 
 
-@kernel(V3, OBJECTS, i64, V3)
-def turn_in(objects, i, v):  # type: ignore[no-untyped-def]
+@borrowing(V3, OBJECTS, i64, V3)
+def turn_in(objects: F64, i: int, v: Vector) -> Vector:
     """A direction in the camera's frame, seen from object i."""
     r = ROTATION
     return (
@@ -38,8 +45,8 @@ def turn_in(objects, i, v):  # type: ignore[no-untyped-def]
     )
 
 
-@kernel(V3, OBJECTS, i64, V3)
-def turn_out(objects, i, v):  # type: ignore[no-untyped-def]
+@borrowing(V3, OBJECTS, i64, V3)
+def turn_out(objects: F64, i: int, v: Vector) -> Vector:
     """A direction of object i, in the camera's frame."""
     r = ROTATION
     return (
@@ -49,23 +56,23 @@ def turn_out(objects, i, v):  # type: ignore[no-untyped-def]
     )
 
 
-@kernel(V3, OBJECTS, i64, V3)
-def place_in(objects, i, p):  # type: ignore[no-untyped-def]
+@borrowing(V3, OBJECTS, i64, V3)
+def place_in(objects: F64, i: int, p: Vector) -> Vector:
     """A point in the camera's frame, seen from object i."""
     c = CENTRE
     return turn_in(objects, i, (p[0] - objects[i, c], p[1] - objects[i, c + 1], p[2] - objects[i, c + 2]))
 
 
-@kernel(f64, f64, f64, f64)
-def later(first, second, nearest):  # type: ignore[no-untyped-def]
+@borrowing(f64, f64, f64, f64)
+def later(first: float, second: float, nearest: float) -> float:
     """The first of two ordered distances that is not nearer than `nearest`, or infinity."""
     if first >= nearest:
         return first
     return second if second >= nearest else math.inf
 
 
-@kernel(f64, f64, f64, f64, V3, V3, f64)
-def strike_box(hx, hy, hz, p, d, nearest):  # type: ignore[no-untyped-def]
+@borrowing(f64, f64, f64, f64, V3, V3, f64)
+def strike_box(hx: float, hy: float, hz: float, p: Vector, d: Vector, nearest: float) -> float:
     """Distance along the ray to a box: the slab test."""
     enter, leave = -math.inf, math.inf
     for h, o, v in ((hx, p[0], d[0]), (hy, p[1], d[1]), (hz, p[2], d[2])):
@@ -78,8 +85,8 @@ def strike_box(hx, hy, hz, p, d, nearest):  # type: ignore[no-untyped-def]
     return later(enter, leave, nearest) if enter <= leave else math.inf
 
 
-@kernel(f64, f64, f64, f64, V3, V3, f64)
-def strike_ellipsoid(hx, hy, hz, p, d, nearest):  # type: ignore[no-untyped-def]
+@borrowing(f64, f64, f64, f64, V3, V3, f64)
+def strike_ellipsoid(hx: float, hy: float, hz: float, p: Vector, d: Vector, nearest: float) -> float:
     """Distance along the ray to an ellipsoid."""
     px, py, pz, dx, dy, dz = p[0] / hx, p[1] / hy, p[2] / hz, d[0] / hx, d[1] / hy, d[2] / hz
     a, b, c = dx * dx + dy * dy + dz * dz, px * dx + py * dy + pz * dz, px * px + py * py + pz * pz - 1.0
@@ -90,8 +97,8 @@ def strike_ellipsoid(hx, hy, hz, p, d, nearest):  # type: ignore[no-untyped-def]
     return later((-b - root) / a, (-b + root) / a, nearest)
 
 
-@kernel(f64, f64, f64, f64, V3, V3, f64)
-def strike_cylinder(hx, hy, hz, p, d, nearest):  # type: ignore[no-untyped-def]
+@borrowing(f64, f64, f64, f64, V3, V3, f64)
+def strike_cylinder(hx: float, hy: float, hz: float, p: Vector, d: Vector, nearest: float) -> float:
     """Distance along the ray to an elliptic cylinder with flat ends."""
     px, pz, dx, dz = p[0] / hx, p[2] / hz, d[0] / hx, d[2] / hz
     a, b, c = dx * dx + dz * dz, px * dx + pz * dz, px * px + pz * pz - 1.0
@@ -112,8 +119,8 @@ def strike_cylinder(hx, hy, hz, p, d, nearest):  # type: ignore[no-untyped-def]
     return later(enter, leave, nearest) if enter <= leave else math.inf
 
 
-@kernel(f64, OBJECTS, ATLAS, i64, V3, V3, f64)
-def strike_card(objects, atlas, i, p, d, nearest):  # type: ignore[no-untyped-def]
+@borrowing(f64, OBJECTS, ATLAS, i64, V3, V3, f64)
+def strike_card(objects: F64, atlas: U8, i: int, p: Vector, d: Vector, nearest: float) -> float:
     """Distance along the ray to a card, through its holes."""
     t = -p[2] / d[2]
     x, y = p[0] + t * d[0], p[1] + t * d[1]
@@ -121,15 +128,15 @@ def strike_card(objects, atlas, i, p, d, nearest):  # type: ignore[no-untyped-de
         return math.inf
     if objects[i, HOLES] > 0.0:
         size = atlas.shape[2]
-        u = int(math.floor(x * objects[i, TEXELS_PER_M] + objects[i, SHIFT])) % size
-        v = int(math.floor(y * objects[i, TEXELS_PER_M] + objects[i, SHIFT + 1])) % size
+        u = math.floor(x * objects[i, TEXELS_PER_M] + objects[i, SHIFT]) % size
+        v = math.floor(y * objects[i, TEXELS_PER_M] + objects[i, SHIFT + 1]) % size
         if atlas[int(objects[i, TEXTURE]), v, u, 3] < 128:
             return math.inf
     return t
 
 
-@kernel(f64, TRIANGLES, i64, V3, V3, f64)
-def strike_triangle(triangles, k, p, d, nearest):  # type: ignore[no-untyped-def]
+@borrowing(f64, TRIANGLES, i64, V3, V3, f64)
+def strike_triangle(triangles: F64, k: int, p: Vector, d: Vector, nearest: float) -> float:
     """Distance along the ray to a triangle (Moeller and Trumbore 1997), both sides."""
     c = (triangles[k, 0, 0], triangles[k, 0, 1], triangles[k, 0, 2])
     e = (triangles[k, 1, 0], triangles[k, 1, 1], triangles[k, 1, 2])
@@ -148,8 +155,8 @@ def strike_triangle(triangles, k, p, d, nearest):  # type: ignore[no-untyped-def
     return t if v >= 0.0 and u + v <= 1.0 and t >= nearest else math.inf
 
 
-@kernel(f64, OBJECTS, TRIANGLES, ATLAS, i64, i64, V3, V3, f64)
-def strike(objects, triangles, atlas, i, k, p, d, nearest):  # type: ignore[no-untyped-def]
+@borrowing(f64, OBJECTS, TRIANGLES, ATLAS, i64, i64, V3, V3, f64)
+def strike(objects: F64, triangles: F64, atlas: U8, i: int, k: int, p: Vector, d: Vector, nearest: float) -> float:
     """Distance t >= nearest along the ray p + t d to object i (triangle k of a mesh), or infinity."""
     shape = int(objects[i, SHAPE])
     if shape == MESH:
@@ -164,17 +171,17 @@ def strike(objects, triangles, atlas, i, k, p, d, nearest):  # type: ignore[no-u
     return strike_card(objects, atlas, i, q, e, nearest)
 
 
-@kernel(types.boolean, OBJECTS, i64, V3, V3, f64, f64)
-def passes(objects, i, p, d, nearest, best):  # type: ignore[no-untyped-def]
+@borrowing(types.boolean, OBJECTS, i64, V3, V3, f64, f64)
+def passes(objects: F64, i: int, p: Vector, d: Vector, nearest: float, best: float) -> bool:
     """Whether a ray enters the sphere around object i between `nearest` and `best`."""
     x, y, z = objects[i, CENTRE] - p[0], objects[i, CENTRE + 1] - p[1], objects[i, CENTRE + 2] - p[2]
     along = x * d[0] + y * d[1] + z * d[2]
     aside, bound = x * x + y * y + z * z - along * along, objects[i, BOUND]
-    return aside <= bound * bound and along + bound >= nearest and along - bound <= best
+    return bool(aside <= bound * bound and along + bound >= nearest and along - bound <= best)
 
 
-@kernel(types.Tuple((f64, i64, i64)), OBJECTS, TRIANGLES, ATLAS, V3, V3, f64)
-def seek(objects, triangles, atlas, p, d, nearest):  # type: ignore[no-untyped-def]
+@borrowing(types.Tuple((f64, i64, i64)), OBJECTS, TRIANGLES, ATLAS, V3, V3, f64)
+def seek(objects: F64, triangles: F64, atlas: U8, p: Vector, d: Vector, nearest: float) -> tuple[float, int, int]:
     """First thing that a ray p + t d meets (d of length 1): t, object, triangle; (inf, -1, -1) where it meets none."""
     best, which, part = math.inf, -1, -1
     for i in range(len(objects)):
@@ -190,8 +197,8 @@ def seek(objects, triangles, atlas, p, d, nearest):  # type: ignore[no-untyped-d
     return best, which, part
 
 
-@kernel(types.boolean, OBJECTS, TRIANGLES, ATLAS, i64, V3, V3, f64)
-def shaded(objects, triangles, atlas, own, p, d, nearest):  # type: ignore[no-untyped-def]
+@borrowing(types.boolean, OBJECTS, TRIANGLES, ATLAS, i64, V3, V3, f64)
+def shaded(objects: F64, triangles: F64, atlas: U8, own: int, p: Vector, d: Vector, nearest: float) -> bool:
     """Whether something stands between p and the sun at d; a stone casts the shadow of an ellipsoid, none on itself."""
     for i in range(len(objects)):
         if objects[i, SHADOW] == 0.0 or not passes(objects, i, p, d, nearest, math.inf):

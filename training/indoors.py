@@ -8,7 +8,7 @@ import numpy as np
 
 from saccade.geometry import F64
 from training import world as w
-from training.build import FLAT, Builder, tumbled, turned
+from training.build import FLAT, Builder, turned
 from training.parts import anything, furnish, ground, lamplight
 from training.world import Shape
 

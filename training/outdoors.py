@@ -25,7 +25,9 @@ def street(b: Builder) -> F64:
         while z < 60 * h and rng.random() < 0.93:
             deep, tall = rng.uniform(2, 8) * h, rng.uniform(2, 9) * h
             row = b.any(z + deep) if rng.random() < 0.75 else b.blank(z)
-            b.stand(Shape.BOX, side * (width + deep * 0.6 + rng.uniform(0, 3) * h), z + deep, (deep * 0.6, tall, deep), row)
+            b.stand(
+                Shape.BOX, side * (width + deep * 0.6 + rng.uniform(0, 3) * h), z + deep, (deep * 0.6, tall, deep), row
+            )
             z += 2 * deep + rng.uniform(0.0, 4.0) * h
     for _ in range(int(rng.integers(2, 10))):
         z = rng.uniform(2.0, 25.0) * h
@@ -75,14 +77,18 @@ def landscape(b: Builder) -> F64:
     for _ in range(int(rng.integers(0, 14))):
         x, z, half = spot(b, 0.1, 0.8)
         size = rng.uniform(0.05, 0.25) * half
-        b.leaf("leaves", b.on_ground(x, z) - b.frame[:, 1] * 0.7 * size, (size, size), b.frame @ turned(rng.uniform(0, 3)))
+        b.leaf(
+            "leaves", b.on_ground(x, z) - b.frame[:, 1] * 0.7 * size, (size, size), b.frame @ turned(rng.uniform(0, 3))
+        )
     if rng.random() < 0.4:
         x, z, half = spot(b, 0.1, 0.5)
-        b.leaf("fence", b.on_ground(x, z) - b.frame[:, 1] * 0.4 * h, (half, 0.5 * h), b.frame @ turned(rng.normal(0, 0.6)))
+        b.leaf(
+            "fence", b.on_ground(x, z) - b.frame[:, 1] * 0.4 * h, (half, 0.5 * h), b.frame @ turned(rng.normal(0, 0.6))
+        )
     for _ in range(int(rng.integers(0, 6))):
         z = rng.uniform(120, 300) * h
-        half = (rng.uniform(30, 90) * h, rng.uniform(8, 35) * h, 20 * h)
-        b.stand(Shape.ELLIPSOID, rng.uniform(-1, 1) * z, z, half, b.material("soil", z), above=-half[1])
+        mount = (rng.uniform(30, 90) * h, rng.uniform(8, 35) * h, 20 * h)
+        b.stand(Shape.ELLIPSOID, rng.uniform(-1, 1) * z, z, mount, b.material("soil", z), above=-mount[1])
     return daylight(rng, -b.frame[:, 1])
 
 
@@ -106,7 +112,6 @@ def seabed(b: Builder) -> F64:
     rng, rig = b.rng, b.rig
     ground(b, "soil", 6.0)
     b.rows.clear()
-    h = b.height
     hills(b, "soil", rng.uniform(0.3, 1.2))
     for _ in range(int(rng.integers(4, 14))):
         x, z, half = spot(b, 0.1, 0.75)
@@ -114,7 +119,9 @@ def seabed(b: Builder) -> F64:
     for _ in range(int(rng.integers(0, 10))):
         x, z, half = spot(b, 0.1, 0.7)
         tall = rng.uniform(0.2, 0.6) * half
-        b.leaf("leaves", b.on_ground(x, z) - b.frame[:, 1] * tall, (0.4 * tall, tall), b.frame @ turned(rng.uniform(0, 3)))
+        b.leaf(
+            "leaves", b.on_ground(x, z) - b.frame[:, 1] * tall, (0.4 * tall, tall), b.frame @ turned(rng.uniform(0, 3))
+        )
     for _ in range(int(rng.integers(0, 4))):
         x, z, half = spot(b, 0.1, 0.6)
         thick = rng.uniform(0.02, 0.12) * half

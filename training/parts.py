@@ -80,7 +80,9 @@ def furnish(b: Builder, h: float, wide: float, deep: float) -> None:
         kind = rng.random()
         size = rng.uniform(0.1, 0.45) * h
         if kind < 0.4:
-            b.stand(Shape.BOX, x, z, (size, rng.uniform(0.2, 1.2) * h * 0.5, size * rng.uniform(0.4, 1.2)), b.any(z), yaw)
+            b.stand(
+                Shape.BOX, x, z, (size, rng.uniform(0.2, 1.2) * h * 0.5, size * rng.uniform(0.4, 1.2)), b.any(z), yaw
+            )
         elif kind < 0.6:
             top, leg = rng.uniform(0.3, 0.6) * h, b.any(z)
             b.stand(Shape.BOX, x, z, (2 * size, 0.03 * h, size), b.any(z), yaw, top)

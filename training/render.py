@@ -1,7 +1,8 @@
 """Two exact pictures of one world: colour and distance for both cameras, and what the right camera cannot see.
 
-Every ray starts at a camera's own centre, so a point at z metres is seen focal * baseline / z pixels further left in the
-right picture than in the left one, without any resampling. Truth is that of the pixel's centre; colours are antialiased.
+Every ray starts at a camera's own centre, so a point at z metres is seen focal * baseline / z pixels further left
+in the right picture than in the left one, without any resampling. Truth is that of the pixel's centre; colours are
+antialiased.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from numba import types
 
 from saccade.geometry import F32, F64
-from saccade.kernel import buffer, f32, f64, i32, i64, kernel, types, u8, void
+from saccade.kernel import buffer, f32, f64, i32, i64, u8, void
 from saccade.types import U8
-from training.cast import ATLAS, LIGHT, OBJECTS, TRIANGLES, V3, strike
+from training.cast import ATLAS, LIGHT, OBJECTS, TRIANGLES, V3, Vector, borrowing, strike
 from training.shade import look, sky
-from training.tiles import TILE, Tiles, bin_world
+from training.tiles import I32, TILE, Tiles, bin_world
 from training.world import Rig, World
 
 SAME_SURFACE = 1e-4  # relative; a ray back to a point of a surface meets it at its own distance within this
@@ -38,7 +40,7 @@ class View:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pair:
-    """Both views; occluded (H, W) bool: the left pixel's point is hidden from the right camera or outside its picture."""
+    """Both views; occluded (H, W) bool: the right camera does not see the left pixel's point."""
 
     left: View
     right: View
@@ -74,17 +76,17 @@ def _view(world: World, rig: Rig, camera: F64) -> tuple[View, Tiles]:
     return view, tiles
 
 
-@kernel(V3, CAMERA, f64, f64)
-def _ray(camera: F64, x: float, y: float) -> tuple[float, float, float]:
+@borrowing(V3, CAMERA, f64, f64)
+def _ray(camera: F64, x: float, y: float) -> Vector:
     """Direction with z = 1 of the ray through (x, y) pixels, so that distance along it is z."""
     row = y + camera[5] + camera[6] * (x - camera[2]) + camera[7] * (y - camera[3])
     return (x - camera[2]) / camera[1], (row - camera[3]) / camera[1], 1.0
 
 
-@kernel(types.Tuple((f64, i64)), OBJECTS, TRIANGLES, ATLAS, ENTRIES, START, INDEX, CAMERA, i64, f64, f64, V3)
+@borrowing(types.Tuple((f64, i64)), OBJECTS, TRIANGLES, ATLAS, ENTRIES, START, INDEX, CAMERA, i64, f64, f64, V3)
 def _first(
-    objects: F64, triangles: F64, atlas: U8, entries: F64, start: npt.NDArray[np.int32],
-    index: npt.NDArray[np.int32], camera: F64, tile: int, x: float, y: float, d: tuple[float, float, float],
+    objects: F64, triangles: F64, atlas: U8, entries: F64, start: I32,
+    index: I32, camera: F64, tile: int, x: float, y: float, d: Vector,
 ) -> tuple[float, int]:  # fmt: skip
     """Distance and entry of the first thing that the ray d through pixel (x, y) of a tile meets; (inf, -1) is sky."""
     best, which = math.inf, -1
@@ -101,11 +103,11 @@ def _first(
     return best, which
 
 
-@kernel(types.Tuple((V3, f64)), OBJECTS, TRIANGLES, ATLAS, LIGHT, ENTRIES, CAMERA, f64, i64, V3)
+@borrowing(types.Tuple((V3, f64)), OBJECTS, TRIANGLES, ATLAS, LIGHT, ENTRIES, CAMERA, f64, i64, V3)
 def _colour(
     objects: F64, triangles: F64, atlas: U8, light: F64, entries: F64, camera: F64, t: float, which: int,
-    d: tuple[float, float, float],
-) -> tuple[tuple[float, float, float], float]:  # fmt: skip
+    d: Vector,
+) -> tuple[Vector, float]:  # fmt: skip
     """Colour seen along a ray that meets entry `which` at distance t, and the share of it that is mirrored."""
     length = math.sqrt(d[0] * d[0] + d[1] * d[1] + 1.0)
     unit = (d[0] / length, d[1] / length, 1.0 / length)
@@ -116,13 +118,13 @@ def _colour(
                 t * length / camera[1])  # fmt: skip
 
 
-@kernel(
+@borrowing(
     void, OBJECTS, TRIANGLES, ATLAS, LIGHT, ENTRIES, START, INDEX, CAMERA,
     buffer(f32, 3), buffer(f32, 2), buffer(f32, 2), buffer(i32, 2),
 )  # fmt: skip
 def _trace(
-    objects: F64, triangles: F64, atlas: U8, light: F64, entries: F64, start: npt.NDArray[np.int32],
-    index: npt.NDArray[np.int32], camera: F64, radiance: F32, z_m: F32, mirrored: F32, part: npt.NDArray[np.int32],
+    objects: F64, triangles: F64, atlas: U8, light: F64, entries: F64, start: I32,
+    index: I32, camera: F64, radiance: F32, z_m: F32, mirrored: F32, part: I32,
 ) -> None:  # fmt: skip
     """One ray through each pixel's centre."""
     height, width = z_m.shape
@@ -138,19 +140,30 @@ def _trace(
             part[y, x] = int(entries[which, 0]) if which >= 0 else -1
 
 
-@kernel(types.boolean, buffer(i32, 2), buffer(f32, 2), i64, i64, i64, i64)
-def _edge(part: npt.NDArray[np.int32], z_m: F32, y: int, x: int, y1: int, x1: int) -> bool:
+@borrowing(types.boolean, buffer(i32, 2), buffer(f32, 2), i64, i64, i64, i64)
+def _edge(part: I32, z_m: F32, y: int, x: int, y1: int, x1: int) -> bool:
     """Whether two neighbouring pixels show different things, or one thing at two distances."""
     one, two = z_m[y, x], z_m[y1, x1]
-    return part[y, x] != part[y1, x1] or abs(one - two) > 0.05 * min(one, two)
+    return bool(part[y, x] != part[y1, x1] or abs(one - two) > 0.05 * min(one, two))
 
 
-@kernel(
-    void, OBJECTS, TRIANGLES, ATLAS, LIGHT, ENTRIES, START, INDEX, CAMERA, buffer(i32, 2), buffer(f32, 2), buffer(f32, 3)
+@borrowing(
+    void,
+    OBJECTS,
+    TRIANGLES,
+    ATLAS,
+    LIGHT,
+    ENTRIES,
+    START,
+    INDEX,
+    CAMERA,
+    buffer(i32, 2),
+    buffer(f32, 2),
+    buffer(f32, 3),
 )
 def _smooth(
-    objects: F64, triangles: F64, atlas: U8, light: F64, entries: F64, start: npt.NDArray[np.int32],
-    index: npt.NDArray[np.int32], camera: F64, part: npt.NDArray[np.int32], z_m: F32, radiance: F32,
+    objects: F64, triangles: F64, atlas: U8, light: F64, entries: F64, start: I32,
+    index: I32, camera: F64, part: I32, z_m: F32, radiance: F32,
 ) -> None:  # fmt: skip
     """Four more rays where a pixel and its neighbour show different things; elsewhere textures are filtered already."""
     height, width = part.shape
@@ -172,12 +185,10 @@ def _smooth(
             radiance[y, x, 0], radiance[y, x, 1], radiance[y, x, 2] = r / 4, g / 4, b / 4
 
 
-@kernel(
-    void, OBJECTS, TRIANGLES, ATLAS, ENTRIES, START, INDEX, CAMERA, buffer(f32, 2), buffer(u8, 2)
-)
+@borrowing(void, OBJECTS, TRIANGLES, ATLAS, ENTRIES, START, INDEX, CAMERA, buffer(f32, 2), buffer(u8, 2))
 def _occlusion(
-    objects: F64, triangles: F64, atlas: U8, entries: F64, start: npt.NDArray[np.int32],
-    index: npt.NDArray[np.int32], camera: F64, z_m: F32, hidden: U8,
+    objects: F64, triangles: F64, atlas: U8, entries: F64, start: I32,
+    index: I32, camera: F64, z_m: F32, hidden: U8,
 ) -> None:  # fmt: skip
     """Cast the right camera's ray to every point that the left one sees."""
     height, width = z_m.shape
@@ -188,7 +199,7 @@ def _occlusion(
             u = x - camera[1] * camera[0] / z
             # The row of the right picture that shows this point: the row error is solved for, it is affine.
             v = (y - camera[5] - camera[6] * (u - camera[2]) + camera[7] * camera[3]) / (1.0 + camera[7])
-            column, row = int(math.floor(u + 0.5)), int(math.floor(v + 0.5))
+            column, row = math.floor(u + 0.5), math.floor(v + 0.5)
             if column < 0 or row < 0 or row >= height:
                 hidden[y, x] = 1
                 continue

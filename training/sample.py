@@ -62,14 +62,18 @@ def sample(
     any). ConfigError for other names and sizes.
     """
     if min(size) < 32 or max_disparity < 8 or seed < 0:
-        raise ConfigError(f"a sample needs size >= 32x32, max_disparity >= 8 and seed >= 0; got {size}, {max_disparity}, {seed}")
+        raise ConfigError(
+            f"a sample needs size >= 32x32, max_disparity >= 8 and seed >= 0; got {size}, {max_disparity}, {seed}"
+        )
     for name in effects or ():
         if name not in EFFECTS:
             raise ConfigError(f"no effect {name!r}; {choices(name, EFFECTS)}")
     draw = stream(seed, "world")
     rig = rig_for(draw, *size, max_disparity)
     world = make_world(seed, draw, rig, scene)
-    chosen = drawn(stream(seed, "effects"), world.kind) if effects is None else tuple(e for e in EFFECTS if e in effects)
+    chosen = (
+        drawn(stream(seed, "effects"), world.kind) if effects is None else tuple(e for e in EFFECTS if e in effects)
+    )
     if "night" in chosen:
         world = replace(world, light=weather.night(stream(seed, "night"), world.light, rig))
     row_error = row_error_for(stream(seed, "rectification")) if "rectification" in chosen else (0.0, 0.0, 0.0)
@@ -80,7 +84,9 @@ def sample(
     sensors = sensors_for(one, dark) if "sensor" in chosen else (Sensor(), Sensor())
     exposure = exposure_for(left, one.uniform(0.6, 1.5) * (0.4 if dark else 1.0) if "sensor" in chosen else 1.0)
     with np.errstate(divide="ignore"):
-        disparities = [(rig.focal_px * rig.baseline_m / view.z_m).astype(np.float32) for view in (pair.left, pair.right)]
+        disparities = [
+            (rig.focal_px * rig.baseline_m / view.z_m).astype(np.float32) for view in (pair.left, pair.right)
+        ]
     confidence = np.where(pair.occluded, np.float32(0.0), (1.0 - pair.left.mirrored) * clear).astype(np.float32)
     return StereoSample(
         seed, world.kind, chosen, rig, row_error, expose(left, exposure, sensors[0], one),
@@ -100,6 +106,8 @@ def drawn(rng: Random, scene: str) -> tuple[str, ...]:
     chosen = [e for e, chance in zip(EFFECTS, luck, strict=True) if e != "water" and chance < CHANCE[e]]
     if wet_here:
         chosen = [e for e in chosen if e not in ("haze", "rain")] + ["water"]
+    if scene in ("room", "table"):
+        chosen = [e for e in chosen if e != "rain"]
     return tuple(e for e in EFFECTS if e in chosen)
 
 
@@ -137,7 +145,11 @@ def through(seed: int, chosen: tuple[str, ...], world: World, rig: Rig, pair: Pa
         clear = np.exp(-float(sea.direct.min()) * wet.range_of(z, rig)).astype(np.float32)
     if "haze" in chosen:
         rng = stream(seed, "haze")
-        beta = -np.log(rng.uniform(0.2, 0.9)) / typical * (np.ones(3) if rng.random() < 0.6 else np.array([0.8, 1.0, 1.25]))
+        beta = (
+            -np.log(rng.uniform(0.2, 0.9))
+            / typical
+            * (np.ones(3) if rng.random() < 0.6 else np.array([0.8, 1.0, 1.25]))
+        )
         dusty = np.array([1.0, rng.uniform(0.75, 0.95), rng.uniform(0.5, 0.8)])
         veil = float(np.mean(left)) * rng.uniform(0.8, 1.6) * (np.ones(3) if beta[0] == beta[2] else dusty)
         left, right = (weather.haze(p, v.z_m, rig, beta, veil) for p, v in zip((left, right), views, strict=True))
@@ -153,7 +165,7 @@ def through(seed: int, chosen: tuple[str, ...], world: World, rig: Rig, pair: Pa
     if "motion" in chosen:
         rng = stream(seed, "motion")
         travel = rng.normal(0.0, 0.01, 3) * rig.near_m * (1.0, 0.5, 3.0)
-        turn = rng.normal(0.0, 3.0, 3) / rig.focal_px * (1.0, 1.5, 2.0)
+        turn = rng.normal(0.0, 1.8, 3) / rig.focal_px * (1.0, 1.5, 2.0)
         left, right = (
             weather.moved(p, v.z_m, rig, x, travel, turn) for p, v, x in zip((left, right), views, eyes, strict=True)
         )

@@ -4,9 +4,29 @@ from __future__ import annotations
 
 import math
 
-from saccade.kernel import f64, i64, kernel, types
-from training.cast import ATLAS, BOX, CARD, CYLINDER, ELLIPSOID, LIGHT, MESH, OBJECTS, TRIANGLES, V3, place_in, seek, shaded
-from training.cast import turn_in, turn_out
+from numba import types
+
+from saccade.geometry import F64
+from saccade.kernel import f64, i64
+from saccade.types import U8
+from training.cast import (
+    ATLAS,
+    BOX,
+    CYLINDER,
+    ELLIPSOID,
+    LIGHT,
+    MESH,
+    OBJECTS,
+    TRIANGLES,
+    V3,
+    Vector,
+    borrowing,
+    place_in,
+    seek,
+    shaded,
+    turn_in,
+    turn_out,
+)
 from training.textures import LEVELS
 from training.world import (
     AMBIENT,
@@ -34,8 +54,8 @@ from training.world import (
 TAPS = 4  # most texture samples along the longer axis of a pixel's footprint
 
 
-@kernel(V3, ATLAS, i64, i64, f64, f64)
-def tap(atlas, t, level, u, v):  # type: ignore[no-untyped-def]
+@borrowing(V3, ATLAS, i64, i64, f64, f64)
+def tap(atlas: U8, t: int, level: int, u: float, v: float) -> Vector:
     """Bilinear texture colour 0..1 at (u, v) texels of level 0, which wraps around."""
     full = atlas.shape[2]
     size = full >> level
@@ -56,8 +76,10 @@ def tap(atlas, t, level, u, v):  # type: ignore[no-untyped-def]
     )
 
 
-@kernel(types.Tuple((V3, i64)), ATLAS, i64, f64, f64, f64, f64, f64, f64)
-def filtered(atlas, texture, u, v, ux, vx, uy, vy):  # type: ignore[no-untyped-def]
+@borrowing(types.Tuple((V3, i64)), ATLAS, i64, f64, f64, f64, f64, f64, f64)
+def filtered(
+    atlas: U8, texture: int, u: float, v: float, ux: float, vx: float, uy: float, vy: float
+) -> tuple[Vector, int]:
     """Texture colour under a pixel whose footprint is spanned by (ux, vx) and (uy, vy) texels, and the mip level.
 
     Anisotropic: the mip level follows the shorter axis, several samples are taken along the longer one.
@@ -89,8 +111,8 @@ def filtered(atlas, texture, u, v, ux, vx, uy, vy):  # type: ignore[no-untyped-d
     return (r / taps, g / taps, c / taps), level
 
 
-@kernel(V3, ATLAS, LIGHT, V3)
-def sky(atlas, light, d):  # type: ignore[no-untyped-def]
+@borrowing(V3, ATLAS, LIGHT, V3)
+def sky(atlas: U8, light: F64, d: Vector) -> Vector:
     """Colour of what lies at infinity in direction d (length 1): a gradient with clouds."""
     h = min(max(-d[1], 0.0), 1.0)
     fade = math.sqrt(h)
@@ -104,8 +126,8 @@ def sky(atlas, light, d):  # type: ignore[no-untyped-def]
     )
 
 
-@kernel(V3, OBJECTS, TRIANGLES, i64, i64, V3)
-def normal_of(objects, triangles, i, k, q):  # type: ignore[no-untyped-def]
+@borrowing(V3, OBJECTS, TRIANGLES, i64, i64, V3)
+def normal_of(objects: F64, triangles: F64, i: int, k: int, q: Vector) -> Vector:
     """Outward normal of length 1 in object i's own frame, at the point q of its surface."""
     shape = int(objects[i, SHAPE])
     hx, hy, hz = objects[i, HALF], objects[i, HALF + 1], objects[i, HALF + 2]
@@ -131,8 +153,8 @@ def normal_of(objects, triangles, i, k, q):  # type: ignore[no-untyped-def]
     return n[0] / length, n[1] / length, n[2] / length
 
 
-@kernel(V3, OBJECTS, ATLAS, i64, V3, V3, V3, V3)
-def paint(objects, atlas, i, q, n, px, py):  # type: ignore[no-untyped-def]
+@borrowing(V3, OBJECTS, ATLAS, i64, V3, V3, V3, V3)
+def paint(objects: F64, atlas: U8, i: int, q: Vector, n: Vector, px: Vector, py: Vector) -> Vector:
     """Own colour (linear RGB) of object i at q with normal n; px and py are the pixel's footprint; all in its frame.
 
     The texture is laid on along the axis that the normal follows most, so it is fixed to the surface.
@@ -149,7 +171,9 @@ def paint(objects, atlas, i, q, n, px, py):  # type: ignore[no-untyped-def]
     texture = int(objects[i, TEXTURE])
     c, level = filtered(atlas, texture, u, v, ux * s, vx * s, uy * s, vy * s)
     wide = 1.0
-    if objects[i, MACRO] > 0.0:  # a slow change of brightness, so that a texture that repeats does not look the same twice
+    if (
+        objects[i, MACRO] > 0.0
+    ):  # a slow change of brightness, so that a texture that repeats does not look the same twice
         m = tap(atlas, texture, max(level - 3, 1), 0.071 * v, 0.071 * u)
         wide = 1.0 + objects[i, MACRO] * (m[1] - 0.5)
     k = objects[i, CONTRAST]
@@ -157,8 +181,10 @@ def paint(objects, atlas, i, q, n, px, py):  # type: ignore[no-untyped-def]
     return r * r * objects[i, TINT] * wide, g * g * objects[i, TINT + 1] * wide, b * b * objects[i, TINT + 2] * wide
 
 
-@kernel(V3, OBJECTS, TRIANGLES, ATLAS, LIGHT, i64, V3, V3, V3, V3)
-def lit(objects, triangles, atlas, light, i, p, n, d, own):  # type: ignore[no-untyped-def]
+@borrowing(V3, OBJECTS, TRIANGLES, ATLAS, LIGHT, i64, V3, V3, V3, V3)
+def lit(
+    objects: F64, triangles: F64, atlas: U8, light: F64, i: int, p: Vector, n: Vector, d: Vector, own: Vector
+) -> Vector:
     """Light that leaves p towards the viewer (looking along d), with the surface's normal n and own colour."""
     sun = n[0] * light[SUN] + n[1] * light[SUN + 1] + n[2] * light[SUN + 2]
     gloss = objects[i, GLOSS]
@@ -185,8 +211,10 @@ def lit(objects, triangles, atlas, light, i, p, n, d, own):  # type: ignore[no-u
     )
 
 
-@kernel(types.Tuple((V3, V3)), OBJECTS, TRIANGLES, ATLAS, LIGHT, i64, i64, V3, V3, f64)
-def surface(objects, triangles, atlas, light, i, k, p, d, pixel):  # type: ignore[no-untyped-def]
+@borrowing(types.Tuple((V3, V3)), OBJECTS, TRIANGLES, ATLAS, LIGHT, i64, i64, V3, V3, f64)
+def surface(
+    objects: F64, triangles: F64, atlas: U8, light: F64, i: int, k: int, p: Vector, d: Vector, pixel: float
+) -> tuple[Vector, Vector]:
     """Colour of point p of object i without what it mirrors, and its normal towards the viewer (camera's frame).
 
     `d` has length 1; `pixel` is the angle between neighbouring rays times the way to p, in metres.
@@ -207,8 +235,10 @@ def surface(objects, triangles, atlas, light, i, k, p, d, pixel):  # type: ignor
     return lit(objects, triangles, atlas, light, i, p, out, d, own), out
 
 
-@kernel(types.Tuple((V3, f64)), OBJECTS, TRIANGLES, ATLAS, LIGHT, i64, i64, V3, V3, f64)
-def look(objects, triangles, atlas, light, i, k, p, d, pixel):  # type: ignore[no-untyped-def]
+@borrowing(types.Tuple((V3, f64)), OBJECTS, TRIANGLES, ATLAS, LIGHT, i64, i64, V3, V3, f64)
+def look(
+    objects: F64, triangles: F64, atlas: U8, light: F64, i: int, k: int, p: Vector, d: Vector, pixel: float
+) -> tuple[Vector, float]:
     """Colour of point p of object i, and the share of it that is mirrored (Schlick 1994); one bounce."""
     c, n = surface(objects, triangles, atlas, light, i, k, p, d, pixel)
     mirror = objects[i, MIRROR]

@@ -119,14 +119,15 @@ def stripes(rng: Random) -> F32:
     wave = np.sin(2 * np.pi * n * x) * (np.cos(2 * np.pi * m * y) if m else 1.0)
     sharp = np.clip(0.5 + rng.choice([0.5, 8.0]) * wave, 0, 1)[..., None].astype(np.float32)
     few = colours(rng, 2)
-    return few[0] + sharp * (few[1] - few[0])
+    return np.asarray(few[0] + sharp * (few[1] - few[0]), np.float32)
 
 
 def dots(rng: Random) -> F32:
     """White noise of some size: gravel, carpet, terrazzo, random dots."""
     side = int(rng.choice([64, 128, 256]))
     field = rng.random((side, side), np.float32)
-    return ramp(rng, cv2.resize(field, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC), int(rng.integers(2, 6)))
+    grown = np.asarray(cv2.resize(field, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC), np.float32)
+    return ramp(rng, grown, int(rng.integers(2, 6)))
 
 
 def scribble(rng: Random) -> F32:
@@ -157,7 +158,7 @@ def letters(rng: Random) -> F32:
         line = "".join(chr(c) for c in rng.integers(33, 123, 400 // height + 4))
         cv2.putText(ink, line, (-int(rng.integers(height)), y), int(rng.integers(0, 8)), height / 30,
                     255, max(1, height // 12), cv2.LINE_AA)  # fmt: skip
-    return few[0] + (ink[..., None] / np.float32(255)) * (few[1] - few[0])
+    return np.asarray(few[0] + (ink[..., None] / np.float32(255)) * (few[1] - few[0]), np.float32)
 
 
 def blank(rng: Random) -> F32:

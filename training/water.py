@@ -2,8 +2,8 @@
 
 Image formation is the revised model of Akkaynak and Treibitz, "A Revised Underwater Image Formation Model", CVPR 2018:
 I = J exp(-beta_D z) + B (1 - exp(-beta_B z)), with a coefficient of its own for the direct signal (beta_D) and for the
-backscatter (beta_B). The forward-scattered light is the part that the older model of Jaffe (IEEE J. Oceanic Engineering,
-1990) and McGlamery (SPIE 1980) keeps: light that goes astray a little, a blur that grows with the range.
+backscatter (beta_B). Forward scatter is what the older model of Jaffe (IEEE Journal of Oceanic Engineering, 1990) and
+McGlamery (SPIE 1980) has besides: light that goes astray a little, a blur that grows with the range.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from saccade.geometry import F32, F64
 from training.textures import SIZE, noise
@@ -46,7 +45,7 @@ def water_for(rng: Random, typical_m: float, kind: str | None = None) -> Water:
     pure = -np.log(np.array(JERLOV[name]))
     left = rng.uniform(0.25, 0.9)
     direct = pure * (-np.log(left) / (pure[1] * typical_m))
-    below = np.exp(-pure * rng.uniform(1.0, 12.0))  # what the water above leaves of daylight
+    below = np.exp(-pure * rng.uniform(1.0, 20.0))  # what the water above leaves of daylight
     veil = below / below.max() * rng.uniform(0.15, 0.5)
     return Water(
         name, direct, direct * rng.uniform(0.7, 1.3, 3), veil, rng.uniform(0.0, 1.0),
@@ -55,7 +54,7 @@ def water_for(rng: Random, typical_m: float, kind: str | None = None) -> Water:
 
 
 def through_water(radiance: F32, z_m: F32, rig: Rig, water: Water, typical_m: float) -> F32:
-    """Radiance (H, W, 3) as it arrives through the water, from distances z_m (H, W) along the axis (inf: open water)."""
+    """Radiance (H, W, 3) as it arrives through the water, from points z_m (H, W) metres away (inf: open water)."""
     way = np.minimum(range_of(z_m, rig), np.float32(1e3 * typical_m))[..., None]
     direct = radiance * np.exp(-water.direct.astype(np.float32) * way)
     if water.forward > 0.0:
@@ -90,8 +89,11 @@ def lit_by_ripples(radiance: F32, z_m: F32, rig: Rig, eye_x: float, pattern: F32
     ahead = np.cross(side, up)
     s, t = ((x * a[0] + y * a[1] + z * a[2]) / cell_m * SIZE / 4 for a in (side, ahead))
     wrap = np.float32(SIZE)
-    light = cv2.remap(np.pad(pattern, ((0, 1), (0, 1)), mode="wrap"), np.mod(s, wrap).astype(np.float32),
-                      np.mod(t, wrap).astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # fmt: skip
+    tile = np.pad(pattern, ((0, 1), (0, 1)), mode="wrap")
+    light = cv2.remap(
+        tile, np.mod(s, wrap).astype(np.float32), np.mod(t, wrap).astype(np.float32), cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )  # fmt: skip
     fade = np.exp(-z / np.float32(12 * cell_m)) * (z > 0)
     return np.asarray(radiance * np.maximum(1.0 + strength * (light * fade)[..., None], 0.2), np.float32)
 
@@ -105,9 +107,9 @@ def speck_places(rng: Random, n: int, rig: Rig) -> F64:
     return np.stack([x, y, z], axis=1)
 
 
-def snow(shape: npt.NDArray[np.float32], z_m: F32, rig: Rig, eye_x: float, places: F64, size_m: float, glow: F64) -> F32:
-    """The picture (H, W, 3) with bright flakes at `places`, each where this camera sees it, hidden by what is nearer."""
-    out = shape.copy()
+def snow(radiance: F32, z_m: F32, rig: Rig, eye_x: float, places: F64, size_m: float, glow: F64) -> F32:
+    """The picture (H, W, 3) with bright flakes at `places`, where this camera sees them, behind what is nearer."""
+    out: F32 = radiance.copy()
     u = (places[:, 0] - eye_x) / places[:, 2] * rig.focal_px + rig.cx
     v = places[:, 1] / places[:, 2] * rig.focal_px + rig.cy
     radius = size_m / places[:, 2] * rig.focal_px

@@ -1,4 +1,4 @@
-"""What comes between the world and the cameras above water: fog and dust, rain, the night, and the robot's own motion."""
+"""What comes between the world and the cameras above water: fog, dust, rain, night and the robot's motion."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def haze(radiance: F32, z_m: F32, rig: Rig, extinction: F64, veil: F64) -> F32:
 
 def night(rng: Random, light: F64, rig: Rig) -> F64:
     """The world's light after dark: a few percent of daylight, a dim sky, and a lamp on the robot or in the street."""
-    dark = light.copy()
+    dark: F64 = light.copy()
     dark[w.SUN_COLOUR : w.LAMP] *= rng.uniform(0.005, 0.05)
     own = rng.random() < 0.7
     at = np.array([rng.uniform(-0.5, 1.5) * rig.baseline_m, 0.3 * rig.near_m, 0.0])
@@ -42,15 +42,13 @@ def rain(rng: Random, n: int, rig: Rig) -> tuple[F64, F64]:
 
 def with_rain(radiance: F32, z_m: F32, rig: Rig, eye_x: float, drops: F64, fall: F64, strength: float) -> F32:
     """The picture with a bright, partly clear streak for each drop, where this camera sees it."""
-    out = radiance.copy()
+    out: F32 = radiance.copy()
     glow = float(np.mean(radiance) * 1.2 + np.percentile(radiance[::8, ::8], 90) * 0.8)
     _streaks(out, z_m, drops, fall, eye_x, rig.focal_px, rig.cx, rig.cy, glow, strength)
     return out
 
 
-@kernel(
-    void, buffer(f32, 3), buffer(f32, 2), buffer(f64, 2), buffer(f64, 1), f64, f64, f64, f64, f64, f64
-)
+@kernel(void, buffer(f32, 3), buffer(f32, 2), buffer(f64, 2), buffer(f64, 1), f64, f64, f64, f64, f64, f64)
 def _streaks(
     out: F32, z_m: F32, drops: F64, fall: F64, eye_x: float, focal: float, cx: float, cy: float, glow: float,
     strength: float,
@@ -101,7 +99,22 @@ def _moved(
                 i, j = int(u), int(v)
                 p, q = u - i, v - j
                 wa, wb, wc, wd = (1 - p) * (1 - q), p * (1 - q), (1 - p) * q, p * q
-                r += wa * picture[j, i, 0] + wb * picture[j, i + 1, 0] + wc * picture[j + 1, i, 0] + wd * picture[j + 1, i + 1, 0]
-                g += wa * picture[j, i, 1] + wb * picture[j, i + 1, 1] + wc * picture[j + 1, i, 1] + wd * picture[j + 1, i + 1, 1]
-                c += wa * picture[j, i, 2] + wb * picture[j, i + 1, 2] + wc * picture[j + 1, i, 2] + wd * picture[j + 1, i + 1, 2]
+                r += (
+                    wa * picture[j, i, 0]
+                    + wb * picture[j, i + 1, 0]
+                    + wc * picture[j + 1, i, 0]
+                    + wd * picture[j + 1, i + 1, 0]
+                )
+                g += (
+                    wa * picture[j, i, 1]
+                    + wb * picture[j, i + 1, 1]
+                    + wc * picture[j + 1, i, 1]
+                    + wd * picture[j + 1, i + 1, 1]
+                )
+                c += (
+                    wa * picture[j, i, 2]
+                    + wb * picture[j, i + 1, 2]
+                    + wc * picture[j + 1, i, 2]
+                    + wd * picture[j + 1, i + 1, 2]
+                )
             out[y, x, 0], out[y, x, 1], out[y, x, 2] = r / taps, g / taps, c / taps
