@@ -34,18 +34,18 @@ def rock(rng: Random, rough: float) -> tuple[F64, npt.NDArray[np.int64]]:
     return np.array(points) * scale * rng.uniform(0.6, 1.3, 3), np.array(faces, np.int64)
 
 
-def terrain(rng: Random, rough: float, near: float, far: float, steps: int = 26) -> tuple[F64, npt.NDArray[np.int64]]:
+def terrain(rng: Random, rough: float, near: float, far: float, steps: int = 28) -> tuple[F64, npt.NDArray[np.int64]]:
     """Points and faces of uneven ground about y = 0, from `near` to `far` metres ahead, finer where it is near."""
     z = near * (far / near) ** np.linspace(0.0, 1.0, steps)
-    x = np.linspace(-1.6, 1.6, steps)
-    points = np.empty((steps, steps, 3))
+    x = np.linspace(-2.0, 2.0, steps)
+    points = np.zeros((steps, steps, 3))
     points[..., 2] = z[:, None]
     points[..., 0] = x[None] * z[:, None]
-    waves = np.zeros((steps, steps))
-    for k in range(6):
-        length, angle, phase = near * 2.2**k, rng.uniform(0, math.pi), rng.uniform(0, 2 * math.pi)
-        waves += length * np.sin((points[..., 0] * math.cos(angle) + points[..., 2] * math.sin(angle)) / length + phase)
-    points[..., 1] = rough * waves * np.clip(0.15 * z[:, None] / near, 0.2, 1.0) * 0.12
+    for _ in range(6):
+        length, angle, phase = near * math.exp(rng.uniform(1, 5)), rng.uniform(0, math.pi), rng.uniform(0, 2 * math.pi)
+        way = points[..., 0] * math.cos(angle) + points[..., 2] * math.sin(angle)
+        # No wave rises faster than the view widens, so the camera is never under ground.
+        points[..., 1] += rough * 0.1 * np.minimum(length, 0.5 * points[..., 2]) * np.sin(way / length + phase)
     corner = np.arange(steps * steps).reshape(steps, steps)
     a, b, c, d = corner[:-1, :-1].ravel(), corner[:-1, 1:].ravel(), corner[1:, :-1].ravel(), corner[1:, 1:].ravel()
     return points.reshape(-1, 3), np.concatenate([np.stack([a, b, c], 1), np.stack([b, d, c], 1)])

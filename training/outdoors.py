@@ -55,7 +55,7 @@ def street(b: Builder) -> F64:
 def hills(b: Builder, family: str, rough: float) -> None:
     """Uneven ground instead of the flat one."""
     h = b.height
-    points, faces = terrain(b.rng, rough, 1.1 * h, 150 * h)
+    points, faces = terrain(b.rng, rough, 0.35 * h, 150 * h)
     row = b.material(family, 5 * h)
     row[w.SHADOW] = 0.0
     b.mesh(points, faces, b.on_ground(0.0, 0.0), b.frame, row)
