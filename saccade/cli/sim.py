@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     from sim.live import WorldNode, WorldParams
 
     world, console = WorldNode(WorldParams(args.world)), Console(stderr=True)
-    console.print(f"{args.world} is live on {args.bus}", soft_wrap=True)
+    console.print(f"{args.world} on {args.bus}; Ctrl-C ends it", soft_wrap=True)
     serve(world, args.bus)
     if judged := world.judge():
         console.print(told(judged), soft_wrap=True)
