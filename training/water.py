@@ -18,8 +18,9 @@ from training.textures import SIZE, noise
 from training.world import Rig
 
 Random = np.random.Generator
-# Share of light left after 1 m, RGB, by Jerlov water type: oceanic I-III, coastal 1-5 (as tabulated for synthesis by
-# Li, Anwar and Porikli, "Underwater scene prior inspired deep underwater image and video enhancement", 2020).
+# Share of light left after 1 m, RGB, by Jerlov water type: oceanic I-III, coastal 1-5. The values in use for synthesis,
+# after Li, Anwar and Porikli, "Underwater scene prior inspired deep underwater image and video enhancement", 2020; the
+# paper's own table was not at hand to check them against.
 JERLOV: dict[str, tuple[float, float, float]] = {
     "I": (0.805, 0.961, 0.982), "IA": (0.804, 0.955, 0.975), "IB": (0.830, 0.950, 0.968), "II": (0.800, 0.925, 0.940),
     "III": (0.750, 0.885, 0.890), "1": (0.750, 0.885, 0.875), "3": (0.710, 0.820, 0.800), "5": (0.670, 0.730, 0.670),
