@@ -1,13 +1,17 @@
-"""For all tests of this folder: a ROS 2 domain of their own, on loopback."""
+"""For all tests of this folder: a ROS 2 domain of their own, on loopback, and a client on it."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from saccade.paths import share
+
+if TYPE_CHECKING:
+    from saccade.wire.ros_process import RosProcess
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +28,14 @@ def environment(domain: int) -> Iterator[None]:
     yield
     os.environ.clear()
     os.environ |= before
+
+
+@pytest.fixture
+def client() -> Iterator[RosProcess]:
+    """A ROS process that calls services."""
+    from saccade.wire.ros_process import RosProcess  # not before the tests have looked for rclpy
+
+    process = RosProcess("client")
+    process.start()
+    yield process
+    process.close()

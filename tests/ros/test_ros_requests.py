@@ -29,14 +29,6 @@ from saccade.wire.ros_process import RosProcess
 from vla_node.requests import Outcome
 
 
-@pytest.fixture
-def client() -> Iterator[RosProcess]:
-    process = RosProcess("client")
-    process.start()
-    yield process
-    process.close()
-
-
 @pytest.fixture(params=["dds", "ros"])
 def node(request: pytest.FixtureRequest, domain: int) -> Iterator[None]:
     bus = f"dds:{domain}" if request.param == "dds" else "ros:"

@@ -34,14 +34,6 @@ def bus() -> Iterator[RosBus]:
     made.close()
 
 
-@pytest.fixture
-def client() -> Iterator[RosProcess]:
-    process = RosProcess("client")
-    process.start()
-    yield process
-    process.close()
-
-
 def ask(client: RosProcess, text: str) -> Future:
     asking = client.node.create_client(SetInstruction, SERVICE)
     assert asking.wait_for_service(10)
