@@ -37,6 +37,8 @@ _FEW = 8
 """With fewer held-out pairs than this, parts of pictures are drawn in the bootstrap instead of whole pairs."""
 _TILES = 4
 _DRAWS, _LEVEL = 4000, 0.95
+_LEAST = 1e-3
+"""Figures below this are as good as zero."""
 
 
 class Look(NamedTuple):
@@ -67,7 +69,7 @@ class Change:
     @property
     def relative(self) -> float:
         """(after - before) / before."""
-        return self.after / max(self.before, 1e-9) - 1.0
+        return (self.after - self.before) / max(self.before, _LEAST)
 
     def __str__(self) -> str:
         interval = f"{100 * self.low:+.1f} to {100 * self.high:+.1f} %"
@@ -143,7 +145,7 @@ def judged(figures: Sequence[Figures], seed: int = 0) -> list[Change]:
         before, after = top.sum(1) / np.maximum(bottom.sum(1), 1.0)
         drawn = draw.integers(0, top.shape[1], (_DRAWS, top.shape[1]))
         means = top[:, drawn].sum(2) / np.maximum(bottom[:, drawn].sum(2), 1.0)
-        changes = means[1] / np.maximum(means[0], 1e-9) - 1.0
+        changes = (means[1] - means[0]) / np.maximum(means[0], _LEAST)
         low, high = np.quantile(changes, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
         out.append(Change(name, float(before), float(after), float(low), float(high)))
     return out
