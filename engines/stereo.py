@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from engines.card import Card, Colour, Size
+from engines.card import Card
 from engines.confidence import Confidence
+from engines.disparity import cropped, fitted_px
 from engines.engine import Array, Engine, EngineError
+from engines.pictures import Shape, coloured, fit, fitted_shape, plane, resized, tensor
 from saccade.geometry import F32
+from saccade.kernel import array, buffer, f32, kernel, u8, void
 from saccade.stages import Stages
 from saccade.types import U8
-
-Shape = tuple[int, ...]
 
 
 class Disparity(NamedTuple):
@@ -39,12 +41,34 @@ class StereoMatcher:
             if name not in known:
                 raise EngineError(f"card {card.name!r} names the output {name!r}; the model has {', '.join(known)}")
 
-    def __call__(self, left: U8, right: U8) -> Disparity:
-        """Match a pair (H, W) grey or (H, W, 3) RGB uint8 of one size."""
+    def __call__(self, left: U8, right: U8, left_right_px: float = 0.0) -> Disparity:
+        """Match a pair (H, W) grey or (H, W, 3) RGB uint8 of one size.
+
+        With `left_right_px` above 0 the mirrored, swapped pair is matched too, and what disagrees by more is none.
+        """
+        found = self._matched(left, right)
+        if left_right_px > 0:
+            disparity, confidence = found.disparity.copy(), found.confidence.copy()  # the engine reuses its own
+            mirrored = self._matched(*(np.asarray(cv2.flip(p, 1), np.uint8) for p in (right, left)))
+            with self._stages.timed("left-right"):
+                agree(disparity, mirrored.disparity, left_right_px, confidence)
+            return Disparity(disparity, confidence)
+        return found
+
+    def max_disparity(self, shape: Shape) -> float:
+        """The largest disparity that can come of a picture of `shape`, in its pixels; infinite where no card says it.
+
+        What is nearer than f B / (this + cx_right - cx_left) cannot be seen.
+        """
+        card = self._card
+        most = card.max_disparity
+        return most if card.size.rule == "pad" else most * shape[1] / fitted_shape(card.size, shape)[1]
+
+    def _matched(self, left: U8, right: U8) -> Disparity:
         card, stages = self._card, self._stages
         with stages.timed("prepare"):
-            pictures = [_fit(_coloured(p, card.colour.order), card.size) for p in (left, right)]
-            tensors = [_tensor(picture, card.colour) for picture in pictures]
+            pictures = [fit(coloured(p, card.colour.order), card.size) for p in (left, right)]
+            tensors = [tensor(picture, card.colour) for picture in pictures]
         with stages.timed("engine"):
             outputs = self._engine.infer({card.left: tensors[0], card.right: tensors[1]})
         with stages.timed("finish"):
@@ -53,93 +77,24 @@ class StereoMatcher:
     def _finished(self, outputs: dict[str, Array], left: U8, right: U8) -> Disparity:
         card, shape = self._card, left.shape[:2]
         fitted = fitted_shape(card.size, shape)
-        disparity = self._positive_px(_plane(outputs[card.output.name], card), fitted)
+        disparity = self._positive(fitted_px(outputs[card.output.name], card, fitted))
         if card.output.confidence:
-            confidence = _as_uint8(_plane(outputs[card.output.confidence], card))
+            confidence = _as_uint8(plane(outputs[card.output.confidence], card))
         else:
-            greys = [_fit(_coloured(picture, "grey"), card.size) for picture in (left, right)]
-            disparity = _resized(disparity, fitted)
+            greys = [fit(coloured(picture, "grey"), card.size) for picture in (left, right)]
+            disparity = resized(disparity, fitted)
             confidence = self._confidence.of(greys[0], greys[1], disparity)
-        if card.size.rule == "pad":
-            part = disparity.shape[0] / fitted[0]
-            rows, columns = round(shape[0] * part), round(shape[1] * part)
-            disparity, confidence = disparity[:rows, :columns], confidence[:rows, :columns]
-        elif fitted[1] != shape[1]:
+        if card.size.rule != "pad" and fitted[1] != shape[1]:
             np.multiply(disparity, np.float32(shape[1] / fitted[1]), out=disparity)
-        return Disparity(_resized(disparity, shape), _resized(confidence, shape))
+        disparity, confidence = (cropped(values, card.size, fitted, shape) for values in (disparity, confidence))
+        return Disparity(resized(disparity, shape), resized(confidence, shape))
 
-    def _positive_px(self, raw: Array, fitted: Shape) -> F32:
-        """The model's numbers as positive pixels of the picture it was given; NaN where there is none."""
-        output = self._card.output
-        factor = -1.0 if output.sign == "negative" else 1.0
-        if output.unit == "width_fraction":
-            factor *= fitted[1]
-        elif output.unit_at == "output":
-            factor *= fitted[1] / raw.shape[1]
-        disparity: F32 = (
-            raw if factor == 1.0 and raw.dtype == np.float32 else np.multiply(raw, factor, dtype=np.float32)
-        )
-        unusable = ~(disparity > 0)
-        np.logical_or(unusable, np.isinf(disparity), out=unusable)
+    def _positive(self, disparity: F32) -> F32:
+        """The same array with NaN where there is no positive number, or one that the model cannot mean."""
+        most = self._card.output.max_disparity or np.finfo(np.float32).max
+        unusable = ~((disparity > 0) & (disparity <= most))
         np.copyto(disparity, np.float32(np.nan), where=unusable)
         return disparity
-
-
-def fitted_shape(size: Size, shape: Shape) -> Shape:
-    """(H, W) of the picture that the model sees for one of `shape`."""
-    height, width = shape[:2]
-    if size.rule == "halve":
-        while height * width > size.max_pixels:
-            height, width = height // 2, width // 2
-    elif size.rule == "pad":
-        height, width = -(-height // size.stride) * size.stride, -(-width // size.stride) * size.stride
-    elif size.rule == "resize":
-        height = size.height or max(1, round(height / size.stride)) * size.stride
-        width = size.width or max(1, round(width / size.stride)) * size.stride
-    return height, width
-
-
-def _fit(picture: U8, size: Size) -> U8:
-    height, width = fitted_shape(size, picture.shape)
-    if (height, width) == picture.shape[:2]:
-        return picture
-    if size.rule == "pad":
-        below, beside = height - picture.shape[0], width - picture.shape[1]
-        return np.asarray(cv2.copyMakeBorder(picture, 0, below, 0, beside, cv2.BORDER_REPLICATE), np.uint8)
-    how = cv2.INTER_AREA if width < picture.shape[1] else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(picture, (width, height), interpolation=how), np.uint8)
-
-
-def _coloured(picture: U8, order: str) -> U8:
-    """Grey or RGB as "grey", "rgb" or "bgr"."""
-    if picture.ndim == 2:
-        return picture if order == "grey" else np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB), np.uint8)
-    if order == "rgb":
-        return picture
-    code = cv2.COLOR_RGB2GRAY if order == "grey" else cv2.COLOR_RGB2BGR
-    return np.asarray(cv2.cvtColor(picture, code), np.uint8)
-
-
-def _tensor(picture: U8, colour: Colour) -> Array:
-    """A fitted picture in the model's dtype, range, normalisation and layout."""
-    array: Array = picture
-    if colour.dtype == "float32":
-        scale = np.float32(colour.white / 255.0)
-        mean, std = np.asarray(colour.mean, np.float32), np.asarray(colour.std, np.float32)
-        array = (picture.astype(np.float32) * scale - mean) / std
-    if colour.layout == "hw":
-        return array
-    if array.ndim == 2:
-        array = array[:, :, None]
-    return np.ascontiguousarray(array.transpose(2, 0, 1)[None] if colour.layout == "nchw" else array[None])
-
-
-def _plane(array: Array, card: Card) -> Array:
-    """The (H, W) plane of an output, whatever axes of length one surround it."""
-    plane = array.reshape([size for size in array.shape if size != 1] or [1])
-    if plane.ndim != 2:
-        raise EngineError(f"card {card.name!r}: output of shape {array.shape}; expected one (H, W) plane")
-    return plane
 
 
 def _as_uint8(confidence: Array) -> U8:
@@ -149,7 +104,16 @@ def _as_uint8(confidence: Array) -> U8:
         return np.asarray(np.nan_to_num(np.clip(confidence, 0, 1) * 255), np.uint8)
 
 
-def _resized(plane: Array, shape: Shape) -> Array:
-    if plane.shape == tuple(shape):
-        return plane
-    return np.asarray(cv2.resize(plane, (shape[1], shape[0]), interpolation=cv2.INTER_NEAREST))
+@kernel(void, buffer(f32, 2), array(f32, 2), f32, buffer(u8, 2))
+def agree(disparity: F32, mirrored: F32, limit_px: float, confidence: U8) -> None:
+    """Make none what the right picture's disparity, matched in mirrored pictures, contradicts or does not know."""
+    height, width = disparity.shape
+    for i in range(height):
+        for j in range(width):
+            d = disparity[i, j]
+            if math.isnan(d):
+                continue
+            at = int(j - d + 0.5)
+            other = mirrored[i, width - 1 - at] if 0 <= at < width else math.nan
+            if not abs(other - d) <= limit_px:  # NaN compares false
+                disparity[i, j], confidence[i, j] = math.nan, 0

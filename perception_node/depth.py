@@ -7,16 +7,20 @@ import math
 import numpy as np
 
 from saccade.geometry import F32, Pinhole
-from saccade.kernel import array, buffer, f32, kernel, u8, void
+from saccade.kernel import array, buffer, f32, i64, kernel, u8, void
 from saccade.types import U8, Depth, StereoPair
 
 
 class Triangulator:
-    """depth = fx B / (d + cx_right - cx_left), within a range; buffers are made once per size."""
+    """depth = fx B / (d + cx_right - cx_left), within a range and sure enough; buffers are made once per size."""
 
-    def __init__(self, min_m: float, max_m: float) -> None:
-        self._min_m, self._max_m = min_m, max_m
+    def __init__(self, min_m: float, max_m: float, min_confidence: int = 0) -> None:
+        self.limit(min_m, max_m, min_confidence)
         self._depth_m: F32 = np.empty((0, 0), np.float32)
+
+    def limit(self, min_m: float, max_m: float, min_confidence: int = 0) -> None:
+        """What is kept from now on: depths in this range, and of disparity what is at least this sure, of 255."""
+        self._min_m, self._max_m, self._min_confidence = min_m, max_m, min_confidence
 
     def __call__(self, pair: StereoPair, disparity: F32, confidence: U8) -> Depth:
         """Depth of disparity (H, W) float32 px at the pair's resolution, NaN = none; valid until the next call.
@@ -25,7 +29,10 @@ class Triangulator:
         """
         self._fit(disparity.shape)
         offset_px, fB = pair.cx_right - pair.camera.cx, pair.camera.fx * pair.baseline_m
-        _triangulate(disparity, confidence, offset_px, fB, self._min_m, self._max_m, self._depth_m, self._confidence)
+        _triangulate(
+            disparity, confidence, offset_px, fB, self._min_m, self._max_m, max(1, self._min_confidence),
+            self._depth_m, self._confidence,
+        )  # fmt: skip
         return Depth(pair.stamp_ns, pair.frame_id, self._depth_m, self._confidence, pair.camera)
 
     def measured(self, stamp_ns: int, frame_id: str, depth_m: F32, camera: Pinhole) -> Depth:
@@ -39,14 +46,15 @@ class Triangulator:
             self._depth_m, self._confidence = np.empty(shape, np.float32), np.empty(shape, np.uint8)
 
 
-@kernel(void, array(f32, 2), array(u8, 2), f32, f32, f32, f32, buffer(f32, 2), buffer(u8, 2))
+@kernel(void, array(f32, 2), array(u8, 2), f32, f32, f32, f32, i64, buffer(f32, 2), buffer(u8, 2))
 def _triangulate(
-    disparity: F32, confidence: U8, offset_px: float, fB: float, min_m: float, max_m: float, depth_m: F32, kept: U8
-) -> None:
+    disparity: F32, confidence: U8, offset_px: float, fB: float, min_m: float, max_m: float, min_confidence: int,
+    depth_m: F32, kept: U8,
+) -> None:  # fmt: skip
     for i in range(disparity.shape[0]):
         for j in range(disparity.shape[1]):
             metres = fB / (disparity[i, j] + offset_px)
-            inside = min_m <= metres <= max_m  # NaN compares false
+            inside = min_m <= metres <= max_m and confidence[i, j] >= min_confidence  # NaN compares false
             depth_m[i, j] = metres if inside else math.nan
             kept[i, j] = confidence[i, j] if inside else 0
 

@@ -8,13 +8,15 @@ from typing import NamedTuple
 from engines.card import load_card
 from engines.engine import EngineError
 from engines.open import open_engine
-from engines.stereo import StereoMatcher
+from engines.stereo import Disparity, StereoMatcher
 from perception_node.cameras import Cameras, MissingCalibration
 from perception_node.depth import Triangulator
+from perception_node.figures import Gauge
 from perception_node.health import Refused
 from perception_node.inputs import Message
 from perception_node.monitor import PairMonitor
 from perception_node.params import PerceptionParams
+from perception_node.sight import Sight
 from perception_node.sync import Pair
 from saccade.clock import MS
 from saccade.errors import CalibrationError, DataError
@@ -29,11 +31,15 @@ _SAME_NS = 50 * MS
 
 
 class Frame(NamedTuple):
-    """Depth, and for a stereo frame what it was made from. Valid until the next frame."""
+    """Depth, and for a stereo frame what it was made from. Valid until the next frame.
+
+    `doubt` is what is wrong with it although it is used, if anything.
+    """
 
     depth: Depth
     pair: StereoPair | None = None
     disparity: F32 | None = None
+    doubt: Refused | None = None
 
 
 class Frames:
@@ -41,16 +47,29 @@ class Frames:
 
     def __init__(self, params: PerceptionParams, stages: Stages) -> None:
         self._stages = stages
+        self._params = params.depth
         self.cameras = Cameras()
         card = load_card(params.engine)
         self._engine = open_engine(card)
         self._match = StereoMatcher(self._engine, card, stages)
         self._monitor = PairMonitor(params.monitor)
-        self._triangulate = Triangulator(params.depth.min_m, params.depth.max_m)
+        self._gauge, self._sight = Gauge(), Sight(params.sight)
+        self._checks_itself = card.backend != "onnx"
+        self._matched = 0
+        self._triangulate = Triangulator(params.depth.min_m, params.depth.max_m, params.depth.min_confidence)
         self._decoder = ThreadPoolExecutor(max_workers=1, thread_name_prefix="decode")
 
+    def retune(self, params: PerceptionParams) -> None:
+        """See `Tunable.retune`."""
+        self._params = params.depth
+        self._triangulate.limit(params.depth.min_m, params.depth.max_m, params.depth.min_confidence)
+
+    def details(self) -> dict[str, str]:
+        """How well the pair sees, for people; empty for other cameras."""
+        return self._sight.details()
+
     def stereo(self, messages: Pair[Message], moving: bool) -> Frame:
-        """Decode, rectify, look, match, triangulate."""
+        """Decode, rectify, look, match, triangulate, and judge what was seen."""
         left, right = self._decoded(messages)
         pair = self._rectified(left, right, messages)
         with self._stages.timed("monitor"):
@@ -59,13 +78,11 @@ class Frames:
             )
         if fault:
             raise Refused("stereo", fault.name, fault.text)
-        try:
-            disparity, confidence = self._match(pair.left, pair.right)
-        except EngineError as error:
-            raise Refused("stereo", "engine refused", str(error)) from error
+        disparity, confidence = self._disparity(pair)
+        doubt = self._judged(pair, disparity, confidence, moving)
         with self._stages.timed("depth"):
             depth = self._triangulate(pair, disparity, confidence)
-        return Frame(depth, pair, disparity)
+        return Frame(depth, pair, disparity, doubt)
 
     def rgbd(self, message: Message) -> Frame:
         """Decode a depth image and hold it to the range."""
@@ -99,6 +116,29 @@ class Frames:
         self._engine.close()
         self._monitor.close()
         self._decoder.shutdown()
+
+    def _disparity(self, pair: StereoPair) -> Disparity:
+        every = 0 if self._checks_itself else self._params.left_right_every
+        check = every > 0 and self._matched % every == 0
+        self._matched += 1
+        try:
+            return self._match(pair.left, pair.right, self._params.left_right_px if check else 0.0)
+        except EngineError as error:
+            raise Refused("stereo", "engine refused", str(error)) from error
+
+    def _judged(self, pair: StereoPair, disparity: F32, confidence: U8, moving: bool) -> Refused | None:
+        """What is wrong with the pair although its depth may be used; Refused if it may not."""
+        with self._stages.timed("sight"):
+            reach_px = self._match.max_disparity(disparity.shape)
+            least = max(1, self._params.min_confidence)
+            figures = self._gauge.of(pair.left, pair.right, disparity, confidence, least, reach_px)
+            found = self._sight.look(figures, pair.stamp_ns, moving)
+        if not found:
+            return None
+        worst = Refused("sight", found[0].name, "; ".join(finding.text for finding in found), found[0].level)
+        if worst.level >= Level.ERROR:
+            raise worst
+        return worst
 
     def _decoded(self, messages: Pair[Message]) -> tuple[Image, Image]:
         """Both pictures; compressed ones at the same time, in two threads."""

@@ -38,7 +38,8 @@ STAGES = {
     "images": Stage("left/image_rect", ("decode",)),
     "sync": Stage("left/image_rect"),
     "calibration": Stage("left/image_rect", ("rectify",)),
-    "stereo": Stage("depth/image_rect", ("monitor", "prepare", "engine", "finish", "depth")),
+    "stereo": Stage("depth/image_rect", ("monitor", "prepare", "engine", "left-right", "finish", "depth")),
+    "sight": Stage("left/image_rect", ("sight",)),
     "map": Stage("local_map", ("map",)),
 }
 

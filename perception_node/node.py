@@ -8,19 +8,16 @@ from perception_node.cloud import Clouds
 from perception_node.frames import Frame, Frames
 from perception_node.health import Health, Refused
 from perception_node.inputs import PICTURES, RGBD_COLOUR, RGBD_DEPTH, Choice, Message
-from perception_node.local_map import LocalMapper
-from perception_node.messages import depth_outs, encode_disparity, encode_occupancy
+from perception_node.mapping import Mapping
+from perception_node.messages import depth_outs, encode_disparity
 from perception_node.params import PerceptionParams
-from perception_node.pose import Poses, WrongFrame
 from perception_node.sync import Side, Stamps, StereoSync
 from saccade.clock import SEC, TickGrid, nanoseconds
 from saccade.errors import DataError
 from saccade.inbox import Arrival
 from saccade.node import Out, Sample
 from saccade.stages import Stages
-from saccade.tf import TransformError
-from saccade.types import Depth
-from saccade.wire.convert import decode, decode_odom, decode_transforms, encode_map, stamp_ns
+from saccade.wire.convert import decode, stamp_ns
 from saccade.wire.diagnostics import Level
 
 _SIDES: tuple[Side, Side] = ("left", "right")
@@ -48,10 +45,9 @@ class PerceptionNode:
         self._params = params = params or PerceptionParams()
         self.stages = Stages()
         self._frames = Frames(params, self.stages)
-        self._poses = Poses(params.base_frame, params.map.odom_ahead_ms)
-        self._mapper = LocalMapper(params.map)
         self._clouds = Clouds(params.points)
         self._health = Health("perception", self.stages)
+        self._mapping = Mapping(params.map, params.base_frame, self._health, self.stages)
         self._sync: StereoSync[Message] = StereoSync(nanoseconds(params.sync.tolerance_ms / 1e3))
         self._rgbd = Stamps()
         self._source = Choice(("rgbd", "stereo"))
@@ -59,19 +55,18 @@ class PerceptionNode:
         self._depths = Choice(RGBD_DEPTH)
         self._colour: Message | None = None
         self._grid = TickGrid(SEC)
-        self._waiting: tuple[Depth, int] | None = None
-        """Depth that waits for odometry, and until when."""
         self._frame_ns: int | None = None
-        self._occupancy_ns: int | None = None
 
     def retune(self, params: PerceptionParams) -> None:
         """See `Tunable.retune`."""
-        self._params, self._clouds = params, Clouds(params.points)
+        self._params, self._clouds, self._mapping.params = params, Clouds(params.points), params.map
+        self._frames.retune(params)
 
     def next_ns(self, now_ns: int) -> int:
         """See `Node.next_ns`."""
         tick_ns = self._grid.start(now_ns) if self._grid.next_ns is None else self._grid.next_ns
-        return tick_ns if self._waiting is None else min(tick_ns, self._waiting[1])
+        until_ns = self._mapping.until_ns
+        return tick_ns if until_ns is None else min(tick_ns, until_ns)
 
     def on_sample(self, sample: Sample, now_ns: int) -> Iterable[Out]:
         """See `Node.on_sample`."""
@@ -79,11 +74,12 @@ class PerceptionNode:
 
     def on_tick(self, now_ns: int) -> Iterable[Out]:
         """See `Node.on_tick`."""
-        yield from self._guarded(self._resume(now_ns), now_ns)
+        yield from self._guarded(self._mapping.resume(now_ns), now_ns)
         if self._grid.next_ns is None or now_ns >= self._grid.next_ns:
             self._grid.advance(now_ns)
             self._look_for_silence(now_ns)
             self._health.note("sync", self._sync.counts())
+            self._health.note("sight", self._frames.details())
             yield from self._health.tick(now_ns)
 
     def close(self) -> Iterable[Out]:
@@ -113,7 +109,7 @@ class PerceptionNode:
         elif sample.topic == "odom":
             yield from self._on_odom(sample, now_ns)
         else:
-            self._on_tf(sample)
+            self._mapping.on_tf(sample)
 
     def _on_picture(self, side: Side, message: Message, now_ns: int) -> Iterator[Out]:
         if not (self._source.takes("stereo", now_ns) and self._pictures[side].takes(message.topic, now_ns)):
@@ -126,7 +122,7 @@ class PerceptionNode:
             self._health.made("images", stamp_ns, now_ns)
         if pair:
             self._health.made("sync", pair.stamp_ns, now_ns)
-            yield from self._publish(self._frames.stereo(pair, self._poses.moving()), now_ns)
+            yield from self._publish(self._frames.stereo(pair, self._mapping.poses.moving()), now_ns)
 
     def _on_rgbd(self, message: Message, now_ns: int) -> Iterator[Out]:
         if not (self._source.takes("rgbd", now_ns) and self._depths.takes(message.topic, now_ns)):
@@ -148,18 +144,18 @@ class PerceptionNode:
         raise Refused("sync", arrival.value, f"{topic}: {arrival.value}; the message is not used", Level.WARN)
 
     def _publish(self, frame: Frame, now_ns: int) -> Iterator[Out]:
-        for stage in ("images", "sync", "calibration", "stereo"):
+        for stage in ("images", "sync", "calibration", "stereo", "sight"):
             self._health.ok(stage)
-        for stage in ("calibration", "stereo"):
+        for stage in ("calibration", "stereo", "sight"):
             self._health.made(stage, frame.depth.stamp_ns, now_ns)
+        if frame.doubt:
+            self._health.refuse(frame.doubt)
         self._frame_ns = now_ns
-        if self._waiting:
-            self._health.counts["frames without map"] += 1
-            self._health.drops["map"] += 1
-        self._waiting = frame.depth, now_ns + nanoseconds(self._params.map.odom_wait_ms / 1e3)
         no_map: Refused | None = None
         try:
-            yield from self._resume(now_ns)  # before the pictures: the gate waits for the map, nobody for them
+            yield from self._mapping.put(
+                frame.depth, now_ns
+            )  # before the pictures: the gate waits for the map, nobody for them
         except Refused as fault:
             no_map = fault
         with self.stages.timed("encode"):
@@ -174,59 +170,18 @@ class PerceptionNode:
         if no_map:
             raise no_map
 
-    def _resume(self, now_ns: int) -> Iterator[Out]:
-        """Put the waiting depth into the map once odometry has reached its stamp; give up when it does not come."""
-        if self._waiting is None:
-            return
-        depth, until_ns = self._waiting
-        if not self._poses.reach(depth.stamp_ns):
-            if now_ns >= until_ns:
-                self._waiting = None
-                raise Refused("map", "no odometry", self._poses.why_out_of_reach(depth.stamp_ns))
-            return
-        self._waiting = None
-        with self.stages.timed("map"):
-            try:
-                odom_frame, T_odom_from_base, T_base_from_cam = self._poses.at(depth.stamp_ns, depth.frame_id)
-            except TransformError as error:
-                name = "wrong frame" if isinstance(error, WrongFrame) else "missing transform"
-                raise Refused("map", name, str(error)) from error
-            grid = self._mapper.update(depth, T_odom_from_base, T_base_from_cam, odom_frame)
-            self._health.ok("map")
-            self._health.made("map", depth.stamp_ns, now_ns)
-            yield Out("local_map", encode_map(grid))
-        period_ns = nanoseconds(1 / self._params.map.occupancy_hz)
-        if self._occupancy_ns is None or not 0 <= now_ns - self._occupancy_ns < period_ns:
-            self._occupancy_ns = now_ns
-            yield Out("occupancy", encode_occupancy(grid))
-
     def _on_odom(self, sample: Sample, now_ns: int) -> Iterator[Out]:
-        try:
-            state, child_frame = decode_odom(sample.cdr)
-        except DataError as error:
-            raise Refused("map", "unusable odometry", str(error)) from error
-        if not self._poses.put(state, child_frame):
+        if not self._mapping.on_odom(sample):
             self._begin_anew()
             raise Refused(
                 "sync", Arrival.CLOCK_BACK.value, "odometry's stamps went back; the map begins anew", Level.WARN
             )
-        yield from self._resume(now_ns)
-
-    def _on_tf(self, sample: Sample) -> None:
-        try:
-            for stamp, parent, child, T in decode_transforms(sample.cdr):
-                if sample.topic == "tf_static":
-                    self._poses.tf.set_static(parent, child, T)
-                elif child != self._poses.child_frame:  # odometry tells that one itself
-                    self._poses.tf.add(parent, child, stamp, T)
-        except DataError as error:
-            raise Refused("map", "unusable transform", str(error)) from error
+        yield from self._mapping.resume(now_ns)
 
     def _begin_anew(self) -> None:
         """The clock went back: what was known of the world belongs to another time."""
-        self._mapper.forget()
+        self._mapping.forget()
         self._sync.forget()
-        self._waiting = None
 
     def _look_for_silence(self, now_ns: int) -> None:
         if self._frame_ns is None or now_ns - self._frame_ns > self._stale_ns:

@@ -21,14 +21,23 @@ class SyncParams:
 
 @dataclass(frozen=True, slots=True)
 class DepthParams:
-    """Metric depth: what is kept, and what of it is sent.
+    """Metric depth: what is kept, and what of it is sent. What is not kept is NaN, with confidence 0.
 
-    Every `publish_stride`-th pixel and row of the depth image is sent. `publish_disparity` is off because depth says
-    the same.
+    The left-right check matches the mirrored, swapped pair as well, so it doubles the engine's time in those frames;
+    OpenCV's engines check themselves, and are left alone. Every `publish_stride`-th pixel and row of the depth image is
+    sent. `publish_disparity` is off because depth says the same.
     """
 
-    min_m: float = param(0.2, "nearest depth that is kept", low=0)
-    max_m: float = param(40.0, "farthest depth that is kept", low=0)
+    min_m: float = param(0.2, "nearest depth that is kept", low=0, live=True)
+    max_m: float = param(40.0, "farthest depth that is kept", low=0, live=True)
+    min_confidence: int = param(32, "depth less sure than this is not kept; 255 = sure", low=0, high=255, live=True)
+    left_right_every: int = param(
+        0,
+        "check every n-th frame of a network by matching it from the right, too; 1 = each, 0 = none",
+        low=0,
+        live=True,
+    )
+    left_right_px: float = param(1.5, "largest disagreement that the left-right check lets pass", low=0, live=True)
     publish_depth: bool = param(True, "send depth/image_rect", live=True)
     publish_confidence: bool = param(True, "send depth/confidence", live=True)
     publish_disparity: bool = param(False, "send disparity; off because depth says the same", live=True)
@@ -37,6 +46,8 @@ class DepthParams:
     def __post_init__(self) -> None:
         if not 0 < self.min_m < self.max_m or self.publish_stride < 1:
             raise ValueError("depth: expected 0 < min_m < max_m and publish_stride of at least 1")
+        if not 0 <= self.min_confidence <= 255 or self.left_right_every < 0 or self.left_right_px <= 0:
+            raise ValueError("depth: expected min_confidence of 0 to 255, left_right_every >= 0, left_right_px > 0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +74,38 @@ class MonitorParams:
         3, "identical pictures in a row that count as frozen, while odometry says that the robot moves", low=1
     )
     stale_ms: float = param(400.0, "silence after which missing pictures are reported", low=0, live=True)
+
+
+@dataclass(frozen=True, slots=True)
+class SightParams:
+    """Whether the pair still sees; figures are smoothed over `smooth_s`, findings are in diagnostics as `sight`.
+
+    Below `min_matched` and `min_alike`, and where a camera shows 4 times less than `unsharp` allows or rows are 4 times
+    further apart than `max_row_px`, no depth goes out; all else is a warning.
+    """
+
+    smooth_s: float = param(1.0, "time over which figures are smoothed", low=0)
+    min_matched: float = param(
+        0.03, "share of what both cameras see that must be matched, or no depth goes out", low=0, high=1
+    )
+    min_alike: float = param(
+        0.3,
+        "correlation of matched gradients, left to right, that must be reached, or no depth goes out",
+        low=0,
+        high=1,
+    )
+    max_row_px: float = param(0.6, "rows that matched pictures may be apart before that is told", low=0)
+    unsharp: float = param(2.5, "how many times less detail one camera may show than the other", low=1)
+    dirt: float = param(2.5, "likewise in one place that stays the same while the robot moves", low=1)
+    veil: float = param(0.5, "darkest grey value, as a share of the middle one, from which on there may be fog", low=0)
+    spread: float = param(0.85, "range of grey values, as a share of the middle one, below which a veil is fog", low=0)
+    water_red: float = param(0.65, "mean red, as a share of green or blue, below which a veil is water", low=0)
+
+    def __post_init__(self) -> None:
+        if min(self.smooth_s, self.max_row_px, self.veil, self.spread) <= 0 or min(self.unsharp, self.dirt) <= 1:
+            raise ValueError("sight: smooth_s, max_row_px, veil and spread must be positive, unsharp and dirt above 1")
+        if not (0 < self.min_matched < 1 / 3 and 0 <= self.min_alike < 1):
+            raise ValueError("sight: expected 0 < min_matched < 1/3 and 0 <= min_alike < 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,4 +172,5 @@ class PerceptionParams:
     depth: DepthParams = field(default_factory=DepthParams)
     points: PointsParams = field(default_factory=PointsParams)
     monitor: MonitorParams = field(default_factory=MonitorParams)
+    sight: SightParams = field(default_factory=SightParams)
     map: MapParams = field(default_factory=MapParams)

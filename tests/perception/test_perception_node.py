@@ -76,8 +76,8 @@ def test_healthy_frames_become_depth_confidence_and_map():
     row, col = grid.cell(np.array([2.1 - 1e-6, 2.1 + 1e-6, 1.5]), np.zeros(3))
     assert grid.occupancy[row, col][:2].max() >= 50
     assert 0 <= grid.occupancy[row, col][2] < 50
-    assert {(s, level) for s, level, _ in tap.diagnoses()[-5:]} == {
-        (s, 0) for s in ("images", "sync", "calibration", "stereo", "map")
+    assert {(s, level) for s, level, _ in tap.diagnoses()[-6:]} == {
+        (s, 0) for s in ("images", "sync", "calibration", "stereo", "sight", "map")
     }
 
 
@@ -349,7 +349,7 @@ def _stages(samples):
 
 def test_every_stage_is_timed():
     assert set(_stages(drive(2))) == {
-        "decode", "rectify", "monitor", "prepare", "engine", "finish", "depth", "encode", "map", "points"
+        "decode", "rectify", "monitor", "prepare", "engine", "finish", "sight", "depth", "encode", "map", "points"
     }  # fmt: skip
 
 
@@ -363,7 +363,7 @@ def numbers(tap):
 
 def test_each_stage_tells_rate_age_and_drops_and_on_virtual_time_no_times():
     stages = numbers(play(drive(30)))
-    assert set(stages) == {"images", "sync", "calibration", "stereo", "map"}
+    assert set(stages) == {"images", "sync", "calibration", "stereo", "sight", "map"}
     for stage, (level, message, values) in stages.items():
         assert (level, message) == (0, "ok"), stage
         assert 9 <= float(values["rate Hz"]) <= 11
@@ -523,7 +523,7 @@ def test_diagnostics_come_once_a_second_and_on_change():
     times = {}
     for sample, (stage, _, _) in zip(tap.of("diagnostics"), tap.diagnoses(), strict=True):
         times.setdefault(stage, []).append(sample.stamp_ns - START_NS)
-    assert set(times) == {"images", "sync", "calibration", "stereo", "map"}
+    assert set(times) == {"images", "sync", "calibration", "stereo", "sight", "map"}
     for heard in times.values():
         assert heard == [0, SEC, 2 * SEC, 3 * SEC]
 
@@ -531,7 +531,7 @@ def test_diagnostics_come_once_a_second_and_on_change():
 def test_nothing_is_said_while_nothing_changes():
     tap = play(drive(8))
     assert [(stage, level) for stage, level, _ in tap.diagnoses()] == [
-        (stage, 0) for stage in ("images", "sync", "calibration", "stereo", "map")
+        (stage, 0) for stage in ("images", "sync", "calibration", "stereo", "sight", "map")
     ]
 
 
