@@ -5,6 +5,7 @@ Cards are YAML. An unknown key is an error that names the nearest valid one; a c
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -12,12 +13,12 @@ from typing import Any, Literal
 import yaml
 
 from engines.convention import DEPTH_UNITS, STEREO_UNITS, Colour, Output, Size
-from engines.options import OrtOptions, SgbmOptions
+from engines.options import BmOptions, OrtOptions, SgbmOptions
 from saccade.errors import ConfigError, choices
 from saccade.params import build, plain
 
-__all__ = ["CARDS", "Card", "Colour", "Golden", "OrtOptions", "Output", "SgbmOptions", "Size", "Tolerance",
-           "card_names", "load_card", "with_options"]  # fmt: skip
+__all__ = ["CARDS", "BmOptions", "Card", "Colour", "Golden", "OrtOptions", "Output", "ProbeLimits", "SgbmOptions",
+           "Size", "Tolerance", "card_names", "load_card", "with_options"]  # fmt: skip
 
 CARDS = Path(__file__).parent / "cards"
 
@@ -42,12 +43,28 @@ class Golden:
 
 
 @dataclass(frozen=True, slots=True)
+class ProbeLimits:
+    """How well a stereo model must match the pairs of the probe, and how far they are taken."""
+
+    max_disparity: int = 48
+    """Largest disparity shown, in pixels of the picture that the model sees."""
+    median_px: float = 0.5
+    bad_px: float = 3.0
+    bad_share: float = 0.25
+    """Largest share of the pixels that both cameras see that may be off by more than `bad_px`, or be none."""
+
+    def __post_init__(self) -> None:
+        if self.max_disparity < 8 or min(self.median_px, self.bad_px) <= 0 or not 0 < self.bad_share < 0.5:
+            raise ValueError("probe: max_disparity is at least 8, median_px and bad_px positive, bad_share 0..0.5")
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """One model. `path` is where the card was read from; files it names lie beside it."""
 
     name: str
     kind: Literal["stereo", "depth"]
-    backend: Literal["sgbm", "onnx"]
+    backend: Literal["sgbm", "bm", "onnx"]
     source: str
     licence: str
     left: str = "left"
@@ -61,8 +78,10 @@ class Card:
     baked: dict[str, float] = field(default_factory=dict)
     """Constants inside the graph that hold for one rig only, such as f*B; said here so that nobody trusts them."""
     golden: Golden | None = None
+    probe: ProbeLimits = field(default_factory=ProbeLimits)
     ort: OrtOptions = field(default_factory=OrtOptions)
     sgbm: SgbmOptions = field(default_factory=SgbmOptions)
+    bm: BmOptions = field(default_factory=BmOptions)
     path: str = ""
 
     def __post_init__(self) -> None:
@@ -75,6 +94,13 @@ class Card:
     def beside(self, file: str) -> Path:
         """A file that the card names."""
         return Path(self.path).parent / file
+
+    @property
+    def max_disparity(self) -> float:
+        """The largest disparity that the model can give, in pixels of the picture it sees; infinite where not known."""
+        if self.backend == "onnx":
+            return self.output.max_disparity or math.inf
+        return float((self.sgbm if self.backend == "sgbm" else self.bm).disparities)
 
 
 def load_card(name_or_path: str | Path, **options: Any) -> Card:
@@ -105,6 +131,8 @@ def with_options(card: Card, options: dict[str, Any]) -> Card:
     where = f"options of card {card.name!r}"
     if card.backend == "sgbm":
         return replace(card, sgbm=build(SgbmOptions, {**plain(card.sgbm), **options}, where))
+    if card.backend == "bm":
+        return replace(card, bm=build(BmOptions, {**plain(card.bm), **options}, where))
     return replace(card, ort=build(OrtOptions, {**plain(card.ort), **options}, where))
 
 

@@ -15,10 +15,10 @@ def open_engine(card: Card | str | Path, **options: Any) -> Engine:
     ConfigError for a card that does not exist or reads wrongly, EngineError for a model that cannot be loaded as asked.
     """
     card = with_options(card, options) if isinstance(card, Card) else load_card(card, **options)
-    if card.backend == "sgbm":
-        from engines.sgbm import SgbmEngine
+    if card.backend in ("sgbm", "bm"):
+        from engines.opencv import OpenCvEngine
 
-        return SgbmEngine(card.name, card.sgbm)
+        return OpenCvEngine(card.name, card.sgbm if card.backend == "sgbm" else card.bm)
     from engines.ort import OrtEngine
 
     return OrtEngine(card.name, card.beside(card.onnx), card.sha256, card.ort)

@@ -20,22 +20,66 @@ class OrtOptions:
 class SgbmOptions:
     """OpenCV's semi-global block matching; disparities and windows in pixels of the picture it is given."""
 
-    mode: Literal["3way", "sgbm", "hh"] = "3way"
+    mode: Literal["3way", "sgbm", "hh", "hh4"] = "3way"
+    """Directions along which costs are summed: 3 in one pass, 5 in one pass, 8 in two, 4 in two."""
     disparities: int = 64
     block: int = 5
     p1: int = 200
+    """Cost of a neighbour's disparity being 1 px off; OpenCV advises about 8 block²."""
     p2: int = 800
+    """Cost of any larger step; OpenCV advises about 32 block²."""
     uniqueness: int = 10
     """Per cent by which the best match must beat the second."""
     left_right_px: int = 1
     """Largest disagreement of the left-right check, at least 1; -1 turns it off."""
     speckle_px: int = 60
     """Islands smaller than this are discarded; 0 keeps them."""
+    wls: bool = False
+    """Fill and smooth along the picture's edges (weighted least squares) instead; needs opencv-contrib."""
 
     def __post_init__(self) -> None:
-        if self.disparities <= 0 or self.disparities % 16:
-            raise ValueError(f"sgbm: disparities is {self.disparities}; expected a positive multiple of 16")
-        if self.left_right_px < 1 and self.left_right_px != -1:
-            raise ValueError(f"sgbm: left_right_px is {self.left_right_px}; expected at least 1, or -1")
+        _check_matching("sgbm", self)
         if self.block < 1 or self.block % 2 == 0 or not 0 < self.p1 < self.p2:
             raise ValueError("sgbm: block must be odd and 0 < p1 < p2")
+
+
+@dataclass(frozen=True, slots=True)
+class BmOptions:
+    """OpenCV's block matching; disparities and windows in pixels of the picture it is given."""
+
+    disparities: int = 64
+    block: int = 15
+    prefilter: Literal["x_sobel", "normalised"] = "x_sobel"
+    """What makes the pictures alike first: their slope along the row, or brightness relative to what is around."""
+    prefilter_px: int = 9
+    """Window of the prefilter `normalised`."""
+    prefilter_cap: int = 31
+    """Filtered values are cut off at plus and minus this."""
+    texture: int = 10
+    """Least sum of filtered values in a window that is matched."""
+    uniqueness: int = 15
+    """Per cent by which the best match must beat the second."""
+    left_right_px: int = 1
+    """Largest disagreement of the left-right check, at least 1; -1 turns it off."""
+    speckle_px: int = 60
+    """Islands smaller than this are discarded; 0 keeps them."""
+    wls: bool = False
+    """Fill and smooth along the picture's edges (weighted least squares) instead; needs opencv-contrib."""
+
+    def __post_init__(self) -> None:
+        _check_matching("bm", self)
+        for name in ("block", "prefilter_px"):
+            if not 5 <= getattr(self, name) <= 255 or getattr(self, name) % 2 == 0:
+                raise ValueError(f"bm: {name} is {getattr(self, name)}; expected an odd number from 5 to 255")
+        if not 1 <= self.prefilter_cap <= 63 or self.texture < 0:
+            raise ValueError("bm: prefilter_cap must be 1 to 63 and texture not negative")
+
+
+def _check_matching(where: str, options: SgbmOptions | BmOptions) -> None:
+    """What both kinds of matching ask of their options."""
+    if options.disparities <= 0 or options.disparities % 16:
+        raise ValueError(f"{where}: disparities is {options.disparities}; expected a positive multiple of 16")
+    if options.left_right_px < 1 and options.left_right_px != -1:
+        raise ValueError(f"{where}: left_right_px is {options.left_right_px}; expected at least 1, or -1")
+    if not 0 <= options.uniqueness <= 100 or options.speckle_px < 0:
+        raise ValueError(f"{where}: uniqueness must be 0 to 100 and speckle_px not negative")

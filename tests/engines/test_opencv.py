@@ -1,4 +1,4 @@
-"""SGBM behind the engine contract, and against true disparity of real pairs."""
+"""OpenCV's matchers behind the engine contract, and against true disparity of real pairs."""
 
 import cv2
 import numpy as np
@@ -6,8 +6,10 @@ import pytest
 
 from engines.card import load_card
 from engines.check import check_engine
+from engines.engine import EngineError
 from engines.open import open_engine
 from engines.stereo import StereoMatcher
+from saccade.errors import ConfigError
 
 
 def pair(height=120, width=240, disparity=10, seed=5):
@@ -17,9 +19,75 @@ def pair(height=120, width=240, disparity=10, seed=5):
     return {"left": scene[:, :-disparity].copy(), "right": scene[:, disparity:].copy()}
 
 
-@pytest.mark.parametrize("mode", ["3way", "sgbm", "hh"])
-def test_it_keeps_the_contract(mode):
-    check_engine(open_engine("sgbm", mode=mode), pair(), resized=pair(90, 160))
+CARDS = ("sgbm", "sgbm-full", "sgbm-5way", "sgbm-hh", "sgbm-hh4", "bm")
+needs_contrib = pytest.mark.skipif(not hasattr(cv2, "ximgproc"), reason="this OpenCV has no contrib modules")
+
+
+@pytest.mark.parametrize("card", CARDS)
+@pytest.mark.parametrize("wls", [False, pytest.param(True, marks=needs_contrib)])
+def test_it_keeps_the_contract(card, wls):
+    check_engine(open_engine(card, wls=wls), pair(), resized=pair(90, 160))
+
+
+@pytest.mark.parametrize("card", CARDS)
+def test_a_plane_is_found_everywhere_by_every_matcher(card):
+    with open_engine(card) as engine:
+        disparity = engine.infer(pair(disparity=10))["disparity"]
+    assert np.isfinite(disparity[:, 16:]).mean() > (0.9 if card == "bm" else 0.97), "margins are left out"
+    assert np.nanmedian(np.abs(disparity - 10)) < 0.1
+
+
+def test_cards_and_modes_differ():
+    inputs, noise = pair(), np.random.default_rng(3)
+    for picture in inputs.values():
+        picture[:] = cv2.add(picture, noise.integers(0, 60, picture.shape, np.uint8))
+    results = set()
+    for card in CARDS[1:]:
+        with open_engine(card, disparities=64, uniqueness=0, speckle_px=0) as engine:
+            results.add(engine.infer(inputs)["disparity"].tobytes())
+    assert len(results) == len(CARDS) - 1
+
+
+@pytest.mark.parametrize(
+    "options", [{"block": 14}, {"block": 3}, {"prefilter_px": 300}, {"prefilter_cap": 64}, {"disparities": 60},
+                {"left_right_px": 0}, {"uniqueness": 101}, {"texture": -1}, {"prefilter": "sobel"}, {"p1": 3}],
+)  # fmt: skip
+def test_options_that_opencv_would_refuse_are_named(options):
+    with pytest.raises(ConfigError, match=next(iter(options))):
+        open_engine("bm", **options)
+
+
+def test_block_matching_leaves_out_what_has_no_texture():
+    inputs = pair(disparity=10)
+    for picture in inputs.values():
+        picture[:60] = 90
+    kept = {}
+    for prefilter in ("x_sobel", "normalised"):
+        with open_engine("bm", prefilter=prefilter) as engine:
+            disparity = engine.infer(inputs)["disparity"]
+        kept[prefilter] = np.isfinite(disparity[5:38, 20:]).mean(), np.isfinite(disparity[75:115, 20:]).mean()
+    assert all(flat == 0 and textured > 0.9 for flat, textured in kept.values())
+
+
+def test_wls_without_contrib_says_what_to_install(monkeypatch):
+    monkeypatch.delattr(cv2, "ximgproc", raising=False)
+    with pytest.raises(EngineError, match="opencv-contrib-python-headless"):
+        open_engine("sgbm", wls=True)
+
+
+@needs_contrib
+@pytest.mark.parametrize("card", ["sgbm", "bm"])
+def test_wls_fills_what_the_matcher_leaves_out(card):
+    inputs = pair(disparity=10)
+    for picture in inputs.values():
+        picture[50:70, 100:140] = 90  # nothing to match here
+    kept = {}
+    for wls in (False, True):
+        with open_engine(card, wls=wls) as engine:
+            disparity = engine.infer(inputs)["disparity"][:, 20:]
+        kept[wls] = np.isfinite(disparity).mean()
+        assert np.nanmedian(np.abs(disparity - 10)) < 0.2
+    assert kept[True] > 0.99 > kept[False]
 
 
 def test_a_plane_is_found_to_a_tenth_of_a_pixel():
