@@ -63,7 +63,7 @@ class OrtEngine(ClosesItself):
         shapes = {name: array.shape for name, array in arrays.items()}
         if shapes != self._shapes:
             names = [tensor.name for tensor in self.spec.outputs]
-            first = dict(zip(names, self._session.run(names, arrays), strict=True))
+            first = dict(zip(names, self._run(names, arrays), strict=True))
             self.spec.check_outputs(first, sizes)
             self._shapes, self._outputs = shapes, first
             return dict(first)
@@ -74,6 +74,13 @@ class OrtEngine(ClosesItself):
             binding.bind_output(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
         self._session.run_with_iobinding(binding)
         return dict(self._outputs)
+
+    def _run(self, names: list[str], arrays: Mapping[str, Array]) -> list[Array]:
+        try:
+            return list(self._session.run(names, arrays))
+        except Exception as error:  # ONNX Runtime's exceptions share no base class of their own
+            given = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+            raise EngineError(f"{self.spec.name} fails with {given}: {str(error).splitlines()[0]}") from error
 
     def close(self) -> None:
         """See `Engine.close`."""
@@ -94,7 +101,7 @@ def _session(name: str, model: bytes, options: OrtOptions, available: list[str])
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = options.intra_threads
     settings.inter_op_num_threads = options.inter_threads
-    settings.log_severity_level = 3
+    settings.log_severity_level = 4  # what goes wrong is in the exception
     if _CPU not in options.providers and not options.allow_fallback:
         # Without this, single operators that the provider lacks would run on the CPU in silence.
         settings.add_session_config_entry("session.disable_cpu_ep_fallback", "1")

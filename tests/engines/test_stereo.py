@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from engines.card import Card, Colour, Output, Size, load_card
 from engines.engine import EngineError, EngineSpec, TensorSpec
 from engines.open import open_engine
-from engines.stereo import StereoMatcher, fitted_shape
+from engines.pictures import fitted_shape
+from engines.stereo import StereoMatcher
 
 
 class Recording:
