@@ -59,22 +59,6 @@ class ProbeLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class ProbeLimits:
-    """How well a stereo model must match the pairs of the probe, and how far they are taken."""
-
-    max_disparity: int = 48
-    """Largest disparity shown, in pixels of the picture that the model sees."""
-    median_px: float = 0.5
-    bad_px: float = 3.0
-    bad_share: float = 0.25
-    """Largest share of the pixels that both cameras see that may be off by more than `bad_px`, or be none."""
-
-    def __post_init__(self) -> None:
-        if self.max_disparity < 8 or min(self.median_px, self.bad_px) <= 0 or not 0 < self.bad_share < 0.5:
-            raise ValueError("probe: max_disparity is at least 8, median_px and bad_px positive, bad_share 0..0.5")
-
-
-@dataclass(frozen=True, slots=True)
 class Card:
     """One model. `path` is where the card was read from; files it names lie beside it."""
 
@@ -94,7 +78,6 @@ class Card:
     baked: dict[str, float] = field(default_factory=dict)
     """Constants inside the graph that hold for one rig only, such as f*B; said here so that nobody trusts them."""
     golden: Golden | None = None
-    probe: ProbeLimits = field(default_factory=ProbeLimits)
     probe: ProbeLimits = field(default_factory=ProbeLimits)
     ort: OrtOptions = field(default_factory=OrtOptions)
     sgbm: SgbmOptions = field(default_factory=SgbmOptions)
