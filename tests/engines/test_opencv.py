@@ -61,12 +61,11 @@ def test_block_matching_leaves_out_what_has_no_texture():
     inputs = pair(disparity=10)
     for picture in inputs.values():
         picture[:60] = 90
-    kept = {}
     for prefilter in ("x_sobel", "normalised"):
         with open_engine("bm", prefilter=prefilter) as engine:
             disparity = engine.infer(inputs)["disparity"]
-        kept[prefilter] = np.isfinite(disparity[5:38, 20:]).mean(), np.isfinite(disparity[75:115, 20:]).mean()
-    assert all(flat == 0 and textured > 0.9 for flat, textured in kept.values())
+        assert np.isnan(disparity[5:38, 20:]).all()
+        assert np.isfinite(disparity[75:115, 20:]).mean() > 0.9
 
 
 def test_wls_without_contrib_says_what_to_install(monkeypatch):
