@@ -16,9 +16,10 @@ from engines.convention import DEPTH_UNITS, STEREO_UNITS, Colour, Output, Size
 from engines.options import BmOptions, OrtOptions, SgbmOptions
 from saccade.errors import ConfigError, choices
 from saccade.params import build, plain
+from saccade.paths import user_data
 
-__all__ = ["CARDS", "BmOptions", "Card", "Colour", "Golden", "OrtOptions", "Output", "ProbeLimits", "SgbmOptions",
-           "Size", "Tolerance", "card_names", "load_card", "with_options"]  # fmt: skip
+__all__ = ["CARDS", "BmOptions", "Card", "Colour", "Golden", "OrtOptions", "Output", "ProbeLimits", "Second",
+           "SgbmOptions", "Size", "Tolerance", "added_cards", "card_names", "load_card", "with_options"]  # fmt: skip
 
 CARDS = Path(__file__).parent / "cards"
 
@@ -40,6 +41,27 @@ class Golden:
     inputs: str
     outputs: str
     tolerance: Tolerance = field(default_factory=Tolerance)
+
+
+@dataclass(frozen=True, slots=True)
+class Second:
+    """A second graph that goes on where the first ends.
+
+    `group_correlation`: the first gives features of both pictures, the runtime correlates them in groups of channels
+    (Guo et al., CVPR 2019), and the second takes that volume and, by their names, the features it asks for.
+    `coarse_first`: the first matches the pictures at half their size, and the second starts from what it found.
+    """
+
+    onnx: str
+    sha256: str
+    step: Literal["group_correlation", "coarse_first"]
+    input: str
+    """The second graph's input for the volume, or for the coarse result."""
+    left: str = ""
+    right: str = ""
+    """Names of the features to correlate."""
+    normalise: bool = True
+    """Whether features are made unit vectors, group by group, before they are correlated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +89,14 @@ class Card:
     backend: Literal["sgbm", "bm", "onnx"]
     source: str
     licence: str
+    verified: tuple[str, ...] = ()
+    """Which of what this card says was read where, and what was not."""
     left: str = "left"
     """Name of the model's input for the left picture, or for the only one."""
     right: str = "right"
     onnx: str = ""
     sha256: str = ""
+    second: Second | None = None
     colour: Colour = field(default_factory=Colour)
     size: Size = field(default_factory=Size)
     output: Output = field(default_factory=Output)
@@ -104,15 +129,20 @@ class Card:
 
 
 def load_card(name_or_path: str | Path, **options: Any) -> Card:
-    """A card by name (see `engines/cards`) or path; `options` replace those of its backend, e.g. `disparities=128`.
+    """A card by name or path; `options` replace those of its backend, e.g. `disparities=128`.
+
+    Names are those of `engines/cards`, then those of the models that `saccade engine add` has put into `added_cards()`.
 
     ConfigError says which key or card does not exist and which is nearest.
     """
     path = Path(name_or_path)
     if path.suffix not in (".yaml", ".yml"):
-        path = CARDS / f"{name_or_path}.yaml"
-        if not path.is_file():
-            raise ConfigError(f"no card {str(name_or_path)!r}; {choices(str(name_or_path), card_names())}, or a path")
+        places = (folder / f"{name_or_path}.yaml" for folder in (CARDS, added_cards()))
+        found = next((place for place in places if place.is_file()), None)
+        if found is None:
+            valid = card_names() + card_names(added_cards())
+            raise ConfigError(f"no card {str(name_or_path)!r}; {choices(str(name_or_path), valid)}, or a path")
+        path = found
     try:
         document = yaml.safe_load(path.read_text())
     except OSError as error:
@@ -136,6 +166,11 @@ def with_options(card: Card, options: dict[str, Any]) -> Card:
     return replace(card, ort=build(OrtOptions, {**plain(card.ort), **options}, where))
 
 
-def card_names() -> list[str]:
-    """Names of the cards that ship with Saccade."""
-    return sorted(path.stem for path in CARDS.glob("*.yaml"))
+def card_names(folder: Path = CARDS) -> list[str]:
+    """Names of the cards in a folder; without one, of those that ship with Saccade."""
+    return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
+def added_cards() -> Path:
+    """The folder of the cards and models that the user has added; it need not exist."""
+    return user_data() / "engines"

@@ -7,18 +7,32 @@ from typing import Any
 
 from engines.card import Card, load_card, with_options
 from engines.engine import Engine
+from engines.verdict import require_verdict
 
 
 def open_engine(card: Card | str | Path, **options: Any) -> Engine:
     """Load the engine of a card, given as such, by name ("sgbm-full") or by path; `options` go to its backend.
 
-    ConfigError for a card that does not exist or reads wrongly, EngineError for a model that cannot be loaded as asked.
+    ConfigError for a card that does not exist or reads wrongly, EngineError for a model that cannot be loaded as asked,
+    or a foreign one that has not passed the probe (see `engines.verdict`).
     """
     card = with_options(card, options) if isinstance(card, Card) else load_card(card, **options)
+    require_verdict(card)
+    return open_unproven(card)
+
+
+def open_unproven(card: Card) -> Engine:
+    """Load the engine of a card whatever the probe says of it: for the probe itself, and for making models."""
     if card.backend in ("sgbm", "bm"):
         from engines.opencv import OpenCvEngine
 
         return OpenCvEngine(card.name, card.sgbm if card.backend == "sgbm" else card.bm)
     from engines.ort import OrtEngine
 
-    return OrtEngine(card.name, card.beside(card.onnx), card.sha256, card.ort)
+    first = OrtEngine(card.name, card.beside(card.onnx), card.sha256, card.ort)
+    if card.second is None:
+        return first
+    from engines.two_graphs import TwoGraphs
+
+    second = OrtEngine(card.name, card.beside(card.second.onnx), card.second.sha256, card.ort)
+    return TwoGraphs(first, second, card)

@@ -64,9 +64,7 @@ class Shown:
 
 def scenes_for(card: Card) -> Shown:
     """The pairs that a model with this card is shown: most at its own size, one at a size that has to be fitted."""
-    most = float(card.probe.max_disparity)
-    if card.output.max_disparity:
-        most = min(most, card.output.max_disparity)
+    most = min(float(card.probe.max_disparity), card.max_disparity)
     shape = _own_shape(card, most)
     other = _other_shape(card, shape)
     zoom = other[1] / fitted_shape(card.size, other)[1]

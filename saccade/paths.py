@@ -1,7 +1,8 @@
-"""Where the files that ship beside the code are: in a checkout, or in the install prefix's share/saccade."""
+"""Where files are: those that ship beside the code, in a checkout or in the install prefix, and the user's own."""
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 from pathlib import Path
 
@@ -21,3 +22,9 @@ def share(kind: str) -> Path:
     raise ConfigError(
         f"no {kind!r} files beside {__file__}: expected a checkout or <prefix>/share/saccade/{kind}; reinstall saccade"
     )
+
+
+def user_data() -> Path:
+    """The user's folder for what Saccade keeps: `saccade` in the data directory of the XDG base directories."""
+    base = Path(os.environ.get("XDG_DATA_HOME", ""))
+    return (base if base.is_absolute() else Path.home() / ".local" / "share") / "saccade"

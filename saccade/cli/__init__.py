@@ -15,6 +15,7 @@ VERBS = {
     "up": "start the nodes live, supervised",
     "sim": "run the embedded world live",
     "record": "record a live bus",
+    "engine": "list, add and probe models",
     "view": "show a recording or a live bus in Foxglove",
     "doctor": "what works on this machine and what does not",
 }

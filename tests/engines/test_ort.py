@@ -8,7 +8,7 @@ import pytest
 from engines.card import OrtOptions, load_card
 from engines.check import check_engine
 from engines.engine import EngineError
-from engines.open import open_engine
+from engines.open import open_engine, open_unproven
 from engines.ort import OrtEngine
 from saccade.errors import ConfigError
 
@@ -65,10 +65,10 @@ def test_it_says_what_was_asked_and_got(blocks_card):
 def test_another_file_than_the_card_means_is_refused(blocks_card):
     card = dataclasses.replace(load_card(blocks_card), sha256="0" * 64)
     with pytest.raises(EngineError, match="sha256"):
-        open_engine(card)
+        open_unproven(card)
     card = dataclasses.replace(load_card(blocks_card), onnx="absent.onnx")
     with pytest.raises(EngineError, match=r"absent\.onnx"):
-        open_engine(card)
+        open_unproven(card)
 
 
 def test_a_provider_that_is_not_there_is_an_error_unless_allowed(blocks_card):
@@ -104,7 +104,7 @@ def test_a_file_that_is_no_model_is_refused(blocks_card, tmp_path):
         load_card(blocks_card), path=str(tmp_path / "c.yaml"), sha256=hashlib.sha256(b"not a model").hexdigest()
     )
     with pytest.raises(EngineError, match="cannot load"):
-        open_engine(card)
+        open_unproven(card)
 
 
 def test_an_unknown_option_is_an_error(blocks_card):

@@ -8,14 +8,14 @@ from stand_ins import ITU, PLANE, Graph, matcher, written
 
 from engines.card import Card, Output, load_card
 from engines.engine import EngineError
-from engines.open import open_engine
+from engines.open import open_unproven
 from engines.probe import probe
 
 
 def probed(path):
     """The report, and that what it says mends the card does mend it."""
     card = load_card(path)
-    with open_engine(card) as engine:
+    with open_unproven(card) as engine:
         report = probe(engine, card)
         if report.findings and report.findings[-1].edit:
             assert report.mended, said(report)
@@ -235,13 +235,13 @@ def test_the_finding_names_the_factor(tmp_path_factory, factor, sign):
 
 def test_only_a_stereo_card_can_be_probed():
     card = Card("x", "depth", "sgbm", "here", "MIT", output=Output("d", unit="relative_inverse"))
-    with open_engine("sgbm") as engine, pytest.raises(EngineError, match="kind depth"):
+    with open_unproven(load_card("sgbm")) as engine, pytest.raises(EngineError, match="kind depth"):
         probe(engine, card)
 
 
 def test_every_pair_is_told_before_it_is_shown(tmp_path):
     card, told = load_card(written(tmp_path, matcher())), []
-    with open_engine(card) as engine:
+    with open_unproven(card) as engine:
         probe(engine, card, told.append)
     assert len(told) == 12
     assert told[0] == "shift 2 px"

@@ -1,0 +1,125 @@
+"""What an ONNX file reaches for beyond itself, read without running it and without the onnx package."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from engines.engine import EngineError
+from saccade.errors import choices
+
+DOMAINS = ("ai.onnx", "ai.onnx.ml", "com.microsoft")
+"""Sets of operators that ONNX Runtime brings along; others are code of somebody else's."""
+# Field numbers of onnx.proto: what may hold nodes or tensors, by the message it stands in.
+_MODEL_GRAPH, _MODEL_FUNCTIONS, _FUNCTION_DOMAIN, _FUNCTION_NODE = 7, 25, 10, 7
+_GRAPH_NODE, _GRAPH_TENSORS = 1, (5,)
+_NODE_DOMAIN, _NODE_OP, _NODE_ATTRIBUTE = 7, 4, 5
+_ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS = (5, 10), (6, 11)
+_TENSOR_NAME, _TENSOR_EXTERNAL, _TENSOR_LOCATION = 8, 13, 14
+
+Field = tuple[int, "memoryview | int"]
+
+
+def check_graph(path: Path) -> None:
+    """EngineError, naming what and where, for a file that is no ONNX graph or one that needs other files or other code.
+
+    Weights in other files would be read from wherever the graph says, without a hash.
+    """
+    try:
+        data = memoryview(path.read_bytes())
+    except OSError as error:
+        raise EngineError(f"cannot read {path}: {error.strerror}") from error
+    try:
+        _check_model(data, path)
+    except (IndexError, ValueError, UnicodeDecodeError) as error:
+        raise EngineError(f"{path} is not an ONNX graph ({error}); expected a file made by an ONNX exporter") from error
+
+
+def _check_model(model: memoryview, path: Path) -> None:
+    fields = list(_fields(model))
+    functions = [value for number, value in fields if number == _MODEL_FUNCTIONS and isinstance(value, memoryview)]
+    own = {_text(function, _FUNCTION_DOMAIN) for function in functions}
+    graphs = [value for number, value in fields if number == _MODEL_GRAPH and isinstance(value, memoryview)]
+    if len(graphs) != 1:
+        raise ValueError("it has no graph")
+    for function in functions:
+        for node in _messages(function, _FUNCTION_NODE):
+            _check_node(node, path, own)
+    _check_in_graph(graphs[0], path, own)
+
+
+def _check_in_graph(graph: memoryview, path: Path, own: set[str]) -> None:
+    for number, value in _fields(graph):
+        if isinstance(value, memoryview) and number == _GRAPH_NODE:
+            _check_node(value, path, own)
+        elif isinstance(value, memoryview) and number in _GRAPH_TENSORS:
+            _check_tensor(value, path)
+
+
+def _check_node(node: memoryview, path: Path, own: set[str]) -> None:
+    domain = _text(node, _NODE_DOMAIN)
+    if domain and domain not in DOMAINS and domain not in own:
+        raise EngineError(
+            f"{path}: operator {domain}::{_text(node, _NODE_OP)} is not ONNX Runtime's own. Export the model without "
+            f"it. {choices(domain, DOMAINS)}"
+        )
+    for attribute in _messages(node, _NODE_ATTRIBUTE):
+        for tensors in _ATTRIBUTE_TENSORS:
+            for tensor in _messages(attribute, tensors):
+                _check_tensor(tensor, path)
+        for graphs in _ATTRIBUTE_GRAPHS:
+            for graph in _messages(attribute, graphs):
+                _check_in_graph(graph, path, own)
+
+
+def _check_tensor(tensor: memoryview, path: Path) -> None:
+    for number, value in _fields(tensor):
+        if number == _TENSOR_EXTERNAL or (number == _TENSOR_LOCATION and value == 1):
+            raise EngineError(
+                f"{path}: the weights of {_text(tensor, _TENSOR_NAME)!r} are in another file; expected all in one. "
+                "Export with external_data=False"
+            )
+
+
+def _messages(message: memoryview, wanted: int) -> Iterator[memoryview]:
+    for number, value in _fields(message):
+        if number == wanted and isinstance(value, memoryview):
+            yield value
+
+
+def _text(message: memoryview, wanted: int) -> str:
+    return next((bytes(value).decode() for value in _messages(message, wanted)), "")
+
+
+def _fields(message: memoryview) -> Iterator[Field]:
+    """Number and value of each field of a protobuf message; ValueError or IndexError where it is none."""
+    at = 0
+    while at < len(message):
+        key, at = _varint(message, at)
+        number, kind = key >> 3, key & 7
+        if kind == 0:
+            value, at = _varint(message, at)
+            yield number, value
+            continue
+        if kind == 2:
+            size, at = _varint(message, at)
+        elif kind in (1, 5):
+            size = 8 if kind == 1 else 4
+        else:
+            raise ValueError(f"wire type {kind}")
+        if number == 0 or at + size > len(message):
+            raise ValueError("it ends too soon")
+        yield number, message[at : at + size]
+        at += size
+
+
+def _varint(message: memoryview, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while shift < 70:
+        byte = message[at]
+        at += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, at
+        shift += 7
+    raise ValueError("an endless number")

@@ -1,0 +1,22 @@
+"""Showing a model the probe's pictures and keeping the verdict."""
+
+from __future__ import annotations
+
+from engines.card import Card
+from engines.open import open_unproven
+from engines.probe import Report, probe
+from engines.probe_mono import probe_depth
+from engines.probe_run import Progress
+from engines.verdict import needs_verdict, write_verdict
+
+
+def prove(card: Card, progress: Progress = lambda what: None) -> Report:
+    """Probe the model of a card that was read from a file; the verdict on a foreign one is kept beside the card.
+
+    `progress` is told the name of each picture before it is shown. EngineError when the model cannot be loaded.
+    """
+    with open_unproven(card) as engine:
+        report = (probe if card.kind == "stereo" else probe_depth)(engine, card, progress)
+    if needs_verdict(card):
+        write_verdict(card, report)
+    return report
