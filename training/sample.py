@@ -15,7 +15,7 @@ from training import water as wet
 from training import weather
 from training.camera import Sensor, expose, exposure_for, sensors_for
 from training.render import Pair, render
-from training.scenes import make_world, rig_for
+from training.scenes import make_world, rig_for, window_of
 from training.world import Rig, World
 
 Random = np.random.Generator
@@ -69,8 +69,11 @@ def sample(
         if name not in EFFECTS:
             raise ConfigError(f"no effect {name!r}; {choices(name, EFFECTS)}")
     draw = stream(seed, "world")
-    rig = rig_for(draw, *size, max_disparity)
+    # Half of the pairs are windows cut from a camera with more pixels, as crops in training and long lenses are.
+    more = draw.uniform(1.2, 4.0, 2) if draw.random() < 0.5 else np.ones(2)
+    rig = rig_for(draw, round(size[0] * more.max()), round(size[1] * more.min()), max_disparity)
     world = make_world(seed, draw, rig, scene)
+    rig = window_of(draw, rig, *size)
     chosen = (
         drawn(stream(seed, "effects"), world.kind) if effects is None else tuple(e for e in EFFECTS if e in effects)
     )

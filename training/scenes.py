@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -27,6 +28,12 @@ def rig_for(rng: Random, width: int, height: int, max_disparity: int) -> Rig:
     focal = width / 2 / math.tan(math.radians(rng.uniform(45, 100)) / 2)
     cx, cy = (n / 2 - 0.5 + rng.uniform(-0.04, 0.04) * n for n in (width, height))
     return Rig(width, height, focal, cx, cy, math.exp(rng.uniform(math.log(0.05), math.log(0.6))), max_disparity)
+
+
+def window_of(rng: Random, rig: Rig, width: int, height: int) -> Rig:
+    """What a window of (width, height) pixels somewhere in the picture of `rig` shows: a crop of a larger camera."""
+    left, top = rng.uniform(0, rig.width - width), rng.uniform(0, rig.height - height)
+    return replace(rig, width=width, height=height, cx=rig.cx - left, cy=rig.cy - top)
 
 
 def make_world(seed: int, rng: Random, rig: Rig, kind: str | None = None) -> World:

@@ -1,0 +1,89 @@
+"""A folder of generated pairs, read while it fills: `python -m training.pairs --out DIR`.
+
+One file a seed, so that a stopped run goes on where it was; nothing in it but what `training.sample` makes of the seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from rich.progress import track
+
+from training.sample import sample, stream
+
+Packed = npt.NDArray[np.void]
+SIZE = (384, 256)
+RANGES = (48, 64, 96, 128, 192)
+"""Largest disparity of a pair, drawn for each: near robots and far roads."""
+SUBPIXEL = 256
+PIXEL = np.dtype(
+    [("left", "u1", 3), ("right", "u1", 3), ("disparity", "<u2"), ("right_disparity", "<u2"), ("confidence", "u1"),
+     ("occluded", "?")]
+)  # fmt: skip
+"""disparities in 1/256 px; confidence 255 = the pixel's light is all the surface's own."""
+CHUNK = 64
+"""Seeds that a worker takes at once: a library of textures serves that many."""
+
+
+def make(seed: int, size: tuple[int, int] = SIZE) -> Packed:
+    """Pair number `seed` as (H, W) of `PIXEL`."""
+    largest = int(stream(seed, "range").choice(RANGES))
+    s = sample(seed, size, largest)
+    packed = np.zeros(size[::-1], PIXEL)
+    packed["left"], packed["right"] = s.left, s.right
+    packed["disparity"] = np.rint(s.disparity * SUBPIXEL)
+    packed["right_disparity"] = np.rint(s.right_disparity * SUBPIXEL)
+    packed["confidence"] = np.rint(s.confidence * 255)
+    packed["occluded"] = s.occluded
+    return packed
+
+
+def file_of(folder: Path, seed: int) -> Path:
+    """Where pair number `seed` lies."""
+    return folder / f"{seed:08d}.npy"
+
+
+def fill(folder: Path, first: int, count: int, workers: int) -> Iterator[int]:
+    """Make what is missing of the pairs `first`, `first` + 1 ...; yields how many a worker has just seen to."""
+    folder.mkdir(parents=True, exist_ok=True)
+    starts = range(first, first + count, CHUNK)
+    with ProcessPoolExecutor(workers, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+        jobs = [(folder, start, min(CHUNK, first + count - start)) for start in starts]
+        yield from pool.map(_fill_chunk, jobs)
+
+
+def _fill_chunk(job: tuple[Path, int, int]) -> int:
+    folder, first, count = job
+    for seed in range(first, first + count):
+        path = file_of(folder, seed)
+        if path.exists():
+            continue
+        half_written = path.with_suffix(f".{os.getpid()}.tmp")
+        with half_written.open("wb") as file:
+            np.save(file, make(seed))
+        half_written.replace(path)
+    return count
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("out/pairs"))
+    parser.add_argument("--first", type=int, default=0, help="seed of the first pair")
+    parser.add_argument("--count", type=int, default=10_000)
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    args = parser.parse_args(arguments)
+    steps = fill(args.out, args.first, args.count, args.workers)
+    for _ in track(steps, "generating, in 64s", total=-(-args.count // CHUNK)):
+        pass
+
+
+if __name__ == "__main__":
+    main()
