@@ -1,10 +1,11 @@
-"""The stereo network: row correlations, aggregation with 2-D convolutions, one look-up at a quarter, convex upsampling.
+"""The stereo network: row correlations, 2-D aggregation, look-ups at a quarter, convex upsampling.
 
-Coarse to fine: correlations of whole rows at 1/8 (a matrix product), aggregated by a small U-Net that sees the left
-picture (2-D cost aggregation as in MobileStereoNet, Shamsafar et al. 2022, and LightStereo, Guo et al. 2024), give a
-first disparity; a look-up of correlations around it at 1/4 (RAFT-Stereo, Lipson et al. 2021) gives a correction, once
-or more; learned convex combinations (RAFT, Teed and Deng 2020) bring it to full size. No 3-D convolution, no grid
-sampling, nothing that ONNX Runtime or TensorRT lack.
+Coarse to fine: group-wise correlations (GwcNet, Guo et al. 2019) of whole rows at 1/8, a matrix product, aggregated by
+a small U-Net that sees the left picture (2-D cost aggregation as in MobileStereoNet, Shamsafar et al. 2022, and
+LightStereo, Guo et al. 2024), give a first disparity: the mean around the best score, not over all, so that an edge is
+one side or the other. A look-up of correlations around it at 1/4 (RAFT-Stereo, Lipson et al. 2021) gives a correction,
+once or more; learned convex combinations (RAFT, Teed and Deng 2020) bring it from 1/8 to 1/4 and to full size. No 3-D
+convolution, no grid sampling, nothing that ONNX Runtime or TensorRT lack.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 STRIDE = 32  # both sizes of a picture are multiples of this
+RANGE = 192  # disparities of the shipped networks, pixels of the full picture
+GROUPS = 2  # of channels that are correlated apart
+RADIUS = 4  # of the look-up, in pixels of the picture at 1/4
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +40,16 @@ SIZES = {
     "s": Size((16, 32, 48, 64, 96), 48, 1, 32, 1),
     "m": Size((32, 48, 64, 96, 128), 64, 2, 64, 3),
 }
-RADIUS = 4  # of the look-up, in pixels of the picture at 1/4
 
 
 def conv(inputs: int, outputs: int, stride: int = 1, kernel: int = 3, groups: int = 1) -> nn.Sequential:
     """Convolution, batch normalisation (folded at export) and ReLU."""
+    return nn.Sequential(*_linear(inputs, outputs, stride, kernel, groups), nn.ReLU(inplace=True))
+
+
+def _linear(inputs: int, outputs: int, stride: int = 1, kernel: int = 3, groups: int = 1) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(inplace=True),
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False), nn.BatchNorm2d(outputs)
     )
 
 
@@ -55,13 +60,29 @@ class Block(nn.Module):
         super().__init__()
         wide = channels * widen
         self.body = nn.Sequential(
-            conv(channels, wide, kernel=1), conv(wide, wide, groups=wide), nn.Conv2d(wide, channels, 1, bias=False),
-            nn.BatchNorm2d(channels),
-        )  # fmt: skip
+            conv(channels, wide, kernel=1), conv(wide, wide, groups=wide), _linear(wide, channels, kernel=1)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to the same."""
         return x + self.body(x)
+
+
+class Join(nn.Module):
+    """ReLU of the sum of two linear maps: what one map of both, laid side by side, would give, without laying them.
+
+    The first is at half the size of the second and mapped before it is doubled, a quarter of the work, if `doubled`.
+    """
+
+    def __init__(self, first: int, second: int, outputs: int, kernels: tuple[int, int] = (1, 1), doubled: bool = True):
+        super().__init__()
+        self.first, self.second = _linear(first, outputs, 1, kernels[0]), _linear(second, outputs, 1, kernels[1])
+        self.doubled = doubled
+
+    def forward(self, first: Tensor, second: Tensor) -> Tensor:
+        """(B, F, H / 2, W / 2) or, not doubled, (B, F, H, W); and (B, S, H, W); to (B, outputs, H, W)."""
+        one = self.first(first)
+        return F.relu((twice(one) if self.doubled else one) + self.second(second))
 
 
 class Features(nn.Module):
@@ -70,22 +91,23 @@ class Features(nn.Module):
     def __init__(self, size: Size) -> None:
         super().__init__()
         c2, c4, c8, c16, c32 = size.channels
-        self.stem = nn.Sequential(conv(3, c2, 2), conv(c2, c4, 2), Block(c4))
+        self.white = 255.0  # 1 where the first convolution's weights hold the scale
+        self.stem = nn.Sequential(conv(3, c2, 2), conv(c2, c4, 2))
         self.down8 = nn.Sequential(conv(c4, c8, 2), *(Block(c8) for _ in range(size.blocks)))
         self.down16 = nn.Sequential(conv(c8, c16, 2), *(Block(c16) for _ in range(size.blocks + 1)))
         self.down32 = nn.Sequential(conv(c16, c32, 2), *(Block(c32) for _ in range(size.blocks + 1)))
-        self.up16 = conv(c32 + c16, c16, kernel=1)
-        self.up8 = nn.Sequential(conv(c16 + c8, c8, kernel=1), Block(c8))
-        self.up4 = nn.Sequential(conv(c8 + c4, c4, kernel=1), Block(c4))
+        self.up16 = Join(c32, c16, c16)
+        self.up8, self.at8 = Join(c16, c8, c8), Block(c8)
+        self.up4, self.at4 = Join(c8, c4, c4), Block(c4)
 
     def forward(self, picture: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, 3, H, W) to (B, c4, H/4, W/4) and (B, c8, H/8, W/8)."""
-        x4 = self.stem(picture)
+        """RGB 0..255 (B, 3, H, W) to (B, c4, H/4, W/4) and (B, c8, H/8, W/8)."""
+        x4 = self.stem(picture if self.white == 1.0 else picture / self.white)
         x8 = self.down8(x4)
         x16 = self.down16(x8)
-        x16 = self.up16(torch.cat([twice(self.down32(x16)), x16], 1))
-        x8 = self.up8(torch.cat([twice(x16), x8], 1))
-        return self.up4(torch.cat([twice(x8), x4], 1)), x8
+        x16 = self.up16(self.down32(x16), x16)
+        x8 = self.at8(self.up8(x16, x8))
+        return self.at4(self.up4(x8, x4)), x8
 
 
 class Aggregation(nn.Module):
@@ -94,26 +116,56 @@ class Aggregation(nn.Module):
     def __init__(self, disparities: int, guide: int, channels: int, blocks: int) -> None:
         super().__init__()
         c = channels
-        self.enter = nn.Sequential(conv(disparities + guide, c), *(Block(c) for _ in range(blocks)))
+        self.enter = Join(GROUPS * disparities, guide, c, (3, 1), doubled=False)
+        self.level8 = nn.Sequential(*(Block(c) for _ in range(blocks)))
         self.down = nn.Sequential(conv(c, 2 * c, 2), *(Block(2 * c) for _ in range(blocks + 1)))
         self.deep = nn.Sequential(conv(2 * c, 2 * c, 2), *(Block(2 * c) for _ in range(blocks + 1)))
-        self.rise = conv(4 * c, 2 * c, kernel=1)
-        self.leave = nn.Sequential(conv(3 * c, c, kernel=1), *(Block(c) for _ in range(blocks)))
+        self.rise, self.level16 = Join(2 * c, 2 * c, 2 * c), Block(2 * c)
+        self.leave, self.last = Join(2 * c, c, c), nn.Sequential(*(Block(c) for _ in range(blocks)))
         self.cost = nn.Conv2d(c, disparities, 3, padding=1)
+        # The raw correlations score too, so that an untrained network already matches, if badly.
+        self.raw = nn.Conv2d(GROUPS * disparities, disparities, 1, bias=False)
+        with torch.no_grad():
+            self.raw.weight.copy_(torch.eye(disparities).repeat(1, GROUPS)[:, :, None, None])
 
     def forward(self, volume: Tensor, guide: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, D, h, w) and (B, G, h, w) to scores (B, D, h, w) and what was seen (B, c, h, w)."""
-        x = self.enter(torch.cat([volume, guide], 1))
+        """(B, GROUPS D, h, w) and (B, G, h, w) to scores (B, D, h, w) and what was seen (B, c, h, w)."""
+        x = self.level8(self.enter(volume, guide))
         y = self.down(x)
-        y = self.rise(torch.cat([y, twice(self.deep(y))], 1))
-        x = self.leave(torch.cat([x, twice(y)], 1))
-        return self.cost(x), x
+        y = self.level16(self.rise(self.deep(y), y))
+        x = self.last(self.leave(y, x))
+        return self.cost(x) + self.raw(volume), x
+
+
+class Upsampling(nn.Module):
+    """Learned convex combinations (RAFT), here of the four coarse values around each fine one, as bilinear ones are."""
+
+    def __init__(self, channels: int, factor: int) -> None:
+        super().__init__()
+        self.factor, fine = factor, factor * factor
+        self.weights = nn.Conv2d(channels, 4 * fine, 1)
+        # Neighbours are taken and sums made by convolutions with constants: ONNX Runtime's reductions and slices took
+        # five times as long.
+        near = torch.zeros(4, fine, 1, 3, 3)
+        for k in range(fine):
+            y, x = (2 * n // factor for n in divmod(k, factor))  # 0: the upper or left half of the coarse pixel
+            for i in range(4):
+                near[i, k, 0, y + i // 2, x + i % 2] = 1.0
+        self.register_buffer("near", near.flatten(0, 1), persistent=False)
+        self.register_buffer("total", torch.eye(fine).repeat(1, 4)[:, :, None, None], persistent=False)
+
+    def forward(self, x: Tensor, state: Tensor) -> Tensor:
+        """(B, 1, h, w) by what `state` (B, C, h, w) tells, to (B, 1, factor h, factor w)."""
+        weights = torch.sigmoid(self.weights(state))  # positive is enough; a softmax costs more
+        near = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), self.near)
+        mean = F.conv2d(weights * near, self.total) / F.conv2d(weights, self.total)
+        return F.pixel_shuffle(mean, self.factor)
 
 
 class StereoNet(nn.Module):
     """Disparity and confidence of a rectified pair; `max_disparity` in pixels of the full picture, a multiple of 8."""
 
-    def __init__(self, size: str = "s", max_disparity: int = 192) -> None:
+    def __init__(self, size: str = "s", max_disparity: int = RANGE) -> None:
         super().__init__()
         if max_disparity % 8 or size not in SIZES:
             raise ValueError(
@@ -121,34 +173,51 @@ class StereoNet(nn.Module):
             )
         s = SIZES[size]
         c4, c8, r = s.channels[1], s.channels[2], s.refine
-        self.disparities, self.rounds = max_disparity // 8, s.rounds
+        self.size, self.disparities, self.rounds = size, max_disparity // 8, s.rounds
         self.features = Features(s)
         self.aggregation = Aggregation(self.disparities, c8, s.aggregate, s.blocks)
-        self.state = conv(s.aggregate + c4, r, kernel=1)
-        self.refine = nn.Sequential(conv(r + 2 * RADIUS + 2, r, kernel=1), Block(r), Block(r))
-        self.step = nn.Conv2d(r, 1, 3, padding=1)
-        self.sure = nn.Conv2d(r, 1, 3, padding=1)
-        self.blend = nn.Conv2d(r, 9 * 16, 1)
+        self.rise = Upsampling(s.aggregate, 2)
+        self.state = Join(s.aggregate, c4, r)
+        self.looked = Join(2 * RADIUS + 2, r, r, (3, 1), doubled=False)
+        self.refine = nn.Sequential(Block(r), Block(r))
+        self.step = nn.Conv2d(r, 1, 1)
+        self.finish = Upsampling(r, 4)
+        self.sure = nn.Conv2d(r, 16, 1)
 
     def forward(self, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
         """RGB 0..255 float (B, 3, H, W), H and W multiples of 32, to disparity in pixels >= 0 and confidence 0..1.
 
         Both (B, 1, H, W).
         """
-        both = self.features(torch.cat([left, right], 0) / 127.5 - 1.0)
-        (l4, r4), (l8, r8) = (x.chunk(2, 0) for x in both)
-        scores, seen = self.aggregation(band(rows(l8, r8, self.disparities), self.disparities), l8)
-        steps = torch.arange(self.disparities - 1, -1, -1, dtype=scores.dtype, device=scores.device).view(1, -1, 1, 1)
-        disparity = twice((F.softmax(scores, 1) * steps).sum(1, keepdim=True)) * 2.0  # pixels at 1/4
+        steps = self.steps(left, right)
+        return steps.disparity, torch.sigmoid(steps.sure)
+
+    def steps(self, left: Tensor, right: Tensor) -> Steps:
+        """All that training looks at on the way to the answer."""
+        (l4, l8), (r4, r8) = self.features(left), self.features(right)
+        scores, seen = self.aggregation(band(rows(l8, r8, self.disparities, GROUPS), self.disparities), l8)
+        disparity = 2.0 * self.rise(best(scores), seen)
+        coarse = [disparity]
         table = rows(l4, r4, 1)
-        state = self.state(torch.cat([twice(seen), l4], 1))
+        state = self.state(seen, l4)
         for _ in range(self.rounds):
-            near = look_up(table, disparity)
-            state = self.refine(torch.cat([state, near, disparity / (2.0 * self.disparities)], 1))
+            near = torch.cat([look_up(table, disparity), disparity / (2.0 * self.disparities)], 1)
+            state = self.refine(self.looked(near, state))
             disparity = F.relu(disparity + self.step(state))
-        weights = torch.exp(self.blend(state).clamp(-8.0, 8.0)).unflatten(1, (9, 16))
-        weights = weights / weights.sum(1, keepdim=True)  # a softmax, but ONNX Runtime's is slow along this axis
-        return 4.0 * convex(disparity, weights), torch.sigmoid(convex(self.sure(state), weights))
+            coarse.append(disparity)
+        return Steps(scores, coarse, 4.0 * self.finish(disparity, state), F.pixel_shuffle(self.sure(state), 4))
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """scores (B, D, H/8, W/8), the last channel disparity 0; disparities (B, 1, H/4, W/4) in pixels of 1/4; the final
+    disparity (B, 1, H, W) in pixels; and the confidence's logit (B, 1, H, W).
+    """
+
+    scores: Tensor
+    coarse: list[Tensor]
+    disparity: Tensor
+    sure: Tensor
 
 
 def twice(x: Tensor) -> Tensor:
@@ -156,26 +225,36 @@ def twice(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2.0, mode="nearest")
 
 
-def rows(left: Tensor, right: Tensor, disparities: int) -> Tensor:
-    """Correlation of every pixel with every one of its row in the right picture: (B, H, W, D - 1 + W).
+def best(scores: Tensor) -> Tensor:
+    """Scores (B, D, h, w), the last channel disparity 0, to the mean disparity (B, 1, h, w) around the best one."""
+    count = scores.shape[1]
+    likely = F.softmax(scores.permute(0, 2, 3, 1), 3)
+    steps = torch.arange(count - 1, -1, -1, dtype=scores.dtype, device=scores.device)
+    winner = count - 1 - likely.argmax(3, keepdim=True).to(scores.dtype)
+    likely = likely * ((steps - winner).abs() < 1.5).to(scores.dtype)
+    return ((likely * steps).sum(3) / likely.sum(3)).unsqueeze(1)
 
-    Before the right picture's first column stand D - 1 empty ones.
+
+def rows(left: Tensor, right: Tensor, disparities: int, groups: int = 1) -> Tensor:
+    """Correlation of every pixel with every one of its row in the right picture: (B, groups, H, W, D - 1 + W).
+
+    Of directions, not lengths, group by group. Before the right picture's first column stand D - 1 empty ones.
     """
-    channels = left.shape[1]
-    one = F.normalize(left, dim=1, eps=1e-4).permute(0, 2, 3, 1)
-    two = F.pad(F.normalize(right, dim=1, eps=1e-4), (disparities - 1, 0)).permute(0, 2, 1, 3)
-    return torch.matmul(one, two) * channels**0.5
+    b, c, h, w = left.shape
+    one, two = (F.normalize(x.reshape(b, groups, c // groups, h, w), dim=2, eps=1e-3) for x in (left, right))
+    one, two = one.permute(0, 1, 3, 4, 2), F.pad(two, (disparities - 1, 0)).permute(0, 1, 3, 2, 4)
+    return torch.matmul(one, two) * float(c // groups) ** 0.5
 
 
 def band(table: Tensor, disparities: int) -> Tensor:
-    """The cost volume (B, D, H, W) out of `rows`: entry k of pixel x is its correlation with x - (D - 1 - k).
+    """The cost volume (B, groups D, H, W) out of `rows`: entry k of pixel x is its correlation with x - (D - 1 - k).
 
     A row of the table is one longer than the way to the same disparity in the next row, so cutting the table anew, one
     entry longer a row, brings each disparity into a column: no loop over disparities.
     """
-    b, h, w, n = table.shape
-    skew = F.pad(table.reshape(b, h, w * n), (0, w)).reshape(b, h, w, n + 1)
-    return skew[..., :disparities].permute(0, 3, 1, 2)
+    b, g, h, w, n = table.shape
+    skew = F.pad(table.reshape(b, g, h, w * n), (0, w)).reshape(b, g, h, w, n + 1)
+    return skew[..., :disparities].permute(0, 1, 4, 2, 3).reshape(b, g * disparities, h, w)
 
 
 def look_up(table: Tensor, disparity: Tensor) -> Tensor:
@@ -183,7 +262,8 @@ def look_up(table: Tensor, disparity: Tensor) -> Tensor:
 
     As correlation is linear in the right picture's features, this is what warping them would give.
     """
-    width = table.shape[2]
+    b, _, h, width, columns_of = table.shape
+    table = table.reshape(b, h, width, columns_of)
     x = torch.arange(width, dtype=disparity.dtype, device=disparity.device).view(1, 1, 1, width)
     taps = torch.arange(-RADIUS, RADIUS + 2, dtype=disparity.dtype, device=disparity.device).view(1, -1, 1, 1)
     place = x - disparity
@@ -194,11 +274,3 @@ def look_up(table: Tensor, disparity: Tensor) -> Tensor:
     found = torch.gather(table, 3, index).permute(0, 3, 1, 2) * inside
     part = place - low
     return found[:, :-1] * (1.0 - part) + found[:, 1:] * part
-
-
-def convex(x: Tensor, weights: Tensor) -> Tensor:
-    """(B, 1, h, w) to (B, 1, 4h, 4w): each fine value a mean of 3x3 coarse ones with weights (B, 9, 16, h, w)."""
-    h, w = x.shape[2:]
-    padded = F.pad(x, (1, 1, 1, 1), mode="replicate")
-    near = torch.cat([padded[:, :, j : j + h, i : i + w] for j in range(3) for i in range(3)], 1)
-    return F.pixel_shuffle((weights * near.unsqueeze(2)).sum(1), 4)

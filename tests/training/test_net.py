@@ -9,7 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the network's definition needs torch; the data do not")
 
-from training.net import RADIUS, SIZES, StereoNet, band, convex, look_up, rows  # noqa: E402
+from training.net import GROUPS, RADIUS, SIZES, StereoNet, Upsampling, band, best, look_up, rows  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -17,14 +17,33 @@ def still() -> None:
     torch.manual_seed(0)
 
 
-def test_the_band_of_the_rows_is_the_correlation_at_each_disparity() -> None:
+def test_the_band_of_the_rows_is_the_correlation_at_each_disparity_group_by_group() -> None:
     left, right = torch.randn(2, 6, 3, 11), torch.randn(2, 6, 3, 11)
-    volume = band(rows(left, right, 5), 5)
-    one, two = (torch.nn.functional.normalize(x, dim=1) for x in (left, right))
+    volume = band(rows(left, right, 5, 2), 5).unflatten(1, (2, 5))
+    one, two = (torch.nn.functional.normalize(x.unflatten(1, (2, 3)), dim=2) for x in (left, right))
     for d in range(5):
         for x in range(11):
-            expected = (one[..., x] * two[..., x - d]).sum(1) * 6**0.5 if x >= d else torch.zeros(2, 3)
-            assert torch.allclose(volume[:, 4 - d, :, x], expected, atol=1e-5)
+            expected = (one[..., x] * two[..., x - d]).sum(2) * 3**0.5 if x >= d else torch.zeros(2, 2, 3)
+            assert torch.allclose(volume[:, :, 4 - d, :, x], expected, atol=1e-5)
+
+
+def test_the_best_disparity_is_the_mean_around_the_highest_peak_and_ignores_another_peak() -> None:
+    scores = torch.full((1, 24, 1, 2), -20.0)
+    for column, (high, low) in enumerate(((5, 20), (0, 9))):
+        scores[0, 23 - high, 0, column], scores[0, 23 - low, 0, column] = 3.0, 2.9
+    scores[0, 23 - 6, 0, 0] = 3.0 - math.log(3)  # a third as likely as its neighbour: a quarter of the way
+    assert torch.allclose(best(scores), torch.tensor([[[[5.25, 0.0]]]]), atol=1e-4)
+
+
+def test_an_untrained_aggregation_scores_what_correlates_highest() -> None:
+    torch.manual_seed(1)
+    net = StereoNet("s", 64).eval()
+    with torch.no_grad():
+        net.aggregation.cost.weight.zero_()
+        net.aggregation.cost.bias.zero_()
+        volume = torch.randn(1, GROUPS * 8, 4, 4)
+        scores, _ = net.aggregation(volume, torch.randn(1, 48, 4, 4))
+    assert torch.allclose(scores, volume.unflatten(1, (GROUPS, 8)).sum(1), atol=1e-5)
 
 
 def test_a_look_up_reads_the_correlations_around_a_disparity_between_columns() -> None:
@@ -33,17 +52,39 @@ def test_a_look_up_reads_the_correlations_around_a_disparity_between_columns() -
     found = look_up(table, torch.full((1, 1, 2, 16), 2.25))
     assert found.shape == (1, 2 * RADIUS + 1, 2, 16)
     x = 8  # the middle tap lies at 8 - 2.25 = 5.75; the taps go on to the right from there
-    middle = 0.25 * table[..., x, 5] + 0.75 * table[..., x, 6]
+    middle = 0.25 * table[:, 0, :, x, 5] + 0.75 * table[:, 0, :, x, 6]
     assert torch.allclose(found[:, RADIUS, :, x], middle, atol=1e-5)
-    assert torch.allclose(found[:, RADIUS + 1, :, x], 0.25 * table[..., x, 6] + 0.75 * table[..., x, 7], atol=1e-5)
+    assert torch.allclose(
+        found[:, RADIUS + 1, :, x], 0.25 * table[:, 0, :, x, 6] + 0.75 * table[:, 0, :, x, 7], atol=1e-5
+    )
     assert (found[:, 0, :, 0] == 0).all()  # outside the right picture
 
 
-def test_convex_upsampling_keeps_a_plane_and_puts_pixels_in_order() -> None:
-    coarse = torch.arange(6.0).view(1, 1, 2, 3)
-    weights = torch.zeros(1, 9, 16, 2, 3)
-    weights[:, 4] = 1.0
-    assert torch.equal(convex(coarse, weights), coarse.repeat_interleave(4, 2).repeat_interleave(4, 3))
+@pytest.mark.parametrize("factor", [2, 4])
+def test_upsampling_with_equal_weights_is_the_mean_of_the_four_coarse_values_around_each_fine_one(factor: int) -> None:
+    up = Upsampling(3, factor)
+    with torch.no_grad():
+        up.weights.weight.zero_()
+        up.weights.bias.zero_()
+        fine = up(torch.arange(6.0).view(1, 1, 2, 3), torch.zeros(1, 3, 2, 3))[0, 0]
+    half = factor // 2
+    assert fine.shape == (2 * factor, 3 * factor)
+    assert (fine[half:-half, half : half + factor] == 2.0).all()  # between 0, 1, 3 and 4
+    assert (fine[:half, :half] == 0.0).all()  # the corner has no other neighbour
+    assert (fine[:half, half : half + factor] == 0.5).all()
+
+
+def test_upsampling_takes_the_neighbour_that_it_is_told_to() -> None:
+    up = Upsampling(1, 4)
+    with torch.no_grad():
+        up.weights.weight.zero_()
+        up.weights.bias.copy_(
+            torch.tensor([-30.0, -30.0, -30.0, 30.0]).repeat_interleave(16)
+        )  # lower right of the four
+        fine = up(torch.arange(6.0).view(1, 1, 2, 3), torch.zeros(1, 1, 2, 3))[0, 0]
+    assert fine[0, 0] == 0.0
+    assert fine[3, 3] == 4.0  # this fine pixel's four are 0, 1, 3 and 4
+    assert fine[3, 0] == 3.0
 
 
 @pytest.mark.parametrize("size", SIZES)
