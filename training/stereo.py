@@ -1,0 +1,203 @@
+"""Train the stereo network: `python -m training.stereo --size s --minutes 120`.
+
+Takes generated pairs from a folder that may still fill (`python -m training.pairs`). A run that was stopped goes on
+from its last checkpoint. Every few minutes it measures the averaged weights on pairs that are never trained on, adds a
+line to `log.csv` and draws `curves.svg`; `python -m training.ship` makes ONNX files and cards of a checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from training.batches import Crops, tensors, truth_of
+from training.curves import curves
+from training.losses import loss_of
+from training.net import RANGE, SIZES, StereoNet
+from training.pairs import SIZE, file_of, fill
+
+JUDGED_FIRST = 5_000_000
+"""Seed of the first pair that is only ever judged on; training takes smaller ones."""
+WARM_UP = 0.03
+"""Share of the run in which the learning rate rises."""
+KEEP = 0.998
+"""Of the averaged weights, a step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run is: all of it goes into the checkpoint and from there into the card."""
+
+    size: str = "s"
+    steps: int = 0
+    minutes: float = 60.0
+    batch: int = 8
+    width: int = 320
+    height: int = 192
+    rate: float = 2e-3
+    seed: int = 0
+    judged: int = 64
+
+    def share(self, step: int, seconds: float) -> float:
+        """How much of the run is over, 0..1: by steps where they are given, else by the clock."""
+        return min(1.0, step / self.steps if self.steps else seconds / 60.0 / self.minutes)
+
+    def rate_at(self, share: float) -> float:
+        """Learning rate: a short rise, then a half cosine (Loshchilov and Hutter 2017)."""
+        rise = min(1.0, share / WARM_UP) if share < WARM_UP else 1.0
+        return self.rate * rise * (0.5 + 0.5 * math.cos(math.pi * share)) + 1e-6
+
+
+class Run:
+    """A network in training with its optimiser, its averaged copy and its place in the plan."""
+
+    def __init__(self, plan: Plan, device: torch.device) -> None:
+        torch.manual_seed(plan.seed)
+        self.plan, self.device, self.step, self.seconds = plan, device, 0, 0.0
+        self.net = StereoNet(plan.size).to(device, memory_format=torch.channels_last)
+        self.optimiser = torch.optim.AdamW(self.net.parameters(), plan.rate, weight_decay=1e-4)
+        self.average = {k: v.clone() for k, v in self.net.state_dict().items()}
+        self.log: list[dict[str, float]] = []
+
+    def train(self, batch: dict[str, Tensor]) -> dict[str, float]:
+        """One step; returns the terms of the loss. A step whose gradient is not finite changes nothing."""
+        begun = time.monotonic()
+        share = self.plan.share(self.step, self.seconds)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.plan.rate_at(share)
+        batch = {k: v.to(self.device, non_blocking=True) for k, v in batch.items()}
+        self.net.train()
+        left, right = (batch[k].to(memory_format=torch.channels_last) for k in ("left", "right"))
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            steps = self.net.steps(left, right)
+        loss, terms = loss_of(steps, truth_of(batch))
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
+        if torch.isfinite(norm):
+            self.optimiser.step()
+        keep = min(KEEP, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            for k, v in self.net.state_dict().items():
+                if v.dtype.is_floating_point:
+                    self.average[k].lerp_(v, 1.0 - keep)
+                else:
+                    self.average[k].copy_(v)
+        self.step += 1
+        self.seconds += time.monotonic() - begun
+        return {"loss": float(loss.detach()), **{k: float(v.detach()) for k, v in terms.items()}}
+
+    def judge(self, files: list[Path]) -> dict[str, float]:
+        """Averaged weights on whole pairs: EPE px and bad-2 % over all pixels, bad-2 % over visible ones."""
+        net = StereoNet(self.plan.size).to(self.device)
+        net.load_state_dict(self.average)
+        net.eval()
+        rows = []
+        for file in files:
+            pair = tensors(np.load(file))
+            with torch.no_grad():
+                disparity, _ = net(*(pair[side][None].to(self.device) for side in ("left", "right")))
+            known = pair["disparity"] < RANGE - 8
+            error = (disparity[0].cpu() - pair["disparity"]).abs()
+            seen = known & pair["visible"]
+            rows.append([float(error[known].mean()), 100 * float((error[known] > 2).float().mean()),
+                         100 * float((error[seen] > 2).float().mean())])  # fmt: skip
+        return dict(zip(("epe", "bad2", "bad2_visible"), np.nanmean(rows, 0).tolist(), strict=True))
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint; whatever happens, the file is whole."""
+        state = {"plan": asdict(self.plan), "step": self.step, "seconds": self.seconds, "net": self.net.state_dict(),
+                 "average": self.average, "optimiser": self.optimiser.state_dict(), "log": self.log}  # fmt: skip
+        torch.save(state, path.with_suffix(".tmp"))
+        path.with_suffix(".tmp").replace(path)
+
+    def load(self, path: Path, weights_only_from: bool = False) -> None:
+        """Go on from a checkpoint, or, `weights_only_from`, begin the plan anew with its averaged weights."""
+        state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
+        self.average = state["average"]
+        self.net.load_state_dict(state["average" if weights_only_from else "net"])
+        if not weights_only_from:
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.step, self.seconds, self.log = state["step"], state["seconds"], state["log"]
+
+
+def train(run: Run, batches: Iterator[dict[str, Tensor]], judged: list[Path], out: Path, every_s: float) -> None:
+    """Train until the plan is fulfilled, with a progress bar; judge and save every so many seconds and at the end."""
+    console, last = Console(), time.monotonic()
+    smooth: dict[str, float] = {}
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:.1f} %"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("training", total=1.0)
+        while (share := run.plan.share(run.step, run.seconds)) < 1.0:
+            for k, v in run.train(next(batches)).items():
+                smooth[k] = 0.98 * smooth.get(k, v) + 0.02 * v if math.isfinite(v) else smooth.get(k, 0.0)
+            progress.update(task, completed=share, description=f"step {run.step} loss {smooth['loss']:.2f}")
+            if time.monotonic() - last > every_s or run.plan.share(run.step, run.seconds) >= 1.0:
+                run.log.append({"step": run.step, "minutes": run.seconds / 60.0, **smooth, **run.judge(judged)})
+                run.save(out / "checkpoint.pt")
+                curves(run.log, out)
+                console.print("  ".join(f"{k} {v:.3g}" for k, v in run.log[-1].items()))
+                last = time.monotonic()
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Command line."""
+    plan = Plan()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--size", choices=SIZES, default=plan.size)
+    parser.add_argument("--pairs", type=Path, default=Path("out/pairs"), help="folder of training.pairs")
+    parser.add_argument("--out", type=Path, default=Path("out/training"), help="checkpoint, log and curves")
+    parser.add_argument("--minutes", type=float, default=plan.minutes, help="of training, judging apart")
+    parser.add_argument("--steps", type=int, default=0, help="instead of minutes, so that a run can be repeated")
+    parser.add_argument("--batch", type=int, default=plan.batch)
+    parser.add_argument("--crop", type=int, nargs=2, default=(plan.width, plan.height), metavar=("W", "H"))
+    parser.add_argument("--rate", type=float, default=plan.rate, help="largest learning rate")
+    parser.add_argument("--seed", type=int, default=plan.seed)
+    parser.add_argument("--judged", type=int, default=plan.judged, help="pairs to judge on")
+    parser.add_argument("--every", type=float, default=300.0, help="seconds between judging and saving")
+    parser.add_argument("--start", type=Path, help="checkpoint whose weights a new run starts from")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--workers", type=int, default=1, help="processes that prepare batches")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    args = parser.parse_args(arguments)
+    if args.crop[0] % 32 or args.crop[1] % 32 or args.crop[0] > SIZE[0] or args.crop[1] > SIZE[1]:
+        parser.error(f"--crop is {args.crop}; expected multiples of 32, at most {SIZE[0]} {SIZE[1]}")
+    if not any(args.pairs.glob("*.npy")):
+        parser.error(f"no pairs in {args.pairs}; make some: python -m training.pairs --out {args.pairs}")
+    torch.set_num_threads(args.threads)
+    args.out.mkdir(parents=True, exist_ok=True)
+    judged = args.pairs / "judged"
+    for _ in fill(judged, JUDGED_FIRST, args.judged, 1):
+        pass
+    width, height = args.crop
+    plan = Plan(args.size, args.steps, args.minutes, args.batch, width, height, args.rate, args.seed, args.judged)
+    run = Run(plan, torch.device(args.device))
+    if (args.out / "checkpoint.pt").exists():
+        run.load(args.out / "checkpoint.pt")
+        print(f"going on from step {run.step} of {args.out / 'checkpoint.pt'}")
+    elif args.start:
+        run.load(args.start, weights_only_from=True)
+    crops = Crops(args.pairs, tuple(args.crop), args.seed + run.step)
+    loader = DataLoader(crops, args.batch, num_workers=args.workers, pin_memory=args.device != "cpu")
+    train(run, iter(loader), [file_of(judged, JUDGED_FIRST + k) for k in range(args.judged)], args.out, args.every)
+
+
+if __name__ == "__main__":
+    main()
