@@ -29,7 +29,12 @@ setup(
     maintainer_email=maintainer.get("email", "") if maintainer is not None else "",
     python_requires=">=3.10",
     packages=find_packages(include=["saccade*", "engines*", *(f"{n}*" for n in NODES), "sim*", "training*"]),
-    package_data={"saccade": ["py.typed"], "saccade.report": ["*.html"], "engines": ["cards/*.yaml"], "sim": ["*.xml"]},
+    package_data={
+        "saccade": ["py.typed"],
+        "saccade.report": ["*.html"],
+        "engines": ["cards/*.yaml", "models/*"],
+        "sim": ["*.xml"],
+    },
     install_requires=[pip.get("requires", "") for pip in package.iterfind("export/pip")],
     extras_require={
         "view": ["foxglove-sdk>=0.20"],

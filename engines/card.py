@@ -102,6 +102,8 @@ class Card:
     output: Output = field(default_factory=Output)
     baked: dict[str, float] = field(default_factory=dict)
     """Constants inside the graph that hold for one rig only, such as f*B; said here so that nobody trusts them."""
+    trained: dict[str, str] = field(default_factory=dict)
+    """Of our own networks: on what, for how long, with which seed, and how good it was then."""
     golden: Golden | None = None
     probe: ProbeLimits = field(default_factory=ProbeLimits)
     ort: OrtOptions = field(default_factory=OrtOptions)

@@ -1,0 +1,96 @@
+"""A training of a few steps goes on where it stopped and ships what the runtime can open; skips without torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs torch")
+pytest.importorskip("onnx")
+
+from engines.card import load_card  # noqa: E402
+from engines.open import open_engine  # noqa: E402
+from engines.parity import check_golden  # noqa: E402
+from training import ship as shipping  # noqa: E402
+from training.pairs import file_of, make  # noqa: E402
+from training.stereo import Plan, Run, main  # noqa: E402
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pairs")
+    for seed in range(2):
+        np.save(file_of(folder, seed), make(seed))
+    return folder
+
+
+def command(pairs: Path, out: Path, steps: int) -> list[str]:
+    return [
+        "--pairs", str(pairs), "--out", str(out), "--steps", str(steps), "--batch", "2", "--crop", "64", "64",
+        "--judged", "1", "--workers", "0", "--threads", "1", "--device", "cpu",
+    ]  # fmt: skip
+
+
+def test_a_stopped_run_goes_on_and_what_it_gives_is_shipped(
+    pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "run"
+    main(command(pairs, out, 2))
+    main(command(pairs, out, 4))
+    assert "going on from step 2" in capsys.readouterr().out
+    state = torch.load(out / "checkpoint.pt", weights_only=True)
+    assert state["step"] == 4
+    assert [row["step"] for row in state["log"]] == [2, 4]
+    assert (out / "log.csv").read_text().count("\n") == 3
+    assert "<svg" in (out / "curves.svg").read_text()
+
+    monkeypatch.setattr(shipping, "CALIBRATION", 1)
+    (tmp_path / "engines" / "cards").mkdir(parents=True)
+    for path in shipping.ship(out / "checkpoint.pt", tmp_path / "engines"):
+        card = load_card(path)
+        assert card.licence == "Apache-2.0"
+        with open_engine(card) as engine:
+            assert check_golden(card, engine).passed
+
+
+def test_training_lowers_the_loss_on_one_batch() -> None:
+    torch.manual_seed(0)
+    run = Run(Plan(steps=40, batch=1, rate=2e-3), torch.device("cpu"))
+    base = torch.rand(1, 3, 64, 160) * 255
+    disparity = torch.full((1, 1, 64, 96), 24.0)
+    batch = {"left": base[..., 40:136], "right": base[..., 64:160], "disparity": disparity,
+             "visible": torch.ones(1, 1, 64, 96, dtype=torch.bool), "clear": torch.ones(1, 1, 64, 96)}  # fmt: skip
+    losses = [run.train(batch)["final"] for _ in range(40)]
+    assert np.mean(losses[-5:]) < 0.5 * np.mean(losses[:5])
+
+
+def test_a_gradient_that_is_not_finite_changes_no_weight() -> None:
+    run = Run(Plan(steps=4), torch.device("cpu"))
+    before = {k: v.clone() for k, v in run.net.named_parameters()}
+    batch = {"left": torch.zeros(1, 3, 32, 64), "right": torch.zeros(1, 3, 32, 64),
+             "disparity": torch.full((1, 1, 32, 64), torch.nan), "visible": torch.ones(1, 1, 32, 64, dtype=torch.bool),
+             "clear": torch.ones(1, 1, 32, 64)}  # fmt: skip
+    run.train(batch)
+    assert all(torch.equal(v, before[k]) for k, v in run.net.named_parameters())
+
+
+def test_the_learning_rate_rises_and_falls() -> None:
+    plan = Plan(steps=100, rate=1e-3)
+    rates = [plan.rate_at(plan.share(k, 0.0)) for k in range(101)]
+    assert rates[0] < 0.1 * max(rates)
+    assert max(rates) == pytest.approx(1e-3, rel=0.02)
+    assert rates[-1] < 0.01 * max(rates)
+
+
+def test_bad_arguments_say_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, told in (
+        (["--crop", "100", "64"], "multiples of 32"),
+        (["--pairs", str(tmp_path)], "training.pairs"),
+    ):
+        with pytest.raises(SystemExit):
+            main(arguments)
+        assert told in capsys.readouterr().err

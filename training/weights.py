@@ -1,0 +1,87 @@
+"""Weights between PyTorch and ONNX.
+
+The ONNX file is the weights: batch normalisation is folded into the convolutions, every initialiser is named as its
+parameter, and `load` gives the network back, to be checked against the graph or adapted.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from saccade.errors import SaccadeError
+from training.net import STRIDE, StereoNet
+
+INPUTS, OUTPUTS = ("left", "right"), ("disparity", "confidence")
+OPSET = 17
+
+
+class WeightsError(SaccadeError):
+    """An ONNX file that does not hold this project's network."""
+
+
+def fold(net: StereoNet) -> StereoNet:
+    """A copy for inference with batch normalisation and the scaling of the picture inside of the convolutions."""
+    net = copy.deepcopy(net).eval()
+    for module in net.modules():
+        if isinstance(module, nn.Sequential):
+            for k in range(len(module) - 1):
+                if isinstance(module[k], nn.Conv2d) and isinstance(module[k + 1], nn.BatchNorm2d):
+                    module[k], module[k + 1] = fuse_conv_bn_eval(module[k], module[k + 1]), nn.Identity()
+    if net.features.white != 1.0:
+        first = next(m for m in net.features.stem.modules() if isinstance(m, nn.Conv2d))
+        with torch.no_grad():
+            first.weight.div_(net.features.white)
+        net.features.white = 1.0
+    return net
+
+
+def export(net: StereoNet, path: Path, notes: dict[str, str] | None = None) -> str:
+    """Write a network, folded or not, as ONNX with free height and width; returns the file's sha256.
+
+    `notes` go into the file's metadata, beside size and largest disparity, which `load` needs.
+    """
+    net = fold(net)
+    pair = tuple(torch.zeros(1, 3, 2 * STRIDE, 3 * STRIDE) for _ in INPUTS)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    axes = {name: {2: "H", 3: "W"} for name in (*INPUTS, *OUTPUTS)}
+    torch.onnx.export(
+        net, pair, str(path), dynamo=False, opset_version=OPSET, input_names=list(INPUTS), output_names=list(OUTPUTS),
+        dynamic_axes=axes,
+    )  # fmt: skip
+    model = onnx.load(path)
+    own = {"saccade.size": net.size, "saccade.max_disparity": str(8 * net.disparities)}
+    for key, value in {**own, **(notes or {})}.items():
+        model.metadata_props.add(key=key, value=value)
+    onnx.save(model, path)
+    return digest(path)
+
+
+def load(path: Path) -> StereoNet:
+    """The network of an ONNX file that `export` wrote, folded, for inference. WeightsError for any other file."""
+    model = onnx.load(path)
+    notes = {p.key: p.value for p in model.metadata_props}
+    if "saccade.size" not in notes:
+        raise WeightsError(f"{path} was not written by training.weights: it names no saccade.size; use a shipped model")
+    net = fold(StereoNet(notes["saccade.size"], int(notes["saccade.max_disparity"])))
+    stored = {i.name: torch.from_numpy(np.array(numpy_helper.to_array(i))) for i in model.graph.initializer}
+    wanted = net.state_dict()
+    if missing := sorted(name for name in wanted if name not in stored):
+        raise WeightsError(
+            f"{path} lacks {len(missing)} of the network's {len(wanted)} parameters, such as {missing[0]}"
+        )
+    net.load_state_dict({name: stored[name] for name in wanted})
+    return net
+
+
+def digest(path: Path) -> str:
+    """sha256 of a file, in hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
