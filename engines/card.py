@@ -18,7 +18,7 @@ from saccade.errors import ConfigError, choices
 from saccade.params import build, plain
 from saccade.paths import user_data
 
-__all__ = ["CARDS", "BmOptions", "Card", "Colour", "Golden", "OrtOptions", "Output", "ProbeLimits", "Second",
+__all__ = ["CARDS", "Adapted", "BmOptions", "Card", "Colour", "Golden", "OrtOptions", "Output", "ProbeLimits", "Second",
            "SgbmOptions", "Size", "Tolerance", "added_cards", "card_names", "load_card", "with_options"]  # fmt: skip
 
 CARDS = Path(__file__).parent / "cards"
@@ -65,6 +65,24 @@ class Second:
 
 
 @dataclass(frozen=True, slots=True)
+class Adapted:
+    """Whence an adapted network comes (see `saccade adapt`), and the figures by which it was judged."""
+
+    parent: str
+    parent_sha256: str
+    recording: str
+    pairs: int
+    learned_from: int
+    judged_by: int
+    seed: int
+    steps: int
+    ranks: dict[str, int]
+    """Of the adapters, by the name of the weight."""
+    before: dict[str, float]
+    after: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class ProbeLimits:
     """How well a stereo model must match the pairs of the probe, and how far they are taken."""
 
@@ -105,6 +123,7 @@ class Card:
     trained: dict[str, str] = field(default_factory=dict)
     """Of our own networks: on what, for how long, with which seed, and how good it was then."""
     golden: Golden | None = None
+    adapted: Adapted | None = None
     probe: ProbeLimits = field(default_factory=ProbeLimits)
     ort: OrtOptions = field(default_factory=OrtOptions)
     sgbm: SgbmOptions = field(default_factory=SgbmOptions)

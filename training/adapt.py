@@ -15,8 +15,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
+from engines.card import load_card
+from engines.open import open_engine
+from engines.stereo import StereoMatcher
 from saccade.clock import SEC, perf_ns
 from saccade.geometry import F32
 from saccade.types import U8
@@ -33,8 +36,11 @@ LOOKS = 6
 """How often the watched pairs are looked at."""
 PROBES = 8
 """Batches whose gradients choose the ranks."""
-RIGHT, SURE, SLACK_PARENT = 0.25, 0.5, 0.25
-"""The parent is trusted below this photometric error and above this confidence; nearer than so many pixels is near."""
+RIGHT, SURE = 0.25, 0.5
+"""The parent is trusted below this photometric error and above this confidence."""
+MARGIN, GUESS, SLACK_KNOWN = 0.05, 0.3, 0.25
+"""How much better semi-global matching must explain the pictures; how surely a guess is kept; px that make no error."""
+CLASSICAL = "sgbm-full"
 BASE_SEED = 20_000_000
 """Of the generated pairs: none that the parent was trained on."""
 
@@ -46,8 +52,8 @@ class Weights:
     photometric: float = 1.0
     consistency: float = 0.05
     smooth: float = 0.02
-    parent: float = 0.1
-    generated: float = 0.2
+    known: float = 0.5
+    generated: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +76,8 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """What came of it: the merged network is better if `refusal` is empty."""
+    """What came of it: the network is better than it was if `refusal` is empty."""
 
-    net: nn.Module
     steps: int
     ranks: dict[str, int]
     split: Split
@@ -82,12 +87,12 @@ class Outcome:
 
 
 class Lesson(NamedTuple):
-    """A recorded pair, what the parent sees in it (H, W) px, and where that can be trusted, (H, W) 0 or 1."""
+    """A recorded pair, and what is already known of its disparity: `known` (H, W) px, and how surely, 0..1."""
 
     left: U8
     right: U8
-    parent: F32
-    trusted: F32
+    known: F32
+    surely: F32
 
 
 Tell = Callable[[str, float, float, float], None]
@@ -104,9 +109,9 @@ def adapt(net: StereoNet, pairs: Sequence[Pair], plan: Plan, tell: Tell = lambda
     split = gate.hold_out(len(pairs))
     for parameter in net.eval().parameters():
         parameter.requires_grad_(False)
-    lessons = [lesson(net, pairs[i], tell, n / len(split.learn)) for n, i in enumerate(thin(split.learn, LESSONS))]
+    lessons = study(net, [pairs[i] for i in thin(split.learn, LESSONS)], tell)
     size = crop_size(pairs, plan.pixels)
-    reach = int(min(max(max(np.quantile(one.parent, 0.99) for one in lessons) * 1.3, 32.0), 0.45 * size[1]))
+    reach = int(min(max(max(np.quantile(one.known, 0.99) for one in lessons) * 1.3, 32.0), 0.45 * size[1]))
     tell("generating pairs", 0.0, nan, nan)
     seeds = range(BASE_SEED + 1000 * plan.seed, BASE_SEED + 1000 * plan.seed + plan.generated + FORGOTTEN)
     made = generated(seeds, size, reach, [pairs[i] for i in split.learn], rng)
@@ -125,7 +130,7 @@ def adapt(net: StereoNet, pairs: Sequence[Pair], plan: Plan, tell: Tell = lambda
     tell("judging", 0.0, nan, nan)
     changes = gate.judged([gate.compare(*pair, was, look(net, pair)[0]) for pair, was in judged], plan.seed)
     dry = before, truth_error(net, made[:FORGOTTEN])
-    return Outcome(net, steps, adapters.ranks, split, changes, dry, gate.refusal(changes, dry))
+    return Outcome(steps, adapters.ranks, split, changes, dry, gate.refusal(changes, dry))
 
 
 def thin(indices: Sequence[int], at_most: int) -> list[int]:
@@ -133,15 +138,37 @@ def thin(indices: Sequence[int], at_most: int) -> list[int]:
     return [indices[round(i)] for i in np.linspace(0, len(indices) - 1, min(len(indices), at_most))]
 
 
-def lesson(net: Net, pair: Pair, tell: Tell, done: float) -> Lesson:
-    """What the parent sees, trusted where both eyes agree, it is sure, and the pictures do not speak against it."""
-    tell("looking", done, nan, nan)
+def study(net: StereoNet, pairs: Sequence[Pair], tell: Tell) -> list[Lesson]:
+    """A lesson of each pair."""
+    lessons = []
+    with open_engine(load_card(CLASSICAL, disparities=8 * net.disparities)) as engine:
+        classical = StereoMatcher(engine, load_card(CLASSICAL))
+        for n, pair in enumerate(pairs):
+            tell("looking", n / len(pairs), nan, nan)
+            lessons.append(lesson(net, pair, classical))
+    return lessons
+
+
+def lesson(net: Net, pair: Pair, classical: StereoMatcher) -> Lesson:
+    """What is known of a pair before anything is learned.
+
+    The parent's disparity where both eyes agree, it is sure, and the pictures do not speak against it; elsewhere that
+    of semi-global matching (which passes left-right and uniqueness tests) where it explains the pictures clearly better
+    (as in Tonioni et al., "Unsupervised domain adaptation for depth prediction from images", PAMI 2020). Where there is
+    no texture no picture tells anything, and the parent's guess is kept, less surely.
+    """
     seen, sure = look(net, pair)
-    disparity, other, left, right = (tensor([x]) for x in (seen.left, seen.right, *pair))
+    other = classical(*pair).disparity
+    found = np.nan_to_num(other)
     with torch.no_grad():
-        error = mean(photometric(normalised(left)[0], warp(normalised(right)[0], disparity)), 5)
-        trusted = (error < RIGHT) * agreed(disparity, other) * (tensor([sure]) > SURE)
-    return Lesson(*pair, seen.left, trusted[0, 0].numpy().astype(np.float32))
+        left, texture = normalised(tensor([pair.left]))
+        right = normalised(tensor([pair.right]))[0]
+        mine, others = (mean(photometric(left, warp(right, tensor([d]))), 7) for d in (seen.left, found))
+        trusted = (mine < RIGHT) * agreed(tensor([seen.left]), tensor([seen.right])) * (tensor([sure]) > SURE)
+        better = (others < mine - MARGIN) * (texture > 0.5) * tensor([np.isfinite(other)]) * ~trusted.bool()
+        surely = torch.where(better.bool(), 1.0, torch.maximum(trusted, GUESS * (1.0 - texture)))
+        known = torch.where(better.bool(), tensor([found]), tensor([seen.left]))
+    return Lesson(*pair, *(x[0, 0].numpy().astype(np.float32) for x in (known, surely)))
 
 
 class Course:
@@ -161,19 +188,19 @@ class Course:
         """Of one batch of recorded pairs and one generated pair."""
         plan, weights = self._plan, self._plan.weights
         drawn = [self._crop(self._lessons) for _ in range(plan.batch)]
-        left, right, parent, trusted = (tensor(x) for x in zip(*drawn, strict=True))
+        left, right, known, surely = (tensor(x) for x in zip(*drawn, strict=True))
         views = both_ways(net, left, right)
         own, texture = normalised(views.left)
         error = photometric(own, warp(normalised(views.right)[0], views.disparity))
         seen = visible(views.disparity, views.other)
         weight = seen * texture
         apart = disagreement(views.disparity, views.other).abs().clamp(max=4.0)
-        away = (views.disparity[: plan.batch] - parent).abs()
+        away = torch.log1p(((views.disparity[: plan.batch] - known).abs() - SLACK_KNOWN).clamp(min=0.0))
         loss = (
             weights.photometric * (error * weight).sum() / weight.sum().clamp(min=1.0)
             + weights.consistency * (apart * seen).sum() / seen.sum().clamp(min=1.0)
             + weights.smooth * smoothness(views.disparity, views.left)
-            + weights.parent * (away.clamp(SLACK_PARENT, 4.0) * trusted).sum() / trusted.sum().clamp(min=1.0)
+            + weights.known * (away * surely).mean()
         )
         return loss + weights.generated * self._truth(net) if self._made else loss
 
@@ -182,7 +209,7 @@ class Course:
         disparity, confidence = net(left, right)
         error = (disparity - truth).abs()
         right_there = (error.detach() < 1.0) * seen
-        return error.clamp(max=8.0).mean() + 0.5 * F.binary_cross_entropy(confidence, right_there)
+        return torch.log1p(error).mean() + 0.5 * F.binary_cross_entropy(confidence, right_there)
 
     def _crop(self, among: Sequence[Lesson] | Sequence[Truth]) -> list[Picture]:
         one = crop(self._rng, among[int(self._rng.integers(len(among)))], self._size)

@@ -60,7 +60,7 @@ class Adapters(nn.Module):
             frozen = self._frozen[name]
             out[name] = frozen + scale(frozen) * (b @ a).view_as(frozen)
         for name, c in zip(self._biases, self.c, strict=True):
-            out[name] = self._frozen[name] + scale(self._frozen[weight_of(name)]) * c
+            out[name] = self._frozen[name] + (scale(self._frozen[name]) or 1.0) * c
         return out
 
     def forward(self, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
@@ -87,13 +87,8 @@ def bias_of(weight: str) -> str:
     return f"{weight.removesuffix('weight')}bias"
 
 
-def weight_of(bias: str) -> str:
-    """Name of the weight beside a bias."""
-    return f"{bias.removesuffix('bias')}weight"
-
-
 def scale(weight: Tensor) -> float:
-    """How large one entry of the weight is, as root mean square: an adapter's step is relative to it."""
+    """How large an entry of a weight or bias is, as root mean square: an adapter's step is relative to it."""
     return float(weight.square().mean().sqrt())
 
 

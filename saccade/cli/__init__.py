@@ -15,6 +15,8 @@ VERBS = {
     "up": "start the nodes live, supervised",
     "sim": "run the embedded world live",
     "record": "record a live bus",
+    "adapt": "adapt a stereo network to a recording; installed only if it is better there",
+    "bench": "measure stereo matching on this machine, against true disparity",
     "engine": "list, add and probe models",
     "view": "show a recording or a live bus in Foxglove",
     "doctor": "what works on this machine and what does not",

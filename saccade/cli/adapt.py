@@ -1,0 +1,138 @@
+"""Adapt a shipped stereo network to what a robot sees, from its own recording; installed only if it is better there."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from engines.card import Card, added_cards, load_card
+from saccade.errors import ConfigError
+
+if TYPE_CHECKING:
+    from training.adapt import Outcome, Tell
+
+EXAMPLES = """examples:
+  saccade adapt dive.mcap --card stereo-s                  # five minutes; installs stereo-s-dive if it is better
+  saccade adapt dive.mcap --card stereo-s --name reef --minutes 15
+  saccade adapt pairs/ --card stereo-s --dry-run           # left/ and right/, or *_left.png and *_right.png
+  saccade adapt dive.mcap --card stereo-s --out reef/      # into a folder instead: --card reef/stereo-s-dive.yaml
+
+A part of the recording is held out. What is not better there, by figures that were not trained on, is not installed,
+and the exit code is 1. Ctrl-C ends the learning and judges what is there.
+"""
+_OURS = "adaptation needs one of our own networks in fp32, such as stereo-s"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_LEAST = 3
+_MOST = 160
+"""Pairs that are read: what 64 lessons, and those that are judged, are taken from."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `saccade adapt`."""
+    parser.add_argument("recording", type=Path, metavar="RECORDING|FOLDER", help="a recording, or a folder of pairs")
+    parser.add_argument("--card", default="stereo-s", help="parent: a network of ours, by name or path of its card")
+    parser.add_argument("--name", help="of the adapted network (default: the parent's and the recording's)")
+    parser.add_argument("--out", type=Path, help="folder to write into (default: installed for this user)")
+    parser.add_argument("--minutes", type=float, default=5.0, help="how long to learn (default 5)")
+    parser.add_argument("--steps", type=int, default=0, help="learn for so many steps instead: repeats exactly")
+    parser.add_argument("--rank", type=int, default=8, help="largest rank of a layer's adapter (default 8)")
+    parser.add_argument("--budget", type=float, default=10.0, help="adapters' size, %% of the network's (default 10)")
+    parser.add_argument("--seed", type=int, default=0, help="of everything that is drawn (default 0)")
+    parser.add_argument("--mapping", type=Path, help="YAML that says which topic is which")
+    parser.add_argument("--dry-run", action="store_true", help="adapt and judge, but write nothing")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Adapt, judge, install; exit code 0 when installed (or would be), 1 when refused."""
+    from saccade.cli import FAILED, OK
+    from saccade.cli.pairs import read_pairs
+
+    parent = _parent(args.card)
+    _check(args)
+    if find_spec("torch") is None or find_spec("onnx") is None:
+        raise ConfigError("adaptation needs PyTorch and onnx; try: pip install 'saccade[train]'")
+    found = read_pairs(args.recording, args.mapping, _MOST, _LEAST)
+    print(f"{args.recording}: {found.note}")
+    from training.adapt import Plan, adapt
+    from training.child import Facts, install
+    from training.pool import Pair, coloured
+    from training.weights import load
+
+    plan = Plan(minutes=args.minutes, steps=args.steps, seed=args.seed, share=args.budget / 100, max_rank=args.rank)
+    pairs = [Pair(coloured(frame.left), coloured(frame.right)) for frame in found.frames]
+    with _progress() as tell:
+        net = load(parent.beside(parent.onnx))
+        outcome = adapt(net, pairs, plan, tell)
+    print(_told(outcome, parent.name))
+    if outcome.refusal:
+        print(f"saccade adapt: not installed: {outcome.refusal}; {parent.name} stays as it is", file=sys.stderr)
+        return FAILED
+    name = args.name or f"{parent.name}-{args.recording.stem}"
+    if args.dry_run:
+        print(f"{name} would be installed; this was a dry run")
+        return OK
+    facts = Facts(parent, name, found.name, len(found.frames), plan)
+    for card in install(net, outcome, facts, pairs, args.out or added_cards()):
+        print(f"installed {card.name} ({card.path})")
+    print(f"use it: engine: {name} in the perception node's parameters")
+    return OK
+
+
+def _parent(name: str) -> Card:
+    """The parent's card; ConfigError unless it is one of our own networks in fp32."""
+    card = load_card(name)
+    if card.kind != "stereo" or card.backend != "onnx":
+        raise ConfigError(f"card {card.name!r} is no network ({card.backend}); {_OURS}")
+    if card.output.confidence != "confidence" or (card.left, card.right) != ("left", "right"):
+        raise ConfigError(f"card {card.name!r} is somebody else's network, which cannot be trained here; {_OURS}")
+    return card
+
+
+def _check(args: argparse.Namespace) -> None:
+    """ConfigError for numbers that make no sense."""
+    if args.minutes <= 0 or args.steps < 0 or args.rank < 1 or not 0 < args.budget <= 100:
+        raise ConfigError(
+            f"--minutes {args.minutes:g} --steps {args.steps} --rank {args.rank} --budget {args.budget:g}: expected "
+            "minutes above 0, a rank of at least 1 and a budget of at most 100 %"
+        )
+    if args.name and not _NAME.fullmatch(args.name):
+        raise ConfigError(f"--name {args.name!r}: expected letters, digits, '.', '_' and '-' only, like stereo-s-reef")
+
+
+@contextmanager
+def _progress() -> Iterator[Tell]:
+    """A bar with the loss and the change of the held-out error."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=1.0, note="")
+
+        def tell(what: str, done: float, loss: float, change: float) -> None:
+            note = "" if math.isnan(loss) else f"loss {loss:.3f}"
+            note += "" if math.isnan(change) else f", held out {100 * change:+.1f} %"
+            bar.update(task, description=what, completed=done, note=note)
+
+        yield tell
+
+
+def _told(outcome: Outcome, parent: str) -> str:
+    """What was done and what came of it, for people."""
+    split, ranks = outcome.split, outcome.ranks.values()
+    lines = [
+        f"{outcome.steps} steps on {len(split.learn)} pairs, judged by {len(split.judge)} others",
+        f"adapters in {len(ranks)} layers, ranks up to {max(ranks, default=0)}, {sum(ranks)} in all",
+        f"held out, {parent} -> adapted:",
+        *(f"  {change}" for change in outcome.changes),
+        f"  error on generated pairs {outcome.dry[0]:.2f} -> {outcome.dry[1]:.2f} px",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,160 @@
+"""`saccade adapt` before anything is learned: what cannot be used is named at once; and how pairs are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from saccade.cli import USAGE, adapt, main
+from saccade.cli.pairs import read_pairs, spread
+from saccade.clock import MS, SEC
+from saccade.errors import CalibrationError, DataError
+from saccade.node import Sample
+from saccade.types import U8, CameraModel, Image
+from saccade.wire.convert import encode_camera
+from saccade.wire.images import encode_image
+from saccade.wire.record import Recorder
+
+T0 = 1_700_000_000 * SEC
+RNG = np.random.default_rng(0)
+
+
+def picture(channels: int = 3, size: tuple[int, int] = (32, 48)) -> U8:
+    return RNG.integers(0, 255, (*size, channels)[: 3 if channels == 3 else 2], dtype=np.uint8)
+
+
+def folder(path: Path, names: list[tuple[str, U8]]) -> Path:
+    for name, data in names:
+        file = path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        assert cv2.imwrite(str(file), data)
+    return path
+
+
+def camera(width: int = 48, baseline_px: float = 0.0) -> CameraModel:
+    K = np.array([[40.0, 0, 24], [0, 40, 16], [0, 0, 1]])
+    P = np.hstack([K, [[-baseline_px], [0], [0]]])
+    return CameraModel("optical", width, 32, "plumb_bob", np.zeros(5), K, np.eye(3), P)
+
+
+def recording(path: Path, sides: dict[str, str], infos: bool, frames: int = 6) -> Path:
+    """`sides`: {left: image_raw, ...}; stamps 100 ms apart, the grey value of a picture its number."""
+    topics = [f"{side}/{kind}" for side, kind in sides.items()]
+    recorder = Recorder(path, [*topics, *(f"{side}/camera_info" for side in sides)])
+    for i in range(frames):
+        t = T0 + i * 100 * MS
+        for side in sides:
+            if infos and i:  # the first pictures come before any calibration
+                info = encode_camera(t, camera(baseline_px=4.0 if side == "right" else 0.0))
+                recorder.on_sample(Sample(f"{side}/camera_info", t, bytes(info)), t)
+        for side, kind in sides.items():
+            data = encode_image(Image(t, "optical", np.full((32, 48), 20 * i, np.uint8)))
+            recorder.on_sample(Sample(f"{side}/{kind}", t, bytes(data)), t)
+    recorder.close()
+    return path
+
+
+RAW, RECT = {"left": "image_raw", "right": "image_raw"}, {"left": "image_rect", "right": "image_rect"}
+
+
+def test_pairs_of_a_recording_are_those_of_one_moment_with_their_calibration(tmp_path: Path) -> None:
+    found = read_pairs(recording(tmp_path / "raw.mcap", RAW, infos=True), None, 10, 3)
+    assert [int(frame.left[16, 24]) for frame in found.frames] == [20, 40, 60, 80, 100]
+    assert found.total == 5
+    few = read_pairs(recording(tmp_path / "rect.mcap", RECT, infos=False), None, 3, 3)
+    assert [int(frame.left[16, 24]) for frame in few.frames] == [0, 40, 100]
+    assert "3 of 6 pairs" in few.note
+
+
+def test_raw_pictures_without_calibration_and_one_camera_are_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(CalibrationError, match=r"raw pictures .* without camera_info"):
+        read_pairs(recording(tmp_path / "raw.mcap", RAW, infos=False), None, 10, 3)
+    with pytest.raises(DataError, match="no pictures of a right camera"):
+        read_pairs(recording(tmp_path / "one.mcap", {"left": "image_rect"}, infos=True), None, 10, 3)
+    with pytest.raises(DataError, match="expected at least 3"):
+        read_pairs(recording(tmp_path / "short.mcap", RECT, infos=False, frames=2), None, 10, 3)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["left/{}.png", "right/{}.png"],
+        ["image_0/{}.jpg", "image_1/{}.jpg"],
+        ["{}_left.png", "{}_right.png"],
+        ["reef_{}l.png", "reef_{}r.png"],
+        ["{}-L.bmp", "{}-R.bmp"],
+    ],
+)
+def test_a_folder_of_pairs_is_read_in_the_order_of_its_names(names: list[str], tmp_path: Path) -> None:
+    pictures = [picture(1) for _ in range(4)]
+    files = [(name.format(i), pictures[i] // (side + 1)) for side, name in enumerate(names) for i in range(4)]
+    found = read_pairs(folder(tmp_path, [*files, ("alone_left.txt.png", picture(1))]), None, 10, 3)
+    assert found.total == 4
+    for frame in found.frames:
+        slack = 40 if names[0].endswith("jpg") else 0
+        assert np.abs(frame.left.astype(int) - pictures[frame.number]).mean() <= slack
+        assert np.abs(frame.right.astype(int) - pictures[frame.number] // 2).mean() <= slack
+
+
+def test_a_pair_of_two_sizes_and_unreadable_pictures_are_refused_by_name(tmp_path: Path) -> None:
+    good = [(f"{side}/{i}.png", picture()) for side in ("left", "right") for i in range(4)]
+    odd = folder(tmp_path / "odd", [*good, ("right/2.png", picture(size=(32, 64)))])
+    with pytest.raises(DataError, match="48x32 at the left and 64x32 at the right"):
+        read_pairs(odd, None, 10, 3)
+    broken = folder(tmp_path / "broken", good)
+    (broken / "left/1.png").write_bytes(b"no picture")
+    with pytest.raises(DataError, match=r"1\.png is not a readable picture"):
+        read_pairs(broken, None, 10, 3)
+
+
+def test_colour_is_red_first_and_a_grey_partner_makes_both_grey(tmp_path: Path) -> None:
+    red = np.zeros((32, 48, 3), np.uint8)
+    red[..., 2] = 200  # as OpenCV writes it: blue first
+    colour = folder(tmp_path / "colour", [(f"{i}_{s}.png", red) for i in range(3) for s in ("left", "right")])
+    assert (read_pairs(colour, None, 3, 3).frames[0].left[0, 0] == (200, 0, 0)).all()
+    mixed = folder(
+        tmp_path / "mixed", [(f"{i}_l.png", red) for i in range(3)] + [(f"{i}_r.png", picture(1)) for i in range(3)]
+    )
+    assert {p.ndim for frame in read_pairs(mixed, None, 3, 3).frames for p in (frame.left, frame.right)} == {2}
+
+
+def test_what_is_chosen_of_many_is_evenly_spread() -> None:
+    assert spread(4, 10) == [0, 1, 2, 3]
+    assert spread(0, 10) == []
+    assert spread(101, 5) == [0, 25, 50, 75, 100]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--card", "stereo-x"], "no card 'stereo-x'"),
+        (["--card", "sgbm"], "'sgbm' is no network"),
+        (["--card", "stereo-s", "--minutes", "0"], "--minutes 0"),
+        (["--card", "stereo-s", "--rank", "0"], "--rank 0"),
+        (["--card", "stereo-s", "--name", "a/b"], "--name 'a/b'"),
+    ],
+)
+def test_a_wrong_command_line_is_told_before_anything_is_read(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["adapt", "nowhere.mcap", *arguments]) == USAGE
+    assert told in capsys.readouterr().err
+
+
+def test_without_torch_it_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(adapt, "find_spec", lambda name: None)
+    assert main(["adapt", "nowhere.mcap", "--card", "stereo-s"]) == USAGE
+    assert "pip install 'saccade[train]'" in capsys.readouterr().err
+
+
+def test_with_torch_a_recording_that_is_not_there_is_told_before_torch_is_loaded(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(adapt, "find_spec", lambda name: object())
+    assert main(["adapt", "nowhere.mcap", "--card", "stereo-s"]) == USAGE
+    assert "nothing at nowhere.mcap" in capsys.readouterr().err
