@@ -11,12 +11,15 @@ import numpy as np
 
 from perception_node.params import MonitorParams
 from saccade.clock import nanoseconds
+from saccade.geometry import F64
 from saccade.types import U8
 
 _LOOK = 8
 """Every eighth pixel and row is looked at, on every frame."""
 _MATCH_WIDTH = 640
 _MAX_HAMMING = 40
+_AGREE, _ROUNDS = 0.4, 8
+"""Share of matches that one tilt must explain before it is believed, and rounds of fitting it."""
 
 
 class Fault(NamedTuple):
@@ -27,10 +30,11 @@ class Fault(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Feature matches of a pair: offsets right minus left in px, rows (n,) and columns (n,)."""
+    """Feature matches of a pair: places at (n, 2) in the left picture, 0..1; offsets right minus left in px (n,)."""
 
-    dy: np.ndarray[tuple[int], np.dtype[np.float64]]
-    dx: np.ndarray[tuple[int], np.dtype[np.float64]]
+    at: F64
+    dy: F64
+    dx: F64
 
 
 class PairMonitor:
@@ -103,10 +107,11 @@ class PairMonitor:
             return None  # too little to see: says nothing about the rig
         limit = self._params.max_row_offset_px
         aligned = np.abs(rows.dy) <= limit
-        if np.median(np.abs(rows.dy)) > limit and aligned.mean() < 0.5:
+        tilted_px, agree = _tilted(rows, limit)
+        if np.median(np.abs(tilted_px)) > limit and agree >= _AGREE and aligned.mean() < 0.5:
             return Fault(
                 "rows disagree",
-                f"right lies {np.median(rows.dy):+.1f} px below left (median of {rows.dy.size} matches); expected at "
+                f"right lies {np.median(tilted_px):+.1f} px below left (median of {rows.dy.size} matches); expected at "
                 f"most {limit:g} px: the pair is not rectified, or its calibration no longer holds",
             )
         behind = -rows.dx[aligned] - zero_disparity_px < -limit
@@ -117,6 +122,20 @@ class PairMonitor:
                 "the left camera: swap the two image topics",
             )
         return None
+
+
+def _tilted(rows: Rows, limit_px: float) -> tuple[F64, float]:
+    """Row offsets (n,) px that one shift, roll and stretch of the picture gives, and the share of matches they explain.
+
+    Fitted by reweighted least squares (Cauchy). Wrong matches, as repeated patterns give, agree on no such thing.
+    """
+    A = np.column_stack([np.ones(rows.dy.size), rows.at - 0.5])
+    residual = rows.dy - np.median(rows.dy)
+    for _ in range(_ROUNDS):
+        root = np.sqrt(1.0 / (1.0 + (residual / limit_px) ** 2))
+        fitted = A @ np.linalg.lstsq(A * root[:, None], rows.dy * root, rcond=None)[0]
+        residual = rows.dy - fitted
+    return fitted, float((np.abs(residual) <= limit_px).mean())
 
 
 def _exposure(side: str, look: U8) -> Fault | None:
@@ -144,9 +163,9 @@ def _matches(orb: cv2.ORB, matcher: cv2.BFMatcher, pair: Sequence[U8], scale: fl
     found = [orb.detectAndCompute(picture, None) for picture in pair]
     (points, told), (other_points, other_told) = found
     if not points or not other_points:
-        return Rows(np.empty(0), np.empty(0))
+        return Rows(np.empty((0, 2)), np.empty(0), np.empty(0))
     good = [match for match in matcher.match(told, other_told) if match.distance < _MAX_HAMMING]
     a = np.array([points[match.queryIdx].pt for match in good], np.float64).reshape(-1, 2)
     b = np.array([other_points[match.trainIdx].pt for match in good], np.float64).reshape(-1, 2)
     offset = (b - a) * scale
-    return Rows(offset[:, 1], offset[:, 0])
+    return Rows(a / pair[0].shape[::-1], offset[:, 1], offset[:, 0])

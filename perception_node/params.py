@@ -94,12 +94,12 @@ class SightParams:
         low=0,
         high=1,
     )
-    max_row_px: float = param(0.6, "rows that matched pictures may be apart before that is told", low=0)
+    max_row_px: float = param(0.7, "rows that matched pictures may be apart before that is told", low=0)
     unsharp: float = param(2.5, "how many times less detail one camera may show than the other", low=1)
     dirt: float = param(2.5, "likewise in one place that stays the same while the robot moves", low=1)
     veil: float = param(0.5, "darkest grey value, as a share of the middle one, from which on there may be fog", low=0)
     spread: float = param(0.85, "range of grey values, as a share of the middle one, below which a veil is fog", low=0)
-    water_red: float = param(0.65, "mean red, as a share of green or blue, below which a veil is water", low=0)
+    water_red: float = param(0.6, "mean red, as a share of green or blue, below which a veil is water", low=0)
 
     def __post_init__(self) -> None:
         if min(self.smooth_s, self.max_row_px, self.veil, self.spread) <= 0 or min(self.unsharp, self.dirt) <= 1:

@@ -134,7 +134,7 @@ class Sight:
     def _dirt(self) -> Iterator[_Measure]:
         """A place where one camera sees nothing, always the same, while the other does."""
         for i, side in enumerate(("left", "right")):
-            place, times = _worst_tile(self._tiles, i) if self._moved_s >= _DIRT_S / 2 else ((0, 0), 0.0)
+            place, times = _worst_tile(self._tiles, i) if self._moved_s >= _DIRT_S else ((0, 0), 0.0)
             where = f"row {place[0] + 1} of 9, column {place[1] + 1} of 12"
             yield _Measure(
                 f"{side} lens dirty", times, self._params.dirt, math.inf,
