@@ -32,7 +32,7 @@ setup(
     package_data={
         "saccade": ["py.typed"],
         "saccade.report": ["*.html"],
-        "engines": ["cards/*.yaml", "models/*"],
+        "engines": ["cards/*.yaml", "cards/foreign/*.yaml", "models/*"],
         "sim": ["*.xml"],
     },
     install_requires=[pip.get("requires", "") for pip in package.iterfind("export/pip")],

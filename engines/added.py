@@ -14,7 +14,9 @@ import yaml
 
 from engines.card import CARDS, Card, card_names, load_card
 from engines.onnx_file import check_graph
+from engines.open import open_unproven
 from engines.probe_edit import merged
+from engines.probe_interface import graph_size, resize_to
 from engines.verdict import Verdict, needs_verdict, read_verdict
 from saccade.errors import ConfigError, SaccadeError, choices
 
@@ -35,8 +37,8 @@ class Listed(NamedTuple):
 def add(template: str, graphs: Sequence[Path], name: str, folder: Path) -> Card:
     """Copy an exported model into `folder` as `name`, with a card made from a template, a name or a path.
 
-    ConfigError for a name, template or number of graphs that cannot be; EngineError for a graph that needs other files
-    or operators that are not ONNX Runtime's own.
+    A graph of one size has it written into its card. ConfigError for a name, template or number of graphs that cannot
+    be; EngineError for a graph that needs other files, or operators that are not ONNX Runtime's own.
     """
     document = _template(template)
     name = name or str(document["name"])
@@ -54,7 +56,7 @@ def add(template: str, graphs: Sequence[Path], name: str, folder: Path) -> Card:
     path = folder / f"{name}.yaml"
     path.write_text(yaml.safe_dump(merged(document, edit), sort_keys=False, allow_unicode=True))
     path.with_suffix(".verdict.json").unlink(missing_ok=True)
-    return load_card(path)
+    return _sized(load_card(path))
 
 
 def rewrite(card: Card, edit: dict[str, Any]) -> Card:
@@ -84,6 +86,13 @@ def remove(name: str, folder: Path) -> list[Path]:
 def templates() -> list[str]:
     """Names of the template cards."""
     return card_names(TEMPLATES)
+
+
+def _sized(card: Card) -> Card:
+    """The card with the graph's own size, where that was fixed when it was exported."""
+    with open_unproven(card) as engine:
+        size = graph_size(engine.spec, card)
+    return rewrite(card, {"size": resize_to(size)}) if size else card
 
 
 def _template(name_or_path: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from engines.card import Card
 from engines.engine import EngineError
 from engines.probe_edit import edited
 from engines.probe_finding import Finding
-from engines.probe_relation import Relation, relate
+from engines.probe_relation import Relation, agreement, relate
 from engines.probe_run import Runs, scenes_for
 from saccade.geometry import F32
 
@@ -30,21 +30,21 @@ _RANGES: tuple[tuple[float, tuple[float, ...], tuple[float, ...]], ...] = (
 
 def unmatched(runs: Runs, card: Card, planes: list[F32], relation: Relation) -> Finding:
     """The finding for a model whose output has no relation to disparity, or only a rough one."""
-    if ignores_right(planes):
-        text = "the output does not depend on the right picture, as that of a monocular head"
-        return _another_output(runs, card, text) or Finding("one-eyed", text, advice="export the stereo head")
     best, best_agreement = None, 0.5
     for finding in _other_inputs(card):
         try:
-            agreement = _matches(runs, edited(card, finding.edit))
+            share = _matches(runs, edited(card, finding.edit))
         except EngineError:
             continue
-        if agreement > best_agreement + 0.05:
-            best, best_agreement = finding, agreement
+        if share > best_agreement + 0.05:
+            best, best_agreement = finding, share
         if best_agreement > 0.9:
             break
     if best:
         return best
+    if ignores_right(planes):
+        text = "the output does not depend on the right picture, as that of a monocular head"
+        return _another_output(runs, card, text) or Finding("one-eyed", text, advice="export the stereo head")
     if relation.kind == "rough":
         shown = ", ".join(f"{np.nanmedian(scene.truth):.0f}" for scene in scenes_for(card).shifts)
         text = f"shifts of {shown} px come out as {', '.join(f'{px:.1f}' for px in relation.said)}"
@@ -87,9 +87,14 @@ def _other_inputs(card: Card) -> Iterator[Finding]:
 
 
 def _matches(runs: Runs, card: Card) -> float:
-    """Share of pixels on which two shifts come out in some linear relation; 0 where they do not."""
-    shown = scenes_for(card)
-    relation = relate(shown.shifts[:3], [runs.disparity(card, scene) for scene in shown.shifts[:3]])
+    """Share of pixels on which three shifts come out in some linear relation; 0 where they do not."""
+    scenes = scenes_for(card).shifts[:3]
+    planes: list[F32] = []
+    for scene in scenes[::-1]:  # the largest says most, and most cards fail at once
+        planes.insert(0, runs.disparity(card, scene))
+        if agreement(scene, planes[0]) < 0.5:
+            return 0.0
+    relation = relate(scenes, planes)
     return relation.agreement if relation.kind == "linear" else 0.0
 
 

@@ -16,6 +16,22 @@ def interface_fault(spec: EngineSpec, card: Card) -> Finding | None:
     return _names(spec, card) or _layout(spec, card) or _fixed_size(spec, card)
 
 
+def graph_size(spec: EngineSpec, card: Card) -> tuple[int, int] | None:
+    """(H, W) of the only picture that a model takes; None where it takes several sizes, or has no such input."""
+    shape = next((t.shape for t in spec.inputs if t.name == card.left), ())
+    rows, columns = {"hw": (0, 1), "nchw": (2, 3), "nhwc": (1, 2)}[card.colour.layout]
+    if len(shape) <= columns:
+        return None
+    height, width = shape[rows], shape[columns]
+    fixed = isinstance(height, int) and isinstance(width, int) and min(height, width) > 0
+    return (int(height), int(width)) if fixed else None
+
+
+def resize_to(size: tuple[int, int]) -> dict[str, Any]:
+    """The card's `size` for a model of one size (H, W)."""
+    return {"rule": "resize", "width": size[1], "height": size[0], "max_pixels": 0, "short_side": 0}
+
+
 def _names(spec: EngineSpec, card: Card) -> Finding | None:
     inputs, outputs = [t.name for t in spec.inputs], [t.name for t in spec.outputs]
     if len(inputs) != 2:
@@ -67,13 +83,8 @@ def _axes(tensor: TensorSpec) -> tuple[str, int]:
 
 
 def _fixed_size(spec: EngineSpec, card: Card) -> Finding | None:
-    shape = next(t for t in spec.inputs if t.name == card.left).shape
-    rows, columns = {"hw": (0, 1), "nchw": (2, 3), "nhwc": (1, 2)}[card.colour.layout]
-    height, width = shape[rows], shape[columns]
-    if not isinstance(height, int) or not isinstance(width, int) or min(height, width) < 1:
-        return None
+    size = graph_size(spec, card)
     shown = scenes_for(card)
-    if all(fitted_shape(card.size, scene.shape) == (height, width) for scene in (shown.board, shown.resized)):
+    if size is None or all(fitted_shape(card.size, s.shape) == size for s in (shown.board, shown.resized)):
         return None
-    edit = {"rule": "resize", "width": width, "height": height, "short_side": 0}
-    return Finding("size", f"the model takes {width} x {height} and no other size", {"size": edit})
+    return Finding("size", f"the model takes {size[1]} x {size[0]} and no other size", {"size": resize_to(size)})

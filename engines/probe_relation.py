@@ -60,6 +60,12 @@ def share_alike(scene: Scene, plane: F32) -> tuple[float, float]:
     return median, float((np.abs(ratio - median) <= 0.1 * abs(median)).mean())
 
 
+def agreement(scene: Scene, plane: F32) -> float:
+    """The share of a flat scene's pixels that say about the same, in whatever unit."""
+    said = _median(plane[np.isfinite(scene.truth)])
+    return _alike(scene, plane, said, abs(said) / float(np.nanmedian(scene.truth)))
+
+
 def _alike(scene: Scene, plane: F32, said: float, pixel: float) -> float:
     """The share of all pixels that say about what most say: within an eighth, or a pixel."""
     values = plane[np.isfinite(scene.truth)]
