@@ -1,0 +1,128 @@
+"""`saccade engine`: adding, listing, probing, mending and removing foreign models."""
+
+import json
+
+import pytest
+from stand_ins import matcher, written
+
+from engines.card import added_cards, load_card
+from engines.engine import EngineError
+from engines.open import open_engine
+from saccade.cli import FAILED, OK, USAGE, main
+from saccade.errors import ConfigError
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """The user's data folder, for these tests; what it would be is in `added_cards`."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    return tmp_path / "data" / "saccade" / "engines"
+
+
+def model(tmp_path, graph=None, **changed):
+    """A template card and a graph, as a user has them."""
+    path = written(tmp_path / "theirs", graph or matcher(), **changed)
+    return ["--card", str(path), "--onnx", str(path.parent / "stand-in.onnx"), "--quiet"]
+
+
+def times(factor):
+    return lambda g, found: g.mul(found, factor)
+
+
+def test_the_default_folder_is_the_users(home):
+    assert added_cards() == home
+
+
+def test_a_right_model_is_added_listed_opened_by_name_and_removed(tmp_path, home, capsys):
+    assert main(["engine", "add", *model(tmp_path), "--name", "mine"]) == OK
+    out = capsys.readouterr().out
+    assert "licence Apache-2.0" in out
+    assert "mine passed" in out
+    assert (home / "mine.verdict.json").is_file()
+    assert load_card("mine").name == "mine"
+    open_engine("mine").close()
+    assert main(["engine", "list"]) == OK
+    assert "passed the probe" in capsys.readouterr().out
+    assert main(["engine", "remove", "mine"]) == OK
+    assert list(home.iterdir()) == []
+    with pytest.raises(ConfigError, match="no card 'mine'"):
+        load_card("mine")
+
+
+def test_a_wrong_model_is_refused_with_what_mends_it(tmp_path, capsys):
+    assert main(["engine", "add", *model(tmp_path, matcher(finish=times(-1))), "--name", "mine"]) == FAILED
+    out = capsys.readouterr().out
+    assert "mine is refused" in out
+    assert "sign: output is -1.00 x expected: set output.sign: negative" in out
+    assert "--mend" in out
+    with pytest.raises(EngineError, match="refused by the probe"):
+        open_engine("mine")
+    assert main(["engine", "list", "--json"]) == OK
+    row = next(row for row in json.loads(capsys.readouterr().out) if row["name"] == "mine")
+    assert "set output.sign: negative" in row["trouble"]
+
+
+def test_what_was_suggested_can_be_written_into_the_card(tmp_path, capsys):
+    assert main(["engine", "add", *model(tmp_path, matcher(finish=times(-4))), "--name", "mine"]) == FAILED
+    assert main(["engine", "probe", "mine", "--mend", "--quiet"]) == OK
+    assert "mended" in capsys.readouterr().out
+    card = load_card("mine")
+    assert (card.output.sign, card.output.scale) == ("negative", 0.25)
+    open_engine("mine").close()
+    assert main(["engine", "probe", "mine", "--quiet"]) == OK
+
+
+def test_what_no_card_can_mend_is_not_mended(tmp_path, capsys):
+    assert main(["engine", "add", *model(tmp_path, matcher(finish=times(0))), "--mend", "--name", "mine"]) == FAILED
+    assert "stays out of use" in capsys.readouterr().out
+
+
+def test_adding_again_takes_the_old_verdict_away(tmp_path):
+    assert main(["engine", "add", *model(tmp_path), "--name", "mine"]) == OK
+    assert main(["engine", "add", *model(tmp_path, matcher(finish=times(2))), "--name", "mine"]) == FAILED
+    with pytest.raises(EngineError, match="refused by the probe"):
+        open_engine("mine")
+
+
+def test_a_model_of_one_size_has_it_written_into_its_card(tmp_path):
+    assert main(["engine", "add", *model(tmp_path, matcher(shape=(96, 160))), "--name", "mine"]) == OK
+    size = load_card("mine").size
+    assert (size.rule, size.height, size.width) == ("resize", 96, 160)
+
+
+def test_another_folder_can_be_used(tmp_path, home):
+    other = tmp_path / "robot"
+    assert main(["engine", "add", *model(tmp_path), "--name", "mine", "--dir", str(other)]) == OK
+    open_engine(other / "mine.yaml").close()
+    assert not home.exists()
+    assert main(["engine", "probe", "mine", "--dir", str(other), "--quiet"]) == OK
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["add", "--card", "raft-sterio", "--onnx", "x.onnx"], "did you mean 'raft-stereo'"),
+        (["add", "--card", "raft-stereo", "--onnx", "absent.onnx"], "cannot read absent.onnx"),
+        (["add", "--card", "raft-stereo", "--onnx", "x.onnx", "--name", "sgbm"], "--name 'sgbm' cannot be"),
+        (["add", "--card", "raft-stereo", "--onnx", "x.onnx", "--name", "../x"], "--name '../x' cannot be"),
+        (["probe", "absent"], "no card 'absent'"),
+        (["remove", "sgbm"], "no added model 'sgbm'"),
+    ],
+)
+def test_wrong_use_says_what_is_valid(arguments, words, capsys):
+    assert main(["engine", *arguments]) == USAGE
+    assert words in capsys.readouterr().err
+
+
+def test_what_is_no_model_is_refused_and_leaves_nothing_behind(tmp_path, home, capsys):
+    file = tmp_path / "x.onnx"
+    file.write_bytes(b"MZ not a model")
+    assert main(["engine", "add", "--card", "raft-stereo", "--onnx", str(file)]) == USAGE
+    assert "not an ONNX graph" in capsys.readouterr().err
+    assert not home.exists()
+
+
+def test_a_shipped_model_can_be_probed_and_gets_no_verdict(capsys):
+    assert main(["engine", "probe", "sgbm", "--quiet"]) == OK
+    assert "sgbm passed" in capsys.readouterr().out
+    assert not load_card("sgbm").beside("sgbm.verdict.json").exists()

@@ -1,0 +1,83 @@
+"""Two graphs as one engine: the correlation between them, and the contract."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from foreign_graphs import SHAPE, files
+
+from engines.added import add
+from engines.card import load_card
+from engines.check import check_engine
+from engines.engine import EngineError
+from engines.open import open_unproven
+from engines.two_graphs import group_correlation, unit_groups
+
+
+def correlated(left, right, groups, disparities):
+    """The definition, in numpy."""
+    channels, height, width = left.shape
+    volume = np.zeros((groups, disparities, height, width), np.float32)
+    for d in range(min(disparities, width)):
+        product = left[:, :, d:] * right[:, :, : width - d]
+        volume[:, d, :, d:] = product.reshape(groups, channels // groups, height, width - d).sum(axis=1)
+    return volume
+
+
+@pytest.mark.parametrize(("groups", "disparities", "width"), [(4, 6, 20), (1, 3, 20), (8, 9, 7)])
+def test_group_correlation_is_as_defined(groups, disparities, width):
+    left, right = np.random.default_rng(0).standard_normal((2, 8, 5, width)).astype(np.float32)
+    volume = np.full((groups, disparities, 5, width), np.nan, np.float32)
+    group_correlation(left, right, volume)
+    np.testing.assert_allclose(volume, correlated(left, right, groups, disparities), rtol=1e-5, atol=1e-5)
+
+
+def test_unit_groups_have_length_one_and_nothing_stays_nothing():
+    features = np.random.default_rng(0).standard_normal((1, 8, 5, 6)).astype(np.float32)
+    features[:, :4, 0, 0] = 0
+    lengths = np.square(unit_groups(features, 2)).reshape(2, 4, 5, 6).sum(axis=1)
+    assert lengths[0, 0, 0] == 0
+    lengths[0, 0, 0] = 1
+    np.testing.assert_allclose(lengths, 1, rtol=1e-5)
+
+
+@pytest.fixture(params=["fast-foundation-stereo", "crestereo"])
+def card(request, tmp_path):
+    return add(request.param, files(tmp_path, request.param), "", tmp_path / "dir")
+
+
+def pair(seed=1):
+    return {
+        n: np.random.default_rng(seed).uniform(0, 255, (1, 3, *SHAPE)).astype(np.float32) for n in ("left", "right")
+    }
+
+
+def test_both_keep_the_contract(card):
+    check_engine(open_unproven(card), pair())
+
+
+def test_the_report_names_both_graphs(card):
+    with open_unproven(card) as engine:
+        assert card.onnx in engine.report["graphs"]
+        assert card.second.onnx in engine.report["graphs"]
+
+
+@pytest.mark.parametrize(("field", "words"), [("input", "no input 'absent'"), ("sha256", "sha256")])
+def test_a_second_graph_that_does_not_fit_is_refused(card, field, words):
+    second = dataclasses.replace(card.second, **{field: "absent"})
+    with pytest.raises(EngineError, match=words):
+        open_unproven(dataclasses.replace(card, second=second))
+
+
+def test_features_that_are_not_there_are_named(tmp_path):
+    card = add("fast-foundation-stereo", files(tmp_path, "fast-foundation-stereo"), "", tmp_path / "dir")
+    card = dataclasses.replace(card, second=dataclasses.replace(card.second, left="features_left_05"))
+    with open_unproven(card) as engine, pytest.raises(EngineError, match="did you mean 'features_left"):
+        engine.infer(pair())
+
+
+def test_the_files_of_both_are_beside_the_card(card):
+    read = load_card(card.path)
+    assert read == card
+    assert read.beside(read.onnx).is_file()
+    assert read.beside(read.second.onnx).is_file()
