@@ -44,7 +44,7 @@ class OpenCvEngine(ClosesItself):
             outputs=(TensorSpec("disparity", "float32", grey), TensorSpec("confidence", "uint8", grey)),
         )
         self.report = {"backend": f"OpenCV {cv2.__version__}", "threads": str(cv2.getNumThreads())}
-        self._matcher = _sgbm(options) if isinstance(options, SgbmOptions) else _bm(options)
+        self._matcher = sgbm(options) if isinstance(options, SgbmOptions) else _bm(options)
         self._wls = _Wls(name, self._matcher) if options.wls else None
         # Block matching gives nothing where its window does not fit into the picture.
         around = options.block // 2 if isinstance(options, BmOptions) else 0
@@ -110,7 +110,8 @@ class _Wls:
         disparity[:] = self._filter.filter(disparity, left, disparity_map_right=from_right)
 
 
-def _sgbm(options: SgbmOptions) -> Any:
+def sgbm(options: SgbmOptions) -> Any:
+    """OpenCV's own matcher, a cv2.StereoSGBM, with these options; `wls` is not its business."""
     return cv2.StereoSGBM.create(
         minDisparity=0, numDisparities=options.disparities, blockSize=options.block, P1=options.p1, P2=options.p2,
         disp12MaxDiff=_left_right(options), preFilterCap=31, uniquenessRatio=options.uniqueness,

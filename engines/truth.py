@@ -1,0 +1,93 @@
+"""Files of stereo data sets: pictures, and true disparities in px with NaN where they are not known."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from saccade.errors import DataError
+from saccade.geometry import F32
+from saccade.types import U8
+
+_KITTI_SCALE = 256.0
+
+
+def picture(path: Path) -> U8:
+    """A picture (H, W) grey or (H, W, 3) RGB uint8. DataError where it cannot be read."""
+    found = _decoded(path, cv2.IMREAD_ANYCOLOR)
+    if found.ndim == 3:
+        return np.asarray(cv2.cvtColor(found, cv2.COLOR_BGR2RGB), np.uint8)
+    return np.asarray(found, np.uint8)
+
+
+def kitti(path: Path) -> F32:
+    """16 bit PNG, 1/256 px, 0 = not known (KITTI 2012 and 2015)."""
+    found = _decoded(path, cv2.IMREAD_UNCHANGED)
+    if found.dtype != np.uint16 or found.ndim != 2:
+        raise DataError(f"{path} is {found.dtype} {found.shape}; KITTI's disparities are 16 bit, one channel")
+    return known(found.astype(np.float32) / _KITTI_SCALE)
+
+
+def grey(path: Path, full_width: int = 0) -> F32:
+    """8 bit picture, 0 = not known, in px of a picture of about `full_width` columns (0: of this one).
+
+    Middlebury's files of scenes at half, third and quarter size still hold disparities of the full size.
+    """
+    found = _decoded(path, cv2.IMREAD_GRAYSCALE)
+    scale = max(1, round(full_width / found.shape[1])) if full_width else 1
+    return known(found.astype(np.float32) / scale)
+
+
+def pfm(path: Path) -> F32:
+    """Portable float map, px, infinite = not known (Middlebury since 2014, ETH3D).
+
+    The number in its third line tells the byte order only: Middlebury writes 1/255 there and means pixels all the same,
+    which OpenCV would divide by.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+    header = re.match(rb"Pf\s+(\d+)\s+(\d+)\s+(-?[\d.eE+-]+)\s", content)
+    if header is None:
+        raise DataError(f"{path} is no portable float map of one channel")
+    width, height = int(header[1]), int(header[2])
+    values = np.frombuffer(content[header.end() :], "<f4" if header[3].startswith(b"-") else ">f4")
+    if values.size != width * height:
+        raise DataError(f"{path} holds {values.size} values; expected {width} x {height}")
+    return known(values.reshape(height, width)[::-1].astype(np.float32))
+
+
+def archive(path: Path) -> F32:
+    """The only array of an .npz, px, NaN or infinite = not known (scikit-image)."""
+    try:
+        with np.load(path) as arrays:
+            (found,) = arrays.values()
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"cannot read one array from {path}: {error}") from error
+    if found.ndim != 2 or found.dtype.kind not in "fiu":
+        raise DataError(f"{path} holds {found.dtype} {found.shape}; expected a disparity (H, W)")
+    return known(found.astype(np.float32))
+
+
+def known(disparity: F32) -> F32:
+    """The same with NaN for everything that is no finite, positive number."""
+    with np.errstate(invalid="ignore"):
+        return np.where(np.isfinite(disparity) & (disparity > 0), disparity, np.float32(np.nan)).astype(np.float32)
+
+
+def mask(path: Path) -> U8:
+    """Middlebury's and ETH3D's mask: 255 = both cameras see it, 128 = only the left one, 0 = not known."""
+    return np.asarray(_decoded(path, cv2.IMREAD_GRAYSCALE), np.uint8)
+
+
+def _decoded(path: Path, how: int) -> U8:
+    if not path.is_file():
+        raise DataError(f"no file {path}")
+    found = cv2.imread(str(path), how)
+    if found is None:
+        raise DataError(f"{path} is no picture that OpenCV can read")
+    return np.asarray(found)

@@ -1,0 +1,109 @@
+"""The methods that `saccade bench stereo` compares, and how a call of one is timed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import cv2
+
+from engines.card import Card, card_names, load_card
+from engines.open import open_engine
+from engines.stereo import Disparity, StereoMatcher
+from saccade.clock import MS, perf_ns
+from saccade.errors import ConfigError, SaccadeError
+from saccade.types import U8
+
+_PAUSE_S = 0.01
+"""Before each timed call: the threads of the method before it go to sleep."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A card under the name it is reported by."""
+
+    name: str
+    card: Card
+
+    @property
+    def classical(self) -> bool:
+        """Whether it is one of OpenCV's matchers."""
+        return self.card.backend != "onnx"
+
+    def searching(self, disparities: int) -> Method:
+        """The same with another range of search, where it is one of OpenCV's at full resolution."""
+        card = self.card
+        if self.classical and card.size.rule == "as_is":
+            card = replace(card, **{card.backend: replace(getattr(card, card.backend), disparities=disparities)})
+        return Method(self.name, card)
+
+
+def methods_of(cards: Sequence[str] | None) -> tuple[list[Method], dict[str, str]]:
+    """The cards asked for, or all that ship and why some of them cannot run here; OpenCV's matchers come first.
+
+    ConfigError or EngineError where one that was asked for cannot be used.
+    """
+    found: dict[str, Card] = {}
+    for given in cards or card_names():
+        card = load_card(given)
+        if card.kind == "stereo":
+            found[card.name if card.name not in found else given] = card
+        elif cards:
+            raise ConfigError(f"card {given} is of kind {card.kind}; only stereo matchers can be compared here")
+    if not cards:
+        found["sgbm-full, wls"] = load_card("sgbm-full", wls=True)
+    left_out = {}
+    for name, card in list(found.items()):
+        try:
+            open_engine(card).close()
+        except SaccadeError as error:
+            if cards:
+                raise
+            left_out[name] = str(error)
+            del found[name]
+    return sorted((Method(*item) for item in found.items()), key=lambda method: not method.classical), left_out
+
+
+class Entrant:
+    """A method with an engine for each number of threads."""
+
+    def __init__(self, method: Method, threads: Sequence[int], stack: ExitStack) -> None:
+        self.name = method.name
+        self._matchers: dict[int, StereoMatcher] = {}
+        self._shapes: dict[int, tuple[int, ...]] = {}
+        for n in threads:
+            card = (
+                method.card if method.classical else replace(method.card, ort=replace(method.card.ort, intra_threads=n))
+            )
+            self._matchers[n] = StereoMatcher(stack.enter_context(open_engine(card)), card)
+
+    def __call__(self, threads: int, left: U8, right: U8) -> tuple[Disparity, float]:
+        """The disparity and how many ms it took, buffers of this size being made before."""
+        match = self._matchers[threads]
+        if self._shapes.get(threads) != left.shape:
+            match(left, right)
+            self._shapes[threads] = left.shape
+        return timed_ms(lambda: match(left, right))
+
+
+def timed_ms(call: Callable[[], T]) -> tuple[T, float]:
+    """What a call gives and how many ms it takes."""
+    time.sleep(_PAUSE_S)
+    begin = perf_ns()
+    found = call()
+    return found, (perf_ns() - begin) / MS
+
+
+@contextmanager
+def cv_threads(n: int) -> Iterator[None]:
+    """OpenCV's own number of threads is the process's; it is put back."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(n)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
