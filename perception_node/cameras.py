@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 import cv2
@@ -10,9 +11,10 @@ import numpy as np
 
 from perception_node.calibration import Rig, check_size, depth_camera, stereo_rig
 from perception_node.rectify import Rectifier
+from perception_node.sync import Side
 from saccade.errors import CalibrationError, DataError
 from saccade.geometry import Pinhole
-from saccade.types import CameraModel, Image, StereoPair
+from saccade.types import U8, CameraModel, Image, StereoPair
 from saccade.wire.convert import Cdr, decode_camera
 
 T = TypeVar("T")
@@ -62,6 +64,16 @@ class Cameras:
             rectify_a, rectify_b = self._once("rectifiers", self._rectifiers)
             a, b = rectify_a(a), rectify_b(b)
         return StereoPair(left.stamp_ns, left.frame_id, a, b, camera, rig.cx_right, rig.baseline_m)
+
+    def alone(self, side: Side, picture: Image, *, rectified: bool) -> tuple[U8, Pinhole]:
+        """One camera's rectified picture and pinhole, when the other's does not come; CalibrationError as `pair`."""
+        rig = self._once(f"rig, rectified {rectified}", lambda: self._rig(rectified))
+        kind, info = "image_rect" if rectified else "image_raw", LEFT if side == "left" else RIGHT
+        check_size(f"{side}/{kind}", info, picture.data.shape, rig.camera.width, rig.camera.height)
+        camera = rig.camera if side == "left" else replace(rig.camera, cx=rig.cx_right)
+        if rectified:
+            return picture.data, camera
+        return self._once("rectifiers", self._rectifiers)[side == "right"](picture.data), camera
 
     def depth(self, image_topic: str, shape: tuple[int, ...]) -> Pinhole:
         """The camera of an RGB-D depth image of this shape; CalibrationError as `pair`."""

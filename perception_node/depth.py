@@ -41,6 +41,13 @@ class Triangulator:
         _within(depth_m, self._min_m, self._max_m, self._depth_m, self._confidence)
         return Depth(stamp_ns, frame_id, self._depth_m, self._confidence, camera)
 
+    def held(self, depth: Depth) -> Depth:
+        """The same depth held to the range, and to what is sure enough; changed in place."""
+        inside = (depth.depth_m >= self._min_m) & (depth.depth_m <= self._max_m)
+        inside &= depth.confidence >= max(1, self._min_confidence)
+        depth.depth_m[~inside], depth.confidence[~inside] = np.nan, 0
+        return depth
+
     def _fit(self, shape: tuple[int, ...]) -> None:
         if self._depth_m.shape != shape:
             self._depth_m, self._confidence = np.empty(shape, np.float32), np.empty(shape, np.uint8)

@@ -14,10 +14,11 @@ from perception_node.depth import Triangulator
 from perception_node.figures import Gauge
 from perception_node.health import Refused
 from perception_node.inputs import Message
-from perception_node.monitor import PairMonitor
+from perception_node.monitor import PairMonitor, exposure
+from perception_node.mono import OneEye, Place
 from perception_node.params import PerceptionParams
-from perception_node.sight import Sight
-from perception_node.sync import Pair
+from perception_node.sight import Finding, Sight
+from perception_node.sync import Pair, Side
 from saccade.clock import MS
 from saccade.errors import CalibrationError, DataError
 from saccade.geometry import F32
@@ -33,19 +34,20 @@ _SAME_NS = 50 * MS
 class Frame(NamedTuple):
     """Depth, and for a stereo frame what it was made from. Valid until the next frame.
 
-    `doubt` is what is wrong with it although it is used, if anything.
+    `doubt` is what is wrong with it although it is used, if anything; `picture` that of a single camera.
     """
 
     depth: Depth
     pair: StereoPair | None = None
     disparity: F32 | None = None
     doubt: Refused | None = None
+    picture: U8 | None = None
 
 
 class Frames:
     """Makes a `Frame` of a stereo pair or of an RGB-D depth image; raises Refused and nothing else."""
 
-    def __init__(self, params: PerceptionParams, stages: Stages) -> None:
+    def __init__(self, params: PerceptionParams, place: Place, stages: Stages) -> None:
         self._stages = stages
         self._params = params.depth
         self.cameras = Cameras()
@@ -57,6 +59,7 @@ class Frames:
         self._checks_itself = card.backend != "onnx"
         self._matched = 0
         self._triangulate = Triangulator(params.depth.min_m, params.depth.max_m, params.depth.min_confidence)
+        self._one = OneEye(params.mono, place, stages) if params.mono.card else None
         self._decoder = ThreadPoolExecutor(max_workers=1, thread_name_prefix="decode")
 
     def retune(self, params: PerceptionParams) -> None:
@@ -77,12 +80,26 @@ class Frames:
                 pair.stamp_ns, pair.left, pair.right, pair.camera.cx - pair.cx_right, moving=moving
             )
         if fault:
-            raise Refused("stereo", fault.name, fault.text)
+            return self._without(fault.side, Refused("stereo", fault.name, fault.text), left, right, messages)
         disparity, confidence = self._disparity(pair)
-        doubt = self._judged(pair, disparity, confidence, moving)
+        found = self._judged(pair, disparity, confidence, moving)
+        doubt = Refused("sight", found[0].name, "; ".join(f.text for f in found), found[0].level) if found else None
+        if doubt and doubt.level >= Level.ERROR:
+            return self._without(found[0].side, doubt, left, right, messages)
         with self._stages.timed("depth"):
             depth = self._triangulate(pair, disparity, confidence)
+        if self._one:
+            self._one.remember(depth, pair.left)
         return Frame(depth, pair, disparity, doubt)
+
+    def alone(self, side: Side, message: Message) -> Frame | None:
+        """Depth of one camera while the other is silent; None where no monocular engine is set."""
+        if self._one is None:
+            return None
+        with self._stages.timed("decode"):
+            picture = _decoded(message)
+        other = "right" if side == "left" else "left"
+        return self._of_one(self._one, side, picture, message.rectified, f"{other} is silent")
 
     def rgbd(self, message: Message) -> Frame:
         """Decode a depth image and hold it to the range."""
@@ -102,6 +119,8 @@ class Frames:
         """The picture that a frame was seen in, pixel by pixel; None for depth without one of its moment and size."""
         if frame.pair is not None:
             return frame.pair.left
+        if frame.picture is not None:
+            return frame.picture
         if colour is None:
             return None
         try:
@@ -111,9 +130,17 @@ class Frames:
         near = abs(seen.stamp_ns - frame.depth.stamp_ns) <= _SAME_NS
         return seen.data if near and seen.data.shape[:2] == frame.depth.depth_m.shape else None
 
+    def forget(self) -> None:
+        """Begin anew, as after a jump of the clock or of odometry."""
+        self._sight.forget()
+        if self._one:
+            self._one.forget()
+
     def close(self) -> None:
-        """Release the engine and the decoding thread."""
+        """Release the engines and the threads."""
         self._engine.close()
+        if self._one:
+            self._one.close()
         self._monitor.close()
         self._decoder.shutdown()
 
@@ -126,31 +153,42 @@ class Frames:
         except EngineError as error:
             raise Refused("stereo", "engine refused", str(error)) from error
 
-    def _judged(self, pair: StereoPair, disparity: F32, confidence: U8, moving: bool) -> Refused | None:
-        """What is wrong with the pair although its depth may be used; Refused if it may not."""
+    def _judged(self, pair: StereoPair, disparity: F32, confidence: U8, moving: bool) -> list[Finding]:
+        """What is wrong with how the pair sees, worst first."""
         with self._stages.timed("sight"):
             reach_px = self._match.max_disparity(disparity.shape)
             least = max(1, self._params.min_confidence)
             figures = self._gauge.of(pair.left, pair.right, disparity, confidence, least, reach_px)
-            found = self._sight.look(figures, pair.stamp_ns, moving)
-        if not found:
-            return None
-        worst = Refused("sight", found[0].name, "; ".join(finding.text for finding in found), found[0].level)
-        if worst.level >= Level.ERROR:
-            raise worst
-        return worst
+            return self._sight.look(figures, pair.stamp_ns, moving)
+
+    def _without(self, side: str, fault: Refused, left: Image, right: Image, messages: Pair[Message]) -> Frame:
+        """Depth of the other camera, where one camera is to blame and there is a monocular engine; else the fault."""
+        if self._one is None or not side:
+            raise fault
+        good: Side = "right" if side == "left" else "left"
+        picture = right if good == "right" else left
+        return self._of_one(self._one, good, picture, messages.left.rectified, str(fault))
+
+    def _of_one(self, one: OneEye, side: Side, picture: Image, rectified: bool, why: str) -> Frame:
+        if fault := exposure(side, picture.data[::8, ::8]):
+            raise Refused("stereo", fault.name, f"{why}, and {fault.text}")
+        with self._stages.timed("rectify"):
+            try:
+                rectified_picture, camera = self.cameras.alone(side, picture, rectified=rectified)
+            except CalibrationError as error:
+                raise _refused(error) from error
+        depth, text = one.depth(rectified_picture, camera, picture.stamp_ns, picture.frame_id)
+        doubt = Refused("stereo", "one camera", f"{text} ({why})", Level.WARN)
+        return Frame(self._triangulate.held(depth), picture=rectified_picture, doubt=doubt)
 
     def _decoded(self, messages: Pair[Message]) -> tuple[Image, Image]:
         """Both pictures; compressed ones at the same time, in two threads."""
         left, right = messages.left, messages.right
         with self._stages.timed("decode"):
-            try:
-                if not right.compressed:
-                    return decode_image(*left), decode_image(*right)
-                other = self._decoder.submit(decode_image, *right)
-                return decode_image(*left), other.result()
-            except DataError as error:
-                raise Refused("images", "corrupt picture", str(error)) from error
+            if not right.compressed:
+                return _decoded(left), _decoded(right)
+            other = self._decoder.submit(_decoded, right)
+            return _decoded(left), other.result()
 
     def _rectified(self, left: Image, right: Image, messages: Pair[Message]) -> StereoPair:
         if messages.left.rectified != messages.right.rectified:
@@ -161,6 +199,13 @@ class Frames:
                 return self.cameras.pair(left, right, rectified=messages.left.rectified)
             except CalibrationError as error:
                 raise _refused(error) from error
+
+
+def _decoded(message: Message) -> Image:
+    try:
+        return decode_image(*message)
+    except DataError as error:
+        raise Refused("images", "corrupt picture", str(error)) from error
 
 
 def _refused(error: CalibrationError) -> Refused:

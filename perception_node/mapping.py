@@ -11,6 +11,7 @@ from perception_node.params import MapParams
 from perception_node.pose import Poses, WrongFrame
 from saccade.clock import nanoseconds
 from saccade.errors import DataError
+from saccade.geometry import SE3
 from saccade.node import Out, Sample
 from saccade.stages import Stages
 from saccade.tf import TransformError
@@ -68,6 +69,16 @@ class Mapping:
         if self._occupancy_ns is None or not 0 <= now_ns - self._occupancy_ns < period_ns:
             self._occupancy_ns = now_ns
             yield Out("occupancy", encode_occupancy(grid))
+
+    def place(self, stamp_ns: int, frame_id: str) -> SE3 | None:
+        """T_odom_from_camera at a stamp, or at the newest odometry before it; None where it is not known."""
+        if self.poses.newest is None:
+            return None
+        try:
+            _, T_odom_from_base, T_base_from_cam = self.poses.at(min(stamp_ns, self.poses.newest.stamp_ns), frame_id)
+        except TransformError:
+            return None
+        return T_odom_from_base @ T_base_from_cam
 
     def on_odom(self, sample: Sample) -> bool:
         """Take odometry; False when its clock went back."""

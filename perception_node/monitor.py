@@ -23,10 +23,11 @@ _AGREE, _ROUNDS = 0.4, 8
 
 
 class Fault(NamedTuple):
-    """A diagnosis: a short name that stays the same, and the words for people."""
+    """A diagnosis: a short name that stays the same, the words for people, and the one camera that has it, if one."""
 
     name: str
     text: str
+    side: str = ""
 
 
 class Rows(NamedTuple):
@@ -63,9 +64,9 @@ class PairMonitor:
         `zero_disparity_px` is the disparity of what is infinitely far, cx_left - cx_right.
         """
         looks = {"left": left[::_LOOK, ::_LOOK], "right": right[::_LOOK, ::_LOOK]}
-        for side, look in looks.items():
-            if fault := _exposure(side, look):
-                return fault
+        faults = [fault for side, look in looks.items() if (fault := exposure(side, look))]
+        if faults:
+            return faults[0] if len(faults) == 1 else faults[0]._replace(side="")
         if fault := self._frozen(looks, moving):
             return fault
         self._note(zero_disparity_px)
@@ -100,6 +101,7 @@ class PairMonitor:
             "frozen pictures",
             f"{which} did not change in {self._same} frames although odometry says that the robot moves; "
             "check the camera or its driver",
+            same[0] if len(same) == 1 else "",
         )
 
     def _judge(self, rows: Rows, zero_disparity_px: float) -> Fault | None:
@@ -138,14 +140,16 @@ def _tilted(rows: Rows, limit_px: float) -> tuple[F64, float]:
     return fitted, float((np.abs(residual) <= limit_px).mean())
 
 
-def _exposure(side: str, look: U8) -> Fault | None:
+def exposure(side: str, look: U8) -> Fault | None:
+    """Whether a picture, or some of its pixels, is blank or white."""
     if float((look >= 250).mean()) > 0.7:
-        return Fault("over-exposed", f"{side} is over-exposed: {100 * (look >= 250).mean():.0f} % of it is white")
+        return Fault("over-exposed", f"{side} is over-exposed: {100 * (look >= 250).mean():.0f} % of it is white", side)
     spread = float(look.std())
     if spread < 2.0:
         return Fault(
             "blank",
             f"{side} is blank: grey values {look.mean():.0f} +- {spread:.1f}; is the lens covered or the room dark?",
+            side,
         )
     return None
 

@@ -44,10 +44,10 @@ class PerceptionNode:
     def __init__(self, params: PerceptionParams | None = None) -> None:
         self._params = params = params or PerceptionParams()
         self.stages = Stages()
-        self._frames = Frames(params, self.stages)
         self._clouds = Clouds(params.points)
         self._health = Health("perception", self.stages)
         self._mapping = Mapping(params.map, params.base_frame, self._health, self.stages)
+        self._frames = Frames(params, self._mapping.place, self.stages)
         self._sync: StereoSync[Message] = StereoSync(nanoseconds(params.sync.tolerance_ms / 1e3))
         self._rgbd = Stamps()
         self._source = Choice(("rgbd", "stereo"))
@@ -123,6 +123,10 @@ class PerceptionNode:
         if pair:
             self._health.made("sync", pair.stamp_ns, now_ns)
             yield from self._publish(self._frames.stereo(pair, self._mapping.poses.moving()), now_ns)
+        elif self._sync.alone(side, nanoseconds(self._params.mono.after_ms / 1e3)) and (
+            frame := self._frames.alone(side, message)
+        ):
+            yield from self._publish(frame, now_ns)
 
     def _on_rgbd(self, message: Message, now_ns: int) -> Iterator[Out]:
         if not (self._source.takes("rgbd", now_ns) and self._depths.takes(message.topic, now_ns)):
@@ -181,6 +185,7 @@ class PerceptionNode:
     def _begin_anew(self) -> None:
         """The clock went back: what was known of the world belongs to another time."""
         self._mapping.forget()
+        self._frames.forget()
         self._sync.forget()
 
     def _look_for_silence(self, now_ns: int) -> None:

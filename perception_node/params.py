@@ -109,6 +109,25 @@ class SightParams:
 
 
 @dataclass(frozen=True, slots=True)
+class MonoParams:
+    """What is done while one camera of a pair is silent, frozen, covered or blinded.
+
+    Without a `card` nothing: no depth goes out, and the robot stops. With one, of kind depth, depth comes from the
+    camera that is left, at the scale of the last stereo depth, for at most `max_s`; see `perception_node/mono.py`.
+    """
+
+    card: str = param("", "monocular engine: a card of kind depth by name or path; empty = stop instead")
+    max_s: float = param(3.0, "how old the stereo depth that gives the scale may be", low=0)
+    after_ms: float = param(120.0, "silence of one camera after which the other is used alone", low=0)
+    tolerance: float = param(0.1, "relative error at which a known depth still agrees", low=0, high=1)
+    min_agree: float = param(0.6, "share of the known depths that must agree", low=0, high=1)
+
+    def __post_init__(self) -> None:
+        if min(self.max_s, self.after_ms) <= 0 or not (0 < self.tolerance < 1 and 0 < self.min_agree <= 1):
+            raise ValueError("mono: expected max_s and after_ms above 0, tolerance and min_agree between 0 and 1")
+
+
+@dataclass(frozen=True, slots=True)
 class MapParams:
     """The local map. Obstacles are what stands between `obstacle_min_m` and `obstacle_max_m` above the ground.
 
@@ -173,4 +192,5 @@ class PerceptionParams:
     points: PointsParams = field(default_factory=PointsParams)
     monitor: MonitorParams = field(default_factory=MonitorParams)
     sight: SightParams = field(default_factory=SightParams)
+    mono: MonoParams = field(default_factory=MonoParams)
     map: MapParams = field(default_factory=MapParams)

@@ -29,21 +29,23 @@ _FLOOR = 1.0
 
 
 class Finding(NamedTuple):
-    """Something that is wrong: how bad, a short name that stays the same, and the words for people."""
+    """Something that is wrong: how bad, a short name that stays the same, the words for people, the camera, if one."""
 
     level: Level
     name: str
     text: str
+    side: str = ""
 
 
 class _Measure(NamedTuple):
-    """A figure of which more is worse, from where on it is a warning and an error, and the words for it."""
+    """A figure of which more is worse, from where on it is a warning and an error, the words for it, and the camera."""
 
     name: str
     value: float
     warn: float
     error: float
     text: str
+    side: str = ""
 
 
 class Sight:
@@ -101,7 +103,7 @@ class Sight:
             if measure.value >= (bound / _CLEARLY if before >= worse else bound):
                 level = worse
         self._levels[measure.name] = level
-        return Finding(level, measure.name, measure.text) if level is not Level.OK else None
+        return Finding(level, measure.name, measure.text, measure.side) if level is not Level.OK else None
 
     def _measures(self, m: Figures) -> Iterator[_Measure]:
         p, never = self._params, math.inf
@@ -148,6 +150,7 @@ def _unsharp(m: Figures, params: SightParams) -> Iterator[_Measure]:
         yield _Measure(
             f"{side} unsharp", times, params.unsharp, 4 * params.unsharp,
             f"{side} shows {times:.1f} times less fine detail than the other camera: covered, dirty or out of focus",
+            side,
         )  # fmt: skip
 
 

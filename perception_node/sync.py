@@ -80,6 +80,12 @@ class StereoSync(Generic[Message]):
         self.unpaired += 1
         return arrival, None
 
+    def alone(self, side: Side, after_ns: int) -> bool:
+        """Whether the other side was heard once, and its newest is older than this side's by more than `after_ns`."""
+        other: Side = "right" if side == "left" else "left"
+        newest_ns, others_ns = self.stamps[side].newest_ns, self.stamps[other].newest_ns
+        return newest_ns is not None and others_ns is not None and newest_ns - others_ns > after_ns
+
     def forget(self) -> None:
         """Begin anew, as after a jump of the clock."""
         self._waiting.clear()
