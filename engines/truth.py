@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -66,7 +67,7 @@ def archive(path: Path) -> F32:
     try:
         with np.load(path) as arrays:
             (found,) = arrays.values()
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise DataError(f"cannot read one array from {path}: {error}") from error
     if found.ndim != 2 or found.dtype.kind not in "fiu":
         raise DataError(f"{path} holds {found.dtype} {found.shape}; expected a disparity (H, W)")

@@ -1,0 +1,185 @@
+"""Readers of stereo data sets, on tiny ones in each layout, and on what is wrong with real downloads."""
+
+from __future__ import annotations
+
+import made_sets as made
+import numpy as np
+import pytest
+
+from engines import datasets
+from engines.datasets import find_datasets
+from saccade.errors import DataError
+
+M2003, M2003_OLD, M2006 = (
+    ("im2", "im6", "disp2", "disp6"),
+    ("imL", "imR", "disp2", "disp6"),
+    ("view1", "view5", "disp1", "disp5"),
+)
+
+
+@pytest.fixture
+def sizes(monkeypatch):
+    """Middlebury's scale follows from how wide the picture is: let the tiny ones be of full and third size."""
+
+    def at(full_width):
+        monkeypatch.setattr("engines.datasets._2003_WIDTH", full_width)
+        monkeypatch.setattr("engines.datasets._2006_WIDTH", full_width)
+
+    return at
+
+
+def only(folder):
+    (data,), unknown = find_datasets(folder)
+    assert not unknown
+    (source,) = data.pairs
+    return source.read()
+
+
+def is_exact(pair, seen=True):
+    left, right = made.pair(pair.left.ndim == 3)
+    assert np.array_equal(pair.left, left)
+    assert np.array_equal(pair.right, right)
+    assert np.allclose(pair.truth, made.truth(), atol=1 / 256, equal_nan=True)
+    if seen:
+        assert np.array_equal(pair.seen, made.seen())
+    else:
+        assert pair.seen is None
+
+
+@pytest.mark.parametrize("sides", [("image_0", "image_1"), ("colored_0", "colored_1"), ("image_2", "image_3")])
+@pytest.mark.parametrize("kinds", [("disp_noc", "disp_occ"), ("disp_noc_0", "disp_occ_0")])
+def test_kitti_with_both_truths(tmp_path, sides, kinds):
+    is_exact(only(made.kitti(tmp_path / "kitti", sides, kinds)))
+
+
+def test_kitti_with_one_truth(tmp_path):
+    noc = only(made.kitti(tmp_path / "a", kinds=("disp_noc",)))
+    assert np.array_equal(noc.seen, made.seen())
+    assert np.array_equal(np.isfinite(noc.truth), noc.seen)
+    is_exact(only(made.kitti(tmp_path / "b", kinds=("disp_occ",))), seen=False)
+
+
+@pytest.mark.parametrize("names", [M2003, M2003_OLD, M2006])
+@pytest.mark.parametrize(("full_width", "scale"), [(made.WIDTH, 1), (3 * made.WIDTH + 9, 3), (2 * made.WIDTH - 5, 2)])
+def test_middlebury_before_2014(tmp_path, sizes, names, full_width, scale):
+    sizes(full_width)
+    is_exact(only(made.middlebury(tmp_path / "Scene", names, scale)))
+
+
+def test_middlebury_as_portable_pixmaps_and_without_the_right_truth(tmp_path, sizes):
+    sizes(made.WIDTH)
+    is_exact(only(made.middlebury(tmp_path / "Scene", (*M2003[:3], None), 1, ".ppm")), seen=False)
+
+
+@pytest.mark.parametrize(("width", "scale"), [(450, 4), (900, 2), (1800, 1)])
+def test_scale_of_middlebury_2003_by_width(width, scale):
+    assert round(datasets._2003_WIDTH / width) == scale
+
+
+@pytest.mark.parametrize(
+    ("width", "scale"), [(413, 3), (443, 3), (465, 3), (620, 2), (665, 2), (698, 2), (1240, 1), (1330, 1), (1396, 1)]
+)
+def test_scale_of_middlebury_2005_and_2006_by_width(width, scale):
+    assert round(datasets._2006_WIDTH / width) == scale
+
+
+def test_middlebury_since_2014_and_eth3d(tmp_path):
+    is_exact(only(made.middlebury_2014(tmp_path / "Bike")))
+    is_exact(only(made.middlebury_2014(tmp_path / "Bike2", right=False)), seen=False)
+    is_exact(only(made.eth3d(tmp_path / "delivery_area")))
+
+
+def test_samples_told_apart_by_name(tmp_path):
+    (data,), _ = find_datasets(made.named(tmp_path / "samples"))
+    assert [source.name for source in data.pairs] == ["aloe", "cycle"]
+    for source in data.pairs:
+        is_exact(source.read(), seen=False)
+
+
+def test_everything_in_one_folder_is_told_apart(tmp_path):
+    made.kitti(tmp_path / "kitti2015" / "training", ("image_2", "image_3"), ("disp_noc_0", "disp_occ_0"))
+    made.kitti(tmp_path / "kitti2015" / "testing", ("image_2", "image_3"), ())
+    for scene in ("a", "b"):
+        made.eth3d(tmp_path / "eth3d" / scene)
+    made.middlebury_2014(tmp_path / "Bike")
+    (tmp_path / "papers").mkdir()
+    (tmp_path / ".git").mkdir()
+    sets, unknown = find_datasets(tmp_path)
+    assert {data.name: len(data.pairs) for data in sets} == {tmp_path.name: 1, "eth3d": 2, "kitti2015/training": 1}
+    assert [str(path.relative_to(tmp_path)) for path in unknown] == ["kitti2015/testing", "papers"]
+
+
+def test_a_folder_without_pairs_names_the_layouts(tmp_path):
+    with pytest.raises(DataError, match="KITTI"):
+        find_datasets(tmp_path)
+    with pytest.raises(DataError, match="no folder"):
+        find_datasets(tmp_path / "nowhere")
+
+
+def broken(folder, what):
+    (data,), _ = find_datasets(folder)
+    with pytest.raises(DataError, match=what):
+        data.pairs[0].read()
+
+
+def test_what_is_wrong_with_a_pair_is_named(tmp_path):
+    left, _ = made.pair()
+    a = made.kitti(tmp_path / "a")
+    (a / "image_1" / "000000_10.png").unlink()
+    broken(a, "no file .*image_1")
+    b = made.kitti(tmp_path / "b")
+    (b / "image_0" / "000000_10.png").write_bytes(b"no picture")
+    broken(b, "no picture that OpenCV can read")
+    c = made.eth3d(tmp_path / "c")
+    made.write(c / "im1.png", left[:-2])
+    broken(c, "im1.png is .*its left picture")
+    d = made.eth3d(tmp_path / "d")
+    made.write(d / "im1.png", left[..., 1])
+    broken(d, "im1.png is .*its left picture")
+    e = made.eth3d(tmp_path / "e")
+    made.write_pfm(e / "disp0GT.pfm", made.truth()[:, :-1])
+    broken(e, "its true disparity")
+    f = made.eth3d(tmp_path / "f")
+    made.write_pfm(f / "disp0GT.pfm", np.full_like(made.truth(), np.nan))
+    broken(f, "no pixel of known disparity")
+    g = made.eth3d(tmp_path / "g")
+    made.write(g / "mask0nocc.png", left[:-1, :, 0])
+    broken(g, "mask0nocc.png is")
+
+
+def test_truth_files_that_hold_something_else_are_named(tmp_path):
+    left, _ = made.pair()
+    a = made.kitti(tmp_path / "a")
+    made.write(a / "disp_noc" / "000000_10.png", left[..., 0])
+    broken(a, "16 bit")
+    b = made.eth3d(tmp_path / "b")
+    (b / "disp0GT.pfm").write_bytes(b"PF\n3 3\n-1\n")
+    broken(b, "no portable float map of one channel")
+    (b / "disp0GT.pfm").write_bytes((b / "disp0GT.pfm").read_bytes().replace(b"PF", b"Pf"))
+    broken(b, "holds 0 values; expected 3 x 3")
+    (b / "disp0GT.pfm").unlink()
+    broken(b, "disp0.pfm")
+    c = tmp_path / "c"
+    made.named(c)
+    for file in c.glob("aloe*"):
+        file.unlink()
+    np.savez(c / "cycle_disp.npz", a=made.truth(), b=made.truth())
+    broken(c, "one array")
+    np.savez(c / "cycle_disp.npz", a=made.truth()[None])
+    broken(c, "expected a disparity")
+    (c / "cycle_disp.npz").write_bytes(b"PK\x03\x04" + bytes(50))
+    broken(c, "cycle_disp.npz")
+
+
+def test_the_real_sets_are_understood(shared_data):
+    sets, unknown = find_datasets(shared_data / "stereo")
+    assert {data.name: len(data.pairs) for data in sets} == {
+        "aloe": 1,
+        "kitti2012": 24,
+        "middlebury": 12,
+        "motorcycle": 1,
+    }
+    assert not unknown
+    art = next(s for data in sets for s in data.pairs if s.name == "Art").read()
+    assert 30 < np.nanmedian(art.truth) < 60
+    assert 0.75 < art.seen.sum() / np.isfinite(art.truth).sum() < 0.95
