@@ -42,28 +42,36 @@ class Facts:
     plan: Plan
 
 
-def install(net: StereoNet, outcome: Outcome, facts: Facts, pairs: Sequence[Pair], folder: Path) -> list[Card]:
-    """Write NAME.onnx, its int8 twin and their cards into `folder`, and have them probed.
+def install(
+    net: StereoNet, outcome: Outcome, facts: Facts, pairs: Sequence[Pair], folder: Path
+) -> tuple[list[Card], str]:
+    """Write NAME.onnx, its int8 twin and their cards into `folder`, probed; returns the cards, and what is missing.
 
-    EngineError, and no card left, when a file does not do what torch does or the probe refuses it.
+    EngineError, and nothing left, when the file does not do what torch does or the probe refuses it; an int8 twin of
+    which that is true is left out.
     """
     folder.mkdir(parents=True, exist_ok=True)
     made = history(outcome, facts)
     exact, rough = (folder / f"{facts.name}{kind}.onnx" for kind in ("", "-int8"))
-    export(net, exact, {"saccade.adapted": json.dumps(asdict(made))})
-    quantise(exact, rough, [cut(pairs[i]) for i in thin(outcome.split.learn, _CALIBRATED)])
     tried = [pairs[i] for i in thin(outcome.split.judge, _CHECKED)]
-    cards: list[Card] = []
     try:
-        for path, share, limit_px in ((exact, 0.999, _SAME_PX), (rough, 0.5, _NEAR_PX)):
-            cards.append(written(facts.parent, path, made))
-            check(cards[-1], net, tried, share, limit_px)
+        export(net, exact, {"saccade.adapted": json.dumps(asdict(made))})
+        card = checked(facts.parent, exact, made, net, tried, 0.999, _SAME_PX)
     except EngineError:
-        for path in (exact, rough):
-            for file in (path, path.with_suffix(".yaml"), path.with_suffix(".verdict.json")):
-                file.unlink(missing_ok=True)
+        remove(exact)
         raise
-    return cards
+    try:
+        quantise(exact, rough, [cut(pairs[i]) for i in thin(outcome.split.learn, _CALIBRATED)])
+        return [card, checked(facts.parent, rough, made, net, tried, 0.5, _NEAR_PX)], ""
+    except EngineError as error:
+        remove(rough)
+        return [card], str(error)
+
+
+def remove(model: Path) -> None:
+    """Delete a model with its card and verdict."""
+    for file in (model, model.with_suffix(".yaml"), model.with_suffix(".verdict.json")):
+        file.unlink(missing_ok=True)
 
 
 def history(outcome: Outcome, facts: Facts) -> Adapted:
@@ -90,8 +98,11 @@ def written(parent: Card, model: Path, made: Adapted) -> Card:
     return load_card(path)
 
 
-def check(card: Card, net: StereoNet, pairs: Sequence[Pair], share: float, limit_px: float) -> None:
-    """EngineError unless the model gives what `net` gives, for that share of the pixels, and passes the probe."""
+def checked(
+    parent: Card, model: Path, made: Adapted, net: StereoNet, pairs: Sequence[Pair], share: float, limit_px: float
+) -> Card:
+    """The card of a model that gives what `net` gives, for that share of the pixels, and passes the probe."""
+    card = written(parent, model, made)
     with open_unproven(card) as engine:
         match = StereoMatcher(engine, card)
         for pair in pairs:
@@ -105,6 +116,7 @@ def check(card: Card, net: StereoNet, pairs: Sequence[Pair], share: float, limit
     report = prove(card)
     if not report.passed:
         raise EngineError(f"{card.name}: refused by the probe, not installed: {'; '.join(map(str, report.findings))}")
+    return card
 
 
 def cut(pair: Pair) -> Pair:

@@ -14,8 +14,10 @@ from torch import Tensor
 
 WINDOW = 15
 """Edge of the window of the normalisation, pixels."""
-FLOOR = 3.0
-"""Contrast (standard deviation, grey values of 255) below which there is more noise than picture."""
+QUIET, NOISE = 0.1, 1.5
+"""The quietest tenth of a picture shows its noise; contrast below 1.5 times that is none."""
+LEAST_NOISE, MOST_NOISE = 1.0, 4.0
+"""Grey values of 255, where nothing, or everything, is quiet."""
 SLACK_PX, SLACK = 1.0, 0.03
 """Left and right may disagree by SLACK_PX pixels, or by this share of the disparity."""
 
@@ -28,11 +30,17 @@ def mean(x: Tensor, window: int) -> Tensor:
 
 
 def normalised(picture: Tensor) -> tuple[Tensor, Tensor]:
-    """RGB 0..255 (B, 3, H, W) less its surroundings in units of their contrast, and how much texture there is, 0..1."""
+    """RGB 0..255 (B, 3, H, W) less its surroundings in units of their contrast, and how much of that is no noise, 0..1.
+
+    The share (B, 1, H, W) is Wiener's: variance less the noise's, of the variance.
+    """
     middle = mean(picture, WINDOW)
-    spread = (mean(picture**2, WINDOW) - middle**2).clamp(min=0.0).sqrt()
-    texture = spread.mean(1, keepdim=True)
-    return ((picture - middle) / (spread + FLOOR)).clamp(-3.0, 3.0), texture / (texture + FLOOR)
+    variance = (mean(picture**2, WINDOW) - middle**2).clamp(min=0.0)
+    grey = variance.mean(1, keepdim=True)
+    quiet = torch.quantile(grey.flatten(1), QUIET, dim=1).view(-1, 1, 1, 1).sqrt()
+    noise = (NOISE * quiet).clamp(LEAST_NOISE, MOST_NOISE)
+    texture = (grey - noise**2).clamp(min=0.0) / grey.clamp(min=LEAST_NOISE**2)
+    return ((picture - middle) / (variance.sqrt() + noise)).clamp(-3.0, 3.0), texture
 
 
 def warp(picture: Tensor, disparity: Tensor) -> Tensor:

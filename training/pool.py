@@ -16,7 +16,7 @@ from saccade.geometry import F32
 from saccade.types import U8
 from training.gate import Look
 from training.net import STRIDE
-from training.sample import EFFECTS, sample
+from training.sample import sample
 
 Random = np.random.Generator
 Picture = npt.NDArray[Any]
@@ -107,22 +107,24 @@ def crop_size(pairs: Sequence[Pair], pixels: int) -> tuple[int, int]:
 def generated(
     seeds: Sequence[int], size: tuple[int, int], max_disparity: int, like: Sequence[Pair], rng: Random
 ) -> list[Truth]:
-    """Generated pairs of `size` (height, width), every second one under water, most of them with the recording's look.
+    """Generated pairs of `size` (height, width), every second one under water, more or less in the recording's colours.
 
-    Colours are moved to a recorded picture's mean and spread, channel by channel (Reinhard et al., 2001), left and
-    right by the same amount.
+    They teach what no photometric error can: that a blank part is far if it is water, and near if it is a wall.
     """
     out = []
     for i, seed in enumerate(seeds):
-        effects = [e for e in EFFECTS if e not in ("night", "rain", "haze") and (e != "water" or i % 2)]
-        s = sample(seed, (size[1], size[0]), max_disparity, effects=effects)
+        scene, effects = ("seabed", ("water", "motion", "sensor")) if i % 2 else (None, ("motion", "sensor"))
+        s = sample(seed, (size[1], size[0]), max_disparity, effects=effects, scene=scene)
         left, right = dressed(s.left, s.right, like[int(rng.integers(len(like)))].left, float(rng.uniform(0.0, 1.0)))
         out.append(Truth(left, right, s.disparity, (~s.occluded).astype(np.float32)))
     return out
 
 
 def dressed(left: U8, right: U8, model: U8, share: float) -> tuple[U8, U8]:
-    """Left and right with the colours of `model`, by `share` of the way."""
+    """Left and right with the left picture's mean and spread moved to those of `model`, by `share` of the way.
+
+    Channel by channel (Reinhard et al., "Color transfer between images", 2001), left and right by the same amount.
+    """
     mean, spread = (f(left.reshape(-1, 3), axis=0, dtype=np.float32) for f in (np.mean, np.std))
     wanted, wide = (f(model.reshape(-1, 3), axis=0, dtype=np.float32) for f in (np.mean, np.std))
     gain = 1.0 + share * (wide / np.maximum(spread, 4.0) - 1.0)

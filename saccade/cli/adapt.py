@@ -82,8 +82,11 @@ def run(args: argparse.Namespace) -> int:
         print(f"{name} would be installed; this was a dry run")
         return OK
     facts = Facts(parent, name, found.name, len(found.frames), plan)
-    for card in install(net, outcome, facts, pairs, args.out or added_cards()):
+    cards, missing = install(net, outcome, facts, pairs, args.out or added_cards())
+    for card in cards:
         print(f"installed {card.name} ({card.path})")
+    if missing:
+        print(f"without an int8 twin: {missing}")
     print(f"use it: engine: {name} in the perception node's parameters")
     return OK
 

@@ -1,0 +1,163 @@
+"""Adaptation as a whole, small: it repeats, it never installs what did not help, and a child is a model like others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="adaptation needs torch")
+pytest.importorskip("onnx", reason="adaptation writes ONNX")
+
+from engines.card import load_card  # noqa: E402
+from engines.engine import EngineError  # noqa: E402
+from engines.open import open_unproven  # noqa: E402
+from engines.probe import Report  # noqa: E402
+from engines.probe_finding import Finding  # noqa: E402
+from engines.stereo import StereoMatcher  # noqa: E402
+from saccade.params import plain  # noqa: E402
+from training import adapt as adapting  # noqa: E402
+from training import child  # noqa: E402
+from training.adapt import Outcome, Plan, Weights, adapt, thin  # noqa: E402
+from training.gate import Change, Split  # noqa: E402
+from training.net import StereoNet  # noqa: E402
+from training.pool import Pair, crop_size, dressed, generated, look  # noqa: E402
+from training.sample import sample  # noqa: E402
+from training.weights import load  # noqa: E402
+
+QUICK = Plan(steps=2, pixels=64 * 96, batch=1, generated=1, max_rank=2)
+PARENT = load_card("stereo-s")
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.set_num_threads(1)
+    for name, value in (("PROBES", 2), ("FORGOTTEN", 1), ("LOOKS", 1)):
+        monkeypatch.setattr(adapting, name, value)
+
+
+@pytest.fixture(scope="module")
+def pairs() -> list[Pair]:
+    made = (sample(10_000_000 + i, (96, 64), 32, effects=("water",), scene="seabed") for i in range(4))
+    return [Pair(s.left, s.right) for s in made]
+
+
+def shipped() -> StereoNet:
+    return load(PARENT.beside(PARENT.onnx))
+
+
+def test_the_same_seed_gives_the_same_weights_and_figures(pairs: list[Pair]) -> None:
+    nets = [shipped(), shipped()]
+    first, again = (adapt(net, pairs, QUICK) for net in nets)
+    assert plain(first) == plain(again)
+    assert all(torch.equal(a, b) for a, b in zip(*(net.parameters() for net in nets), strict=True))
+    assert first.split == Split((0, 1, 2), (0, 1, 2), (3,))
+
+
+def test_learning_the_wrong_way_round_is_refused_and_changes_nothing(pairs: list[Pair]) -> None:
+    net, before = shipped(), shipped()
+    against = Weights(*(-weight for weight in plain(Weights()).values()))
+    outcome = adapt(net, pairs, replace(QUICK, steps=4, rate=0.1, weights=against))
+    assert "not better" in outcome.refusal
+    assert outcome.steps == 0
+    assert all(torch.equal(a, b) for a, b in zip(net.parameters(), before.parameters(), strict=True))
+
+
+def test_ctrl_c_ends_the_learning_and_judges_what_is_there(pairs: list[Pair], monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+
+    def tell(what: str, done: float, loss: float, change: float) -> None:
+        told.append(what)
+        if what == "learning":
+            raise KeyboardInterrupt
+
+    outcome = adapt(shipped(), pairs, replace(QUICK, steps=50), tell)
+    assert told.count("learning") == 1
+    assert told[-1] == "judging"
+    assert outcome.refusal
+
+
+def test_crops_fit_and_generated_pairs_take_the_colours_of_the_recording() -> None:
+    grey = np.zeros((100, 400, 3), np.uint8)
+    assert crop_size([Pair(grey, grey)], 160 * 1000) == (96, 384)
+    assert crop_size([Pair(grey, grey)], 64 * 64) == (64, 64)
+    blue = np.random.default_rng(0).normal((20, 60, 120), 8, (64, 96, 3)).clip(0, 255).astype(np.uint8)
+    made = sample(3, (96, 64), 32, effects=())
+    left, right = dressed(made.left, made.right, blue, 1.0)
+    assert np.abs(left.mean(axis=(0, 1)) - blue.mean(axis=(0, 1))).max() < 6
+    assert np.array_equal(dressed(made.left, made.right, blue, 0.0)[1], made.right)
+    truth = generated([5], (64, 96), 32, [Pair(blue, blue)], np.random.default_rng(0))[0]
+    assert np.array_equal(truth.disparity, sample(5, (96, 64), 32, effects=("motion", "sensor")).disparity)
+    assert right.shape == (64, 96, 3)
+
+
+def outcome() -> Outcome:
+    changes = [Change(name, 1.0, 0.9, -0.12, -0.08) for name in ("photometric error", "disagreement px", "density")]
+    return Outcome(7, {"step.weight": 1}, Split((0, 1), (0, 1), (3,)), changes, (2.0, 2.0), "")
+
+
+@pytest.fixture
+def facts() -> child.Facts:
+    return child.Facts(PARENT, "reef", "dive.mcap", 4, QUICK)
+
+
+def passed(card: object) -> Report:
+    return Report((), ())
+
+
+@pytest.mark.slow
+def test_a_child_is_a_model_that_tells_whence_it_came(
+    tmp_path: Path, pairs: list[Pair], facts: child.Facts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child, "prove", passed)
+    monkeypatch.setattr(child, "_NEAR_PX", 100.0)
+    net = shipped()
+    with torch.no_grad():
+        net.step.bias += 0.25
+    written, missing = child.install(net, outcome(), facts, pairs, tmp_path)
+    assert not missing
+    assert [card.name for card in written] == ["reef", "reef-int8"]
+    card = load_card(tmp_path / "reef.yaml")
+    assert card.adapted is not None
+    assert (card.adapted.parent, card.adapted.parent_sha256) == ("stereo-s", PARENT.sha256)
+    assert card.adapted.after["photometric error"] == 0.9
+    assert card.golden is None
+    assert card.colour == PARENT.colour
+    with open_unproven(card) as engine:
+        seen = StereoMatcher(engine, card)(*pairs[3]).disparity
+    assert np.abs(np.nan_to_num(seen) - look(net, pairs[3])[0].left).max() < 0.05
+    again = load(tmp_path / "reef.onnx")
+    assert all(torch.equal(a, b) for a, b in zip(again.parameters(), net.parameters(), strict=True))
+
+
+@pytest.mark.slow
+def test_an_int8_twin_that_is_far_off_is_left_out_and_told(
+    tmp_path: Path, pairs: list[Pair], facts: child.Facts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child, "prove", passed)
+    monkeypatch.setattr(child, "_NEAR_PX", 0.0)
+    written, missing = child.install(shipped(), outcome(), facts, pairs, tmp_path)
+    assert [card.name for card in written] == ["reef"]
+    assert "reef-int8: ONNX Runtime is" in missing
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["reef.onnx", "reef.yaml"]
+
+
+@pytest.mark.parametrize("fault", ["probe", "torch"])
+def test_a_child_that_the_probe_refuses_or_that_differs_from_torch_is_not_left_behind(
+    fault: str, tmp_path: Path, pairs: list[Pair], facts: child.Facts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = Report((Finding("sign", "is negative", advice="none"),), ())
+    monkeypatch.setattr(child, "prove", lambda card: refused)
+    net = shipped()
+    if fault == "torch":
+        monkeypatch.setattr(child, "look", lambda other, pair: look(StereoNet("s").eval(), pair))
+    with pytest.raises(EngineError, match="refused by the probe.*is negative" if fault == "probe" else "from torch"):
+        child.install(net, outcome(), facts, pairs, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_at_most_so_many_are_taken_evenly() -> None:
+    assert thin(range(10), 3) == [0, 4, 9]
+    assert thin((4, 5), 9) == [4, 5]
