@@ -2,9 +2,9 @@
 
 What is measured is not what is trained. Photometric error: the census transform (Zabih and Woodfill, ECCV 1994; three
 values, so that noise is no structure) of the left picture against the right one moved by the disparity, over the same
-pixels before and after: those that either network sees with both eyes. Disagreement: what left and right disparity
-differ by, at most CAP_PX. Density: the share of pixels where they agree. A change counts when the whole confidence
-interval of a paired bootstrap (Efron 1979) over the held-out pairs lies on one side.
+pixels before and after: those with texture that either network sees with both eyes. Disagreement: what left and right
+disparity differ by, at most CAP_PX. Density: the share of pixels where they agree. A change counts when the whole
+confidence interval of a paired bootstrap (Efron 1979) over the held-out pairs lies on one side.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def compare(left: U8, right: U8, before: Look, after: Look) -> Figures:
     inside = (column >= before.left) & (column >= after.left)
     apart = [np.minimum(np.abs(look.left - _moved(look.right, look.left)), CAP_PX) for look in looks]
     agree = [(d < 1.0 + 0.03 * look.left) & inside for d, look in zip(apart, looks, strict=True)]
-    common = agree[0] | agree[1]
+    common = (agree[0] | agree[1]) & textured(one)
     signs = census(one)
     errors = [(census(_moved(other, look.left)) != signs).mean(axis=0) * common for look in looks]
     photometric, disagreement, agreed = (
@@ -177,6 +177,14 @@ def census(grey: U8) -> npt.NDArray[np.int8]:
     ]  # fmt: skip
     steps = np.stack(around)
     return ((steps > _NOISE).astype(np.int8) - (steps < -_NOISE).astype(np.int8)).astype(np.int8)
+
+
+def textured(grey: U8) -> Bool:
+    """Where a picture (H, W) has more contrast than noise alone, which its quietest tenth shows."""
+    picture, around = grey.astype(np.float32), (15, 15)
+    variance = cv2.boxFilter(picture * picture, -1, around) - cv2.boxFilter(picture, -1, around) ** 2
+    noise = np.clip(1.5 * np.sqrt(max(0.0, float(np.quantile(variance, 0.1)))), 1.0, 4.0)
+    return np.asarray(variance > noise**2, np.bool_)
 
 
 def tiles(x: npt.NDArray[np.bool_] | F32 | F64) -> F64:
