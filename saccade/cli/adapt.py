@@ -6,6 +6,7 @@ import argparse
 import math
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -130,10 +131,12 @@ def _progress() -> Iterator[Tell]:
 
 def _told(outcome: Outcome, parent: str) -> str:
     """What was done and what came of it, for people."""
-    split, ranks = outcome.split, outcome.ranks.values()
+    split, ranks, parts = outcome.split, outcome.ranks, Counter[str]()
+    for name, rank in ranks.items():
+        parts[name.partition(".")[0]] += rank
     lines = [
         f"{outcome.steps} steps on {len(split.learn)} pairs, judged by {len(split.judge)} others",
-        f"adapters in {len(ranks)} layers, ranks up to {max(ranks, default=0)}, {sum(ranks)} in all",
+        f"{sum(ranks.values())} ranks in {len(ranks)} layers: {', '.join(f'{part} {n}' for part, n in parts.items())}",
         f"held out, {parent} -> adapted:",
         *(f"  {change}" for change in outcome.changes),
         f"  error on generated pairs {outcome.dry[0]:.2f} -> {outcome.dry[1]:.2f} px",
