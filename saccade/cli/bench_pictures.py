@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from engines.datasets import StereoTruth
+from engines.engine import Array
 from engines.open import open_engine
 from engines.stereo import StereoMatcher
 from saccade.cli.bench_methods import Method
@@ -63,14 +64,23 @@ def overview(pair: StereoTruth, found: Sequence[tuple[str, F32]]) -> U8:
 
 
 def write_jpeg(path: Path, picture: U8, most_bytes: int = 300_000) -> None:
-    """Write an RGB picture as JPEG of at most `most_bytes`, as good as that allows."""
+    """Write an RGB picture as JPEG of at most `most_bytes`, coarser first and then smaller as that needs."""
     bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    for quality in range(90, 20, -10):
+    encoded = _jpeg(bgr, most_bytes)
+    while encoded.size > most_bytes:
+        bgr = cv2.resize(bgr, None, fx=0.8, fy=0.8, interpolation=cv2.INTER_AREA)
+        encoded = _jpeg(bgr, most_bytes)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(encoded.tobytes())
+
+
+def _jpeg(bgr: Array, most_bytes: int) -> Array:
+    """As good as fits, or the coarsest that can still be looked at."""
+    for quality in (90, 80, 70, 60):
         _, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
         if encoded.size <= most_bytes:
             break
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(encoded.tobytes())
+    return encoded
 
 
 def _rgb(picture: U8) -> U8:
@@ -93,11 +103,12 @@ def _error(disparity: F32, truth: F32) -> U8:
 
 
 def _row(panels: Sequence[tuple[str, U8]]) -> U8:
-    """Titled panels beside each other, all of the first one's size."""
+    """Two titled panels beside each other, of the first one's size; the second may be missing."""
     height, width = panels[0][1].shape[:2]
     size = (_WIDTH, round(height * _WIDTH / width))
     drawn = []
-    for title, picture in panels:
+    blank = [("", np.full((1, 1, 3), 255, np.uint8))] * (2 - len(panels))
+    for title, picture in [*panels, *blank]:
         how = cv2.INTER_AREA if title == "left" else cv2.INTER_NEAREST  # colours that mean numbers are not mixed
         panel = np.asarray(cv2.resize(picture, size, interpolation=how), np.uint8)
         drawn += [np.concatenate([_text(title, _WIDTH), panel]), np.full((size[1] + _BAND, _GAP, 3), 255, np.uint8)]

@@ -144,7 +144,9 @@ def _noisy(pair: StereoTruth, index: int, draw: int) -> tuple[U8, U8]:
 
 
 def _yardstick(bare: Any, pair: StereoTruth) -> float:
-    """ms of OpenCV's SGBM_3WAY on this pair, its buffers being made before."""
+    """ms of OpenCV's SGBM_3WAY on this pair, its buffers being made before; NaN where it cannot match one so narrow."""
     left, right = (cv2.cvtColor(p, cv2.COLOR_RGB2GRAY) if p.ndim == 3 else p for p in (pair.left, pair.right))
+    if left.shape[1] <= bare.getNumDisparities():
+        return float("nan")
     bare.compute(left, right)
     return timed_ms(lambda: bare.compute(left, right))[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -51,6 +51,7 @@ def test_holes_are_filled_from_the_background():
 sparse = arrays(np.float32, (5, 8), elements=st.one_of(st.just(NAN), st.floats(0.5, 100, width=32)))
 
 
+@settings(max_examples=50)
 @given(sparse)
 def test_filling_keeps_what_is_there_and_never_comes_nearer(disparity):
     before = disparity.copy()
@@ -63,6 +64,7 @@ def test_filling_keeps_what_is_there_and_never_comes_nearer(disparity):
     assert np.array_equal(filled(full), full)
 
 
+@settings(max_examples=50)
 @given(sparse, sparse)
 def test_errors_are_ordered_and_bounded(disparity, truth):
     found = errors(disparity, truth, np.ones(truth.shape, bool))

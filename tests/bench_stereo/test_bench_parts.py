@@ -1,0 +1,148 @@
+"""The parts of `saccade bench stereo` by themselves: taking turns, failing, summing up, pages, pictures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import made_sets as made
+import numpy as np
+import pytest
+
+from engines.card import load_card
+from engines.datasets import find_datasets
+from engines.engine import EngineError
+from engines.stereo import StereoMatcher
+from saccade.cli import bench_methods, bench_pictures, bench_report, bench_stereo
+from saccade.cli.page import parts, with_part
+
+
+@pytest.fixture
+def scenes(tmp_path):
+    for name in ("a", "b", "c"):
+        made.eth3d(tmp_path / name)
+    (data,), _ = find_datasets(tmp_path)
+    return data
+
+
+def methods(*cards):
+    return bench_methods.methods_of(cards)[0]
+
+
+def test_methods_take_turns_and_each_call_is_told(scenes):
+    told = []
+    entered = methods("sgbm", "bm", "sgbm-hh")
+    bench_stereo.measure(scenes, entered, (1,), told.append)
+    assert len(told) == bench_stereo.calls(scenes, entered, (1,)) == 3 * 3 * 2
+    first = [told[6 * pair].split()[-1] for pair in range(3)]
+    assert sorted(first) == ["bm", "sgbm", "sgbm-hh"], "one method always came first"
+
+
+def test_opencv_gets_its_threads_back(scenes):
+    before = cv2.getNumThreads()
+    bench_stereo.measure(scenes, methods("sgbm"), (before + 1,), lambda note: None)
+    assert cv2.getNumThreads() == before
+
+
+def test_a_method_that_fails_on_a_pair_is_told_and_counts_nowhere(scenes, monkeypatch):
+    calls = []
+
+    class Moody(StereoMatcher):
+        def __call__(self, left, right, *more):
+            calls.append(1)
+            if len(calls) == 3:  # made warm, then timed, then trembling: the first pair's last call but one
+                raise EngineError("no luck")
+            return super().__call__(left, right, *more)
+
+    monkeypatch.setattr(bench_methods, "StereoMatcher", Moody)
+    outcome = bench_stereo.measure(scenes, methods("sgbm"), (1,), lambda note: None)
+    figures = bench_report.summarised(outcome)["sgbm"]
+    assert figures["pairs"] == 2
+    assert figures["failed"] == {"a": "EngineError: no luck"}
+    document = bench_report.document_of([outcome], {"note": ""})
+    (data,) = document["sets"].values()
+    assert list(bench_report.failures(data)) == [("a, sgbm", "EngineError: no luck")]
+
+
+def test_a_method_that_always_fails_has_a_row_of_dashes(scenes, monkeypatch):
+    def fails(self, left, right):
+        raise EngineError("never")
+
+    monkeypatch.setattr(StereoMatcher, "__call__", fails)
+    outcome = bench_stereo.measure(scenes, methods("sgbm"), (1,), lambda note: None)
+    document = bench_report.document_of([outcome], {"note": "while it rained"})
+    document["sets"][scenes.name]["broken"]["d"] = "gone"
+    page = bench_report.markdown(document, [])
+    assert "| sgbm | – |" in page
+    assert "while it rained" in page
+    assert "3 pairs, 1 that could not be read" in page
+    assert bench_report.terminal(scenes.name, document["sets"][scenes.name])
+
+
+def test_shipped_cards_that_cannot_run_here_are_left_out_and_asked_for_ones_refused(monkeypatch):
+    monkeypatch.delattr(cv2, "ximgproc", raising=False)
+    found, left_out = bench_methods.methods_of(None)
+    assert {"bm", "sgbm", "sgbm-full", "sgbm-5way", "sgbm-hh", "sgbm-hh4"} <= {method.name for method in found}
+    assert "contrib" in left_out["sgbm-full, wls"]
+    assert [m.classical for m in found] == sorted((m.classical for m in found), reverse=True)
+
+
+def test_two_cards_of_one_name_are_told_apart(tmp_path):
+    other = tmp_path / "mine.yaml"
+    other.write_text(Path(load_card("sgbm").path).read_text())
+    assert [method.name for method in methods("sgbm", str(other))] == ["sgbm", str(other)]
+
+
+def test_only_opencv_at_full_resolution_is_given_another_range():
+    ranges = {m.name: m.searching(192).card.max_disparity for m in methods("sgbm", "sgbm-full", "bm")}
+    assert ranges == {"sgbm": 64, "sgbm-full": 192, "bm": 192}
+
+
+def test_noise_is_the_same_every_time_and_differs_between_draws(scenes):
+    pair = scenes.pairs[0].read()
+    first, second, again = (bench_stereo._noisy(pair, 0, draw) for draw in (1, 2, 1))
+    assert np.array_equal(first, again)
+    apart = first[0].astype(float) - second[0]
+    assert np.std(apart) == pytest.approx(np.sqrt(2) * bench_stereo.NOISE_GREY, rel=0.1)
+
+
+def test_a_picture_too_narrow_for_opencv_has_no_yardstick(scenes):
+    outcome = bench_stereo.measure(scenes, methods("sgbm-full"), (1,), lambda note: None)
+    assert np.isnan(bench_report.summarised(outcome)["sgbm-full"]["to_bare_3way"]["1"])
+
+
+def test_means_leave_out_what_is_no_number_and_json_has_null():
+    assert bench_report._means([{"epe": 1.0, "bad": np.nan}, {"epe": 3.0, "bad": np.nan}]) == pytest.approx(
+        {"epe": 2.0, "bad": np.nan}, nan_ok=True
+    )
+    assert json.loads(bench_report.as_json({"a": np.nan, "b": [1.5, (2,)]})) == {"a": None, "b": [1.5, [2]]}
+
+
+def test_a_part_of_a_page_is_replaced_and_the_rest_stays():
+    page = with_part("# Title\n\nprose\n", "one", "first")
+    page = with_part(page, "two", "second")
+    assert page.startswith("# Title\n\nprose\n")
+    changed = with_part(page, "one", "third")
+    assert "first" not in changed
+    assert changed.replace("third", "first") == page
+    assert [part.split("\n")[1] for part in parts(changed)] == ["third", "second"]
+    assert with_part("", "one", "first").startswith("<!-- one: begin")
+
+
+def test_pictures_show_errors_in_their_class_and_fit_into_their_bytes(tmp_path):
+    pair = find_datasets(made.eth3d(tmp_path / "scene"))[0][0].pairs[0].read()
+    good, bad = np.nan_to_num(pair.truth, nan=1), np.nan_to_num(pair.truth, nan=1) + 3.5
+    bad[:, :10] = np.nan
+    assert (bench_pictures._error(good, pair.truth)[1:] == bench_pictures._CLASSES[0]).all()
+    wrong = bench_pictures._error(bad, pair.truth)
+    assert (wrong[1:, 10:] == bench_pictures._CLASSES[4]).all()
+    assert (wrong[1:, :10] == bench_pictures._HOLE).all()
+    assert (wrong[0] == bench_pictures._UNKNOWN).all()
+    picture = bench_pictures.overview(pair, [("ours", good), ("theirs", bad)])
+    bench_pictures.write_jpeg(tmp_path / "out" / "a.jpg", picture, 40_000)
+    assert (tmp_path / "out" / "a.jpg").stat().st_size <= 40_000
+    height, width = cv2.imread(str(tmp_path / "out" / "a.jpg")).shape[:2]
+    assert width / height == pytest.approx(picture.shape[1] / picture.shape[0], rel=0.01)
+    bench_pictures.write_jpeg(tmp_path / "out" / "b.jpg", picture)
+    assert cv2.imread(str(tmp_path / "out" / "b.jpg")).shape == picture.shape
