@@ -14,9 +14,12 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from saccade.geometry import F32
 from saccade.types import U8
 
-QUANTISED = ("Conv", "Relu", "Add")
-EXACT = ("/rise/Conv", "/finish/Conv", "/step/", "/aggregation/cost/", "/aggregation/raw/")
-"""Starts of the names of nodes that stay in floating point: they hold disparities, which eight bits would round."""
+OPERATORS = ("Conv", "Relu", "Add")
+PARTS = ("/features", "/aggregation", "/state", "/looked", "/refine", "/sure", "/rise/weights", "/finish/weights")
+"""Starts of the names of nodes that are quantised. Not what counts columns or holds disparities: there an addition in
+eight bits moved the answer by a pixel."""
+EXACT = ("/aggregation/cost", "/aggregation/raw", "/aggregation/Add")
+"""Within these parts, what stays in floating point: scores, whose differences choose the disparity."""
 
 Pair = tuple[U8, U8]
 
@@ -42,10 +45,11 @@ def quantise(path: Path, out: Path, pairs: Iterable[Pair]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         ready = Path(folder) / "ready.onnx"
         quant_pre_process(str(path), str(ready), skip_symbolic_shape=True)
-        exact = [n.name for n in onnx.load(ready).graph.node if n.name.startswith(EXACT)]
+        names = [n.name for n in onnx.load(ready).graph.node if n.op_type in OPERATORS]
+        chosen = [n for n in names if n.startswith(PARTS) and not n.startswith(EXACT)]
         quantize_static(
-            str(ready), str(out), _Pairs(pairs), quant_format=QuantFormat.QDQ, op_types_to_quantize=list(QUANTISED),
-            per_channel=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, nodes_to_exclude=exact,
+            str(ready), str(out), _Pairs(pairs), quant_format=QuantFormat.QDQ, op_types_to_quantize=list(OPERATORS),
+            per_channel=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, nodes_to_quantize=chosen,
             calibrate_method=CalibrationMethod.MinMax,
         )  # fmt: skip
     model = onnx.load(out)
