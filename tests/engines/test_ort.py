@@ -36,6 +36,13 @@ def test_buffers_are_kept_while_shapes_stay(blocks_card):
         assert (first[..., 7:] == -3).all()
 
 
+def test_the_graph_is_compiled_for_the_shapes_that_it_is_given(blocks_card):
+    with open_engine(blocks_card) as engine:
+        for height, width in ((32, 64), (48, 32)):
+            assert (engine.infer(pair(height, width))["flow"][..., 7:] == -5).all()
+            assert f"H = {height}, W = {width}" in engine.report["compiled for"]
+
+
 def test_sizes_that_disagree_are_refused(blocks_card):
     with open_engine(blocks_card) as engine, pytest.raises(EngineError, match="W = 64"):
         engine.infer({"left_bgr": pair()["left_bgr"], "right_bgr": pair(32, 48)["right_bgr"]})
