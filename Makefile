@@ -4,10 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEV := $(VENV)/.ready-dev
+TRAIN := $(VENV)/.ready-train
 OUT ?= out/demo
 ROOMS := saccade engines perception_node vla_node safety_node sim
 
-.PHONY: demo test test-slow test-ros test-gpu lint golden bench clean
+.PHONY: demo test test-slow test-train test-ros test-gpu lint golden bench clean
 
 demo: $(READY)
 ifdef RECORDING
@@ -21,6 +22,10 @@ test: $(DEV) lint
 
 test-slow: $(DEV)
 	$(BIN)/pytest -n 2 -m "slow and not ros and not gpu"
+
+# What needs torch: the network's definition against the shipped graphs, training, adaptation, export.
+test-train: $(TRAIN)
+	$(BIN)/pytest tests/training
 
 # With ROS 2 sourced, and a Python of the minor version that its rclpy was built for: .venv's (make PYTHON=python3.12), or
 # any other that has requirements.txt and requirements-dev.txt (make test-ros ROS_PYTHON=...).
@@ -59,4 +64,10 @@ $(READY): requirements.txt package.xml setup.py pyproject.toml
 
 $(DEV): $(READY) requirements-dev.txt
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps -r requirements-dev.txt
+	@touch $@
+
+$(TRAIN): $(DEV) requirements-train.txt
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps -r requirements-train.txt
+	@$(BIN)/python -c 'import torch' || \
+	  { echo "This torch cannot be imported; install a build for this machine into $(VENV) (see pytorch.org)"; exit 1; }
 	@touch $@
