@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,8 @@ import numpy as np
 
 from perception_node.cameras import Cameras
 from perception_node.inputs import PICTURES, Message
-from perception_node.params import SyncParams
+from perception_node.monitor import Fault, PairMonitor
+from perception_node.params import MonitorParams, SyncParams
 from perception_node.sync import Pair, Side, StereoSync
 from saccade.clock import nanoseconds
 from saccade.errors import CalibrationError, DataError
@@ -27,6 +29,10 @@ _SIDES: tuple[Side, Side] = ("left", "right")
 _FOLDERS = (("left", "right"), ("image_0", "image_1"), ("image_2", "image_3"), ("cam0", "cam1"))
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".webp")
 _NAMED = re.compile(r"(?P<stem>.*?)[_-]?(?P<side>left|right|l|r)", re.IGNORECASE)
+_SMALLEST = 64
+"""Pixels along an edge."""
+_LOOKED = 9
+"""Pairs whose geometry is looked at."""
 _EXPECTED = "expected left/ and right/ with the same names, or *_left.* beside *_right.*"
 
 
@@ -53,7 +59,7 @@ def read_pairs(path: Path, mapping: Path | None, at_most: int, least: int) -> Fr
     """Up to `at_most` rectified pairs, evenly spread over a recording or a folder.
 
     DataError where there are fewer than `least`, one camera only, or left and right of two sizes; CalibrationError
-    where raw pictures cannot be rectified.
+    where raw pictures cannot be rectified, and where the pictures themselves speak against the rig.
     """
     if not path.exists():
         raise DataError(f"nothing at {path}; expected a recording, or a folder of pairs: {_EXPECTED}")
@@ -71,7 +77,24 @@ def read_pairs(path: Path, mapping: Path | None, at_most: int, least: int) -> Fr
                 f"pair {frame.number} of {path} is {width}x{height} at the left and {other_width}x{other_height} at "
                 "the right; expected one size: rectified pictures of two cameras in the same mode"
             )
+        if min(height, width) < _SMALLEST:
+            raise DataError(f"{path} has pictures of {width}x{height}; expected at least {_SMALLEST}x{_SMALLEST}")
+    _check_geometry(path, frames.frames)
     return frames
+
+
+def _check_geometry(path: Path, frames: tuple[StereoFrame, ...]) -> None:
+    """CalibrationError when most of the pairs look swapped, not rectified, or not of one moment."""
+    looked, faults = [frames[i] for i in spread(len(frames), _LOOKED)], list[Fault]()
+    for frame in looked:
+        with closing(PairMonitor(MonitorParams())) as monitor:
+            fault = monitor.check(0, frame.left, frame.right, 0.0, moving=False)
+        faults += [fault] if fault else []
+    if 2 * len(faults) > len(looked):
+        raise CalibrationError(
+            f"{len(faults)} of {len(looked)} pairs of {path} that were looked at cannot be learned from; the first: "
+            f"{faults[0].name}: {faults[0].text}"
+        )
 
 
 def spread(count: int, at_most: int) -> list[int]:

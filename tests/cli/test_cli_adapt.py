@@ -20,9 +20,10 @@ from saccade.wire.record import Recorder
 
 T0 = 1_700_000_000 * SEC
 RNG = np.random.default_rng(0)
+WALL: U8 = RNG.integers(0, 255, (64, 96), dtype=np.uint8)
 
 
-def picture(channels: int = 3, size: tuple[int, int] = (32, 48)) -> U8:
+def picture(channels: int = 3, size: tuple[int, int] = (64, 96)) -> U8:
     return RNG.integers(0, 255, (*size, channels)[: 3 if channels == 3 else 2], dtype=np.uint8)
 
 
@@ -34,14 +35,20 @@ def folder(path: Path, names: list[tuple[str, U8]]) -> Path:
     return path
 
 
-def camera(width: int = 48, baseline_px: float = 0.0) -> CameraModel:
-    K = np.array([[40.0, 0, 24], [0, 40, 16], [0, 0, 1]])
+def shown(seen: U8) -> int:
+    """Which of the recorded pictures it is."""
+    apart = [np.abs(seen.astype(int) - np.roll(WALL, i, axis=1)).mean() for i in range(6)]
+    return int(np.argmin(apart))
+
+
+def camera(width: int = 96, baseline_px: float = 0.0) -> CameraModel:
+    K = np.array([[80.0, 0, 48], [0, 80, 32], [0, 0, 1]])
     P = np.hstack([K, [[-baseline_px], [0], [0]]])
-    return CameraModel("optical", width, 32, "plumb_bob", np.zeros(5), K, np.eye(3), P)
+    return CameraModel("optical", width, 64, "plumb_bob", np.zeros(5), K, np.eye(3), P)
 
 
 def recording(path: Path, sides: dict[str, str], infos: bool, frames: int = 6) -> Path:
-    """`sides`: {left: image_raw, ...}; stamps 100 ms apart, the grey value of a picture its number."""
+    """`sides`: {left: image_raw, ...}; stamps 100 ms apart, each picture the wall moved by its number."""
     topics = [f"{side}/{kind}" for side, kind in sides.items()]
     recorder = Recorder(path, [*topics, *(f"{side}/camera_info" for side in sides)])
     for i in range(frames):
@@ -51,7 +58,7 @@ def recording(path: Path, sides: dict[str, str], infos: bool, frames: int = 6) -
                 info = encode_camera(t, camera(baseline_px=4.0 if side == "right" else 0.0))
                 recorder.on_sample(Sample(f"{side}/camera_info", t, bytes(info)), t)
         for side, kind in sides.items():
-            data = encode_image(Image(t, "optical", np.full((32, 48), 20 * i, np.uint8)))
+            data = encode_image(Image(t, "optical", np.roll(WALL, i, axis=1)))
             recorder.on_sample(Sample(f"{side}/{kind}", t, bytes(data)), t)
     recorder.close()
     return path
@@ -62,10 +69,10 @@ RAW, RECT = {"left": "image_raw", "right": "image_raw"}, {"left": "image_rect", 
 
 def test_pairs_of_a_recording_are_those_of_one_moment_with_their_calibration(tmp_path: Path) -> None:
     found = read_pairs(recording(tmp_path / "raw.mcap", RAW, infos=True), None, 10, 3)
-    assert [int(frame.left[16, 24]) for frame in found.frames] == [20, 40, 60, 80, 100]
+    assert [shown(frame.left) for frame in found.frames] == [1, 2, 3, 4, 5]
     assert found.total == 5
     few = read_pairs(recording(tmp_path / "rect.mcap", RECT, infos=False), None, 3, 3)
-    assert [int(frame.left[16, 24]) for frame in few.frames] == [0, 40, 100]
+    assert [shown(frame.left) for frame in few.frames] == [0, 2, 5]
     assert "3 of 6 pairs" in few.note
 
 
@@ -101,8 +108,8 @@ def test_a_folder_of_pairs_is_read_in_the_order_of_its_names(names: list[str], t
 
 def test_a_pair_of_two_sizes_and_unreadable_pictures_are_refused_by_name(tmp_path: Path) -> None:
     good = [(f"{side}/{i}.png", picture()) for side in ("left", "right") for i in range(4)]
-    odd = folder(tmp_path / "odd", [*good, ("right/2.png", picture(size=(32, 64)))])
-    with pytest.raises(DataError, match="48x32 at the left and 64x32 at the right"):
+    odd = folder(tmp_path / "odd", [*good, ("right/2.png", picture(size=(64, 128)))])
+    with pytest.raises(DataError, match="96x64 at the left and 128x64 at the right"):
         read_pairs(odd, None, 10, 3)
     broken = folder(tmp_path / "broken", good)
     (broken / "left/1.png").write_bytes(b"no picture")
@@ -110,11 +117,33 @@ def test_a_pair_of_two_sizes_and_unreadable_pictures_are_refused_by_name(tmp_pat
         read_pairs(broken, None, 10, 3)
 
 
+def test_pairs_that_are_swapped_not_rectified_or_not_of_one_moment_are_refused_by_name(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    walls = [cv2.resize(rng.integers(0, 255, (48, 80), dtype=np.uint8), (320, 192)) for _ in range(4)]
+
+    def moved(wall: U8, x: int, y: int = 0) -> U8:
+        return np.roll(wall, (y, x), axis=(0, 1))
+
+    rights = {
+        "good": [moved(wall, -6) for wall in walls],
+        "swapped": [moved(wall, 6) for wall in walls],
+        "disagree": [moved(wall, -6, 5) for wall in walls],
+    }
+    for name, pictures in rights.items():
+        files = [(f"left/{i}.png", wall) for i, wall in enumerate(walls)]
+        path = folder(tmp_path / name, files + [(f"right/{i}.png", picture) for i, picture in enumerate(pictures)])
+        if name == "good":
+            assert len(read_pairs(path, None, 4, 3).frames) == 4
+        else:
+            with pytest.raises(CalibrationError, match=f"4 of 4 pairs .*{name}"):
+                read_pairs(path, None, 4, 3)
+
+
 def test_colour_is_red_first_and_a_grey_partner_makes_both_grey(tmp_path: Path) -> None:
-    red = np.zeros((32, 48, 3), np.uint8)
-    red[..., 2] = 200  # as OpenCV writes it: blue first
+    red = np.zeros((64, 96, 3), np.uint8)
+    red[..., 2] = WALL  # as OpenCV writes it: blue first
     colour = folder(tmp_path / "colour", [(f"{i}_{s}.png", red) for i in range(3) for s in ("left", "right")])
-    assert (read_pairs(colour, None, 3, 3).frames[0].left[0, 0] == (200, 0, 0)).all()
+    assert (read_pairs(colour, None, 3, 3).frames[0].left[0, 0] == (WALL[0, 0], 0, 0)).all()
     mixed = folder(
         tmp_path / "mixed", [(f"{i}_l.png", red) for i in range(3)] + [(f"{i}_r.png", picture(1)) for i in range(3)]
     )
