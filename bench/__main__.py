@@ -11,6 +11,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from saccade.cli.machine import cpu
+from saccade.cli.page import parts
+
 ROOT = Path(__file__).resolve().parents[1]
 BENCHES = ("install", "replay", "perception", "transport", "overhead", "gate_tick", "memory")
 
@@ -41,10 +44,10 @@ def main() -> int:
 
 
 def write_page(results: Path, page: Path, note: str) -> None:
-    """docs/benchmarks.md from the newest output of each bench."""
-    parts = [
+    """docs/benchmarks.md from the newest output of each bench; what other commands wrote into it stays."""
+    lines = [
         "# Benchmarks", "",
-        "Written by `make bench`; each table is one run on the machine below.",
+        "Written by `make bench` and, between marks, by `saccade bench`; each table is one run on the machine named.",
         "Nothing here was measured on a Jetson, with TensorRT or on a robot.", "",
         f"Machine: {cpu()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}, "
         f"Python {platform.python_version()}.", "",
@@ -55,17 +58,10 @@ def write_page(results: Path, page: Path, note: str) -> None:
             date, _, body = text.read_text().partition("\n")
             module = ROOT / "bench" / f"{name}.py"
             about = module.read_text().split('"""')[1].strip()
-            parts += [f"## {name}", "", about, "", f"Measured {date}:", "", "```", body.strip("\n"), "```", ""]
-    page.write_text("\n".join(parts))
-
-
-def cpu() -> str:
-    """The processor's name."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
+            lines += [f"## {name}", "", about, "", f"Measured {date}:", "", "```", body.strip("\n"), "```", ""]
+    for part in parts(page.read_text()) if page.is_file() else ():
+        lines += [part, ""]
+    page.write_text("\n".join(lines))
 
 
 def save(numbers: object, path: Path | None) -> None:

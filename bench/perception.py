@@ -1,8 +1,6 @@
-"""Stereo engines against true disparity, and where the perception node's time goes.
+"""Where the perception node's time goes, on a healthy synthetic rig; overhead is everything but Engine.infer.
 
-Dense numbers fill holes from the background side, as OpenCV's baselines in docs do; `kept` numbers count only what the
-engine itself gives. `sure` is the error of the more confident half of these pixels, `unsure` that of the other half.
-Node times are of a healthy synthetic rig; overhead is everything but Engine.infer.
+How exact its stereo engines are: `saccade bench stereo`.
 """
 
 from __future__ import annotations
@@ -13,12 +11,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from bench.__main__ import ROOT, save
-from engines.card import load_card
-from engines.open import open_engine
-from engines.stereo import StereoMatcher
+from bench.__main__ import save
 from perception_node.node import PerceptionNode
 from saccade.clock import MS, SEC, perf_ns
 from saccade.geometry import R_BODY_FROM_OPTICAL, SE3
@@ -27,94 +21,16 @@ from saccade.types import CameraModel, Image, RobotState
 from saccade.wire.convert import encode_camera, encode_odom, encode_transforms
 from saccade.wire.images import encode_image
 
-STEREO = ROOT.parent / "shared" / "data" / "stereo"
-ENGINES: dict[str, tuple[str, dict[str, object]]] = {
-    "sgbm": ("sgbm", {}),
-    "sgbm-full": ("sgbm-full", {}),
-    "sgbm-full, mode hh": ("sgbm-full", {"mode": "hh"}),
-}
-_KITTI_SIDES = ("image_0", "image_1")
 NODE_SIZES = ((320, 240), (640, 480))
-F32 = npt.NDArray[np.float32]
-Pair = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], F32]
 
 
 def main() -> int:
-    """Score every engine on the data sets that are there, then time the node."""
+    """Time the node at each size."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--only", choices=["stereo", "node"], help="half of the bench")
     args = parser.parse_args()
-    numbers: dict[str, object] = {"opencv threads": cv2.getNumThreads()}
-    if args.only != "node":
-        for name, pairs in (("kitti2012", kitti), ("middlebury", middlebury)):
-            if (STEREO / name).is_dir():
-                numbers[name] = _score_all(name, list(pairs(STEREO / name)))
-            else:
-                print(f"{name}: not found at {STEREO / name}")
-    if args.only != "stereo":
-        numbers["node"] = {f"{w}x{h}": _time_node(w, h) for w, h in NODE_SIZES}
-    save(numbers, args.json)
+    save({f"{w}x{h}": _time_node(w, h) for w, h in NODE_SIZES}, args.json)
     return 0
-
-
-def kitti(folder: Path) -> Iterator[Pair]:
-    """KITTI 2012: uint16/256 px, 0 unknown, non-occluded."""
-    for path in sorted((folder / "disp_noc").iterdir()):
-        left, right = (cv2.imread(str(folder / side / path.name), cv2.IMREAD_GRAYSCALE) for side in _KITTI_SIDES)
-        yield left, right, cv2.imread(str(path), cv2.IMREAD_UNCHANGED).astype(np.float32) / 256
-
-
-def middlebury(folder: Path) -> Iterator[Pair]:
-    """Middlebury 2003-2006: value / 3 px, Cones value / 4, 0 unknown."""
-    for scene in sorted(folder.iterdir()):
-        cones = (scene / "imL.png").exists()
-        names = ("imL.png", "imR.png", "disp2.png") if cones else ("view1.png", "view5.png", "disp1.png")
-        left, right, truth = (cv2.imread(str(scene / name), cv2.IMREAD_GRAYSCALE) for name in names)
-        yield left, right, truth.astype(np.float32) / (4 if cones else 3)
-
-
-def filled(disparity: F32) -> F32:
-    """The same with every hole filled by the smaller, that is farther, of its neighbours in the row."""
-    known = np.isfinite(disparity)
-    columns = np.arange(disparity.shape[1])
-    before = np.maximum.accumulate(np.where(known, columns, -1), axis=1)
-    after = np.minimum.accumulate(np.where(known, columns, columns.size)[:, ::-1], axis=1)[:, ::-1]
-    wide = np.pad(np.nan_to_num(disparity), ((0, 0), (1, 1)), constant_values=np.inf)
-    rows = np.arange(disparity.shape[0])[:, None]
-    out = np.minimum(wide[rows, before + 1], wide[rows, after + 1])
-    return np.where(np.isfinite(out), out, 0).astype(np.float32)
-
-
-def _score_all(data: str, pairs: list[Pair]) -> dict[str, dict[str, float]]:
-    print(f"{data}, {len(pairs)} pairs")
-    columns = ("EPE dense", "bad-2 dense %", "EPE kept", "bad-2 kept %", "density %", "sure px", "unsure px", "ms")
-    print(f"    {'':<20}" + "".join(f"{column:>15}" for column in columns))
-    scores = {}
-    for name, (card, options) in ENGINES.items():
-        scores[name] = dict(zip(columns, _score(card, options, pairs), strict=True))
-        print(f"    {name:<20}" + "".join(f"{scores[name][column]:>15.2f}" for column in columns), flush=True)
-    return scores
-
-
-def _score(card_name: str, options: dict[str, object], pairs: list[Pair]) -> list[float]:
-    card = load_card(card_name, **options)
-    rows, times = [], []
-    with open_engine(card) as engine:
-        match = StereoMatcher(engine, card)
-        match(*pairs[0][:2])  # buffers of the first size
-        for left, right, truth in pairs:
-            begin = perf_ns()
-            disparity, confidence = match(left, right)
-            times.append((perf_ns() - begin) / MS)
-            known, kept = truth > 0, (truth > 0) & np.isfinite(disparity)
-            dense, error = np.abs(filled(disparity) - truth)[known], np.abs(disparity - truth)[kept]
-            sure = confidence[kept] > np.median(confidence[kept])
-            rows.append([
-                dense.mean(), 100 * (dense > 2).mean(), error.mean(), 100 * (error > 2).mean(),
-                100 * kept.sum() / known.sum(), error[sure].mean(), error[~sure].mean(),
-            ])  # fmt: skip
-    return [*np.mean(rows, axis=0).tolist(), float(np.median(times))]
 
 
 def _time_node(width: int, height: int, frames: int = 60) -> dict[str, dict[str, float]]:

@@ -45,6 +45,24 @@ def errors(disparity: F32, truth: F32, where: Bool) -> Errors:
     return Errors(100.0 * given.size / error.size, float(given.mean()), *bad)
 
 
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Mean error, px, of the surer half of what a method gives, and of the other: alike where sureness says nothing."""
+
+    sure_epe: float
+    unsure_epe: float
+
+
+def trust(disparity: F32, sureness: npt.NDArray[np.generic], truth: F32, where: Bool) -> Trust:
+    """Split what is given over the pixels of `where` (H, W) by sureness (H, W); equals are split as they come."""
+    known = where & np.isfinite(truth) & np.isfinite(disparity)
+    error = np.abs(disparity[known] - truth[known])[np.argsort(sureness[known], kind="stable")]
+    if error.size < 2:
+        return Trust(float("nan"), float("nan"))
+    half = error.size // 2
+    return Trust(float(error[half:].mean()), float(error[:half].mean()))
+
+
 def jitter(one: F32, other: F32) -> Jitter:
     """Compare disparities (H, W) px, NaN = none, of two noisy views of one scene."""
     apart = np.abs(one - other)

@@ -27,7 +27,8 @@ more where the truth of a data set needs it.
 
 - *dense*: holes are filled from the background side (the lesser of the nearest disparities in the row, as KITTI's
   development kit does), so that every method answers everywhere. *given*: only what the method itself gives; the
-  *density* is its share. *seen*: pixels that both cameras see. *all*: all pixels of known truth.
+  *density* is its share. *seen*: pixels that both cameras see. *all*: all pixels of known truth. *surer half*: the
+  half of what is given that has the higher confidence.
 - EPE is the mean error, bad-n the share of pixels that are off by more than n px; both are averaged over pairs, each
   counting alike.
 - ms: one pair, from pictures to disparity and confidence, conversions included; percentiles over the pairs. The
@@ -85,6 +86,7 @@ def _over_pairs(records: Sequence[Record]) -> Record:
         "scores": {kind: _means([r["scores"][kind] for r in records if kind in r["scores"]]) for kind in kinds},
         "ms": {n: dict(zip(("p50", "p95"), np.percentile(v, [50, 95]).tolist(), strict=True)) for n, v in ms.items()},
         "to_bare_3way": {n: float(np.median([record["to_bare_3way"][n] for record in records])) for n in ms},
+        "trust": _means([record["trust"] for record in records]),
         "jitter": _means([record["jitter"] for record in records]),
     }
 
@@ -124,6 +126,7 @@ def columns(summary: dict[str, Record]) -> tuple[list[Column], list[Column]]:
         Column("EPE px", ("scores", given, "epe"), 2),
     ]
     accuracy += [Column(f"bad-{n} %", ("scores", given, f"bad{n}"), 1) for n in (2, 3)]
+    accuracy += [Column("surer half: EPE px", ("trust", "sure_epe"), 2)]
     speed = []
     for n in figures[0]["ms"] if figures else ():
         speed += [

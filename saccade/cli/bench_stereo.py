@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from engines.accuracy import errors, filled, jitter
+from engines.accuracy import errors, filled, jitter, trust
 from engines.datasets import DataSet, StereoTruth
 from engines.opencv import sgbm
 from engines.options import SgbmOptions
@@ -113,6 +113,8 @@ def _timed(entrant: Entrant, threads: int, pair: StereoTruth, yardstick_ms: floa
     record.setdefault("to_bare_3way", {})[str(threads)] = ms / yardstick_ms
     if "scores" not in record:
         record["scores"] = scores(found.disparity, pair)
+        where = np.isfinite(pair.truth) if pair.seen is None else pair.seen
+        record["trust"] = asdict(trust(found.disparity, found.confidence, pair.truth, where))
 
 
 def scores(disparity: F32, pair: StereoTruth) -> dict[str, dict[str, float]]:

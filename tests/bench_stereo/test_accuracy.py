@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from engines.accuracy import Errors, errors, filled, jitter, seen_by_both
+from engines.accuracy import Errors, errors, filled, jitter, seen_by_both, trust
 
 NAN = np.nan
 
@@ -93,3 +93,13 @@ def test_a_point_counts_as_seen_only_where_both_truths_agree():
 def test_a_point_between_two_pixels_is_looked_up_in_both():
     assert seen_by_both(px([[NAN, NAN, 1.4]]), px([[9, 1.5, NAN]])).tolist() == [[False, False, True]]
     assert seen_by_both(px([[NAN, NAN, 1.4]]), px([[1.5, 9, NAN]])).tolist() == [[False, False, True]]
+
+
+def test_trust_by_hand():
+    truth, disparity = px([[10, 10, 10, 10, NAN, 10]]), px([[11, 13, 10, 12, 3, NAN]])
+    sureness = np.array([[200, 10, 255, 90, 255, 255]], np.uint8)
+    found = trust(disparity, sureness, truth, np.ones(truth.shape, bool))
+    assert (found.sure_epe, found.unsure_epe) == (0.5, 2.5)
+    alike = trust(disparity, np.zeros((1, 6), np.uint8), truth, np.ones(truth.shape, bool))
+    assert (alike.sure_epe, alike.unsure_epe) == (1.0, 2.0)
+    assert np.isnan(trust(disparity, sureness, truth, np.zeros(truth.shape, bool)).sure_epe)
