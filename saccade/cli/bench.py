@@ -27,12 +27,12 @@ _SCENES_SHOWN = 3
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `saccade bench`."""
-    from engines.datasets import LAYOUTS
+    from engines import datasets
 
     what = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
     stereo = what.add_parser("stereo", help="stereo matching against true disparity", epilog=EXAMPLES,
                              formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
-    stereo.description = f"Errors, density, time and jitter of stereo matchers on pairs laid out as in {LAYOUTS}."
+    stereo.description = f"Errors, density, time and jitter of stereo matchers.\n\n{datasets.__doc__}"
     stereo.add_argument("--data", type=Path, metavar="DIR", help="folder of data sets, or one of them")
     stereo.add_argument("--card", nargs="+", action="extend", metavar="CARD",
                         help="names or paths of cards (default: all that ship and can run here)")  # fmt: skip
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     """Measure, print, write; exit code 3 when a pair or a method on a pair failed."""
     from rich.console import Console
 
-    from engines.datasets import find_datasets
+    from engines.datasets import LAYOUTS, find_datasets
     from saccade.cli import OK, PARTIAL
     from saccade.cli.bench_methods import methods_of
     from saccade.cli.bench_report import failures, terminal
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"--disparities {args.disparities}: OpenCV searches a multiple of 16")
     root = args.data or _DATA
     if args.data is None and not root.is_dir():
-        raise ConfigError(f"nothing at {root}; give a folder of stereo pairs with --data (see --help for layouts)")
+        raise ConfigError(f"no stereo pairs at {root}; give a folder of them with --data, laid out as in {LAYOUTS}")
     say = Console(stderr=True, soft_wrap=True).print
     sets, unknown = find_datasets(root)
     for folder in unknown:

@@ -34,7 +34,7 @@ def best_pair(figures: dict[str, Record], methods: Sequence[Method]) -> list[Met
     """The best network and the best OpenCV matcher by dense bad-2, or the two best where only one kind is there."""
 
     def bad2(method: Method) -> float:
-        found = figures[method.name].get("scores", {})
+        found = figures.get(method.name, {}).get("scores", {})
         return float(found.get("dense_seen", found.get("dense_all", {})).get("bad2", np.nan))
 
     able = sorted((m for m in methods if np.isfinite(bad2(m))), key=bad2)

@@ -101,6 +101,16 @@ def test_what_is_broken_is_told_and_the_rest_is_done(tmp_path, capsys):
     assert "holiday" in told
 
 
+def test_a_set_of_broken_pairs_only_is_told(tmp_path, capsys):
+    made.eth3d(tmp_path / "set" / "a")
+    (tmp_path / "set" / "a" / "im1.png").write_bytes(b"")
+    args = ("--card", "sgbm", *ONE, "--pictures", str(tmp_path / "pictures"), "--markdown", str(tmp_path / "page.md"))
+    code, found = bench(*args, data=tmp_path / "set", out=tmp_path)
+    assert code == 3
+    assert found["sets"]["set"]["pairs"] == {}
+    assert "0 pairs, 1 that could not be read" in (tmp_path / "page.md").read_text()
+
+
 @pytest.mark.parametrize(
     ("args", "told"),
     [
@@ -128,7 +138,9 @@ def test_numbers_that_are_none_are_refused(args, capsys):
 def test_without_data_beside_the_project_it_says_what_to_give(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr("saccade.cli.bench._DATA", tmp_path / "none")
     assert main(["bench", "stereo"]) == 2
-    assert "--data" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "--data" in told
+    assert "Middlebury" in told
 
 
 def test_only_pictures_that_may_be_published_go_beside_the_page(tmp_path):
