@@ -113,7 +113,7 @@ def agree(disparity: F32, mirrored: F32, limit_px: float, confidence: U8) -> Non
             d = disparity[i, j]
             if math.isnan(d):
                 continue
-            at = int(j - d + 0.5)
+            at = math.floor(j - d + 0.5)
             other = mirrored[i, width - 1 - at] if 0 <= at < width else math.nan
             if not abs(other - d) <= limit_px:  # NaN compares false
                 disparity[i, j], confidence[i, j] = math.nan, 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from perception_node.health import Refused
 from perception_node.inputs import Message
 from perception_node.monitor import PairMonitor, exposure
 from perception_node.mono import OneEye, Place
+from perception_node.near import Reach
 from perception_node.params import PerceptionParams
 from perception_node.sight import Finding, Sight
 from perception_node.sync import Pair, Side
@@ -38,6 +40,7 @@ class Frame(NamedTuple):
     """
 
     depth: Depth
+    reach: Reach
     pair: StereoPair | None = None
     disparity: F32 | None = None
     doubt: Refused | None = None
@@ -90,7 +93,7 @@ class Frames:
             depth = self._triangulate(pair, disparity, confidence)
         if self._one:
             self._one.remember(depth, pair.left)
-        return Frame(depth, pair, disparity, doubt)
+        return Frame(depth, self._reach(pair), pair, disparity, doubt)
 
     def alone(self, side: Side, message: Message) -> Frame | None:
         """Depth of one camera while the other is silent; None where no monocular engine is set."""
@@ -113,7 +116,8 @@ class Frames:
                 camera = self.cameras.depth(message.topic, depth_m.shape)
             except CalibrationError as error:
                 raise _refused(error) from error
-            return Frame(self._triangulate.measured(stamp_ns, frame_id, depth_m, camera))
+            measured = self._triangulate.measured(stamp_ns, frame_id, depth_m, camera)
+            return Frame(measured, Reach(self._params.min_m))
 
     def picture(self, frame: Frame, colour: Message | None) -> U8 | None:
         """The picture that a frame was seen in, pixel by pixel; None for depth without one of its moment and size."""
@@ -143,6 +147,13 @@ class Frames:
             self._one.close()
         self._monitor.close()
         self._decoder.shutdown()
+
+    def _reach(self, pair: StereoPair) -> Reach:
+        """What is nearer than the largest disparity cannot be matched, and at the left rim less than that."""
+        offset_px, fB = pair.cx_right - pair.camera.cx, pair.camera.fx * pair.baseline_m
+        most_px = self._match.max_disparity(pair.left.shape) + offset_px
+        nearest_m = max(self._params.min_m, fB / most_px if most_px > 0 else math.inf)
+        return Reach(nearest_m, fB / nearest_m - offset_px)
 
     def _disparity(self, pair: StereoPair) -> Disparity:
         every = 0 if self._checks_itself else self._params.left_right_every
@@ -179,7 +190,7 @@ class Frames:
                 raise _refused(error) from error
         depth, text = one.depth(rectified_picture, camera, picture.stamp_ns, picture.frame_id)
         doubt = Refused("stereo", "one camera", f"{text} ({why})", Level.WARN)
-        return Frame(self._triangulate.held(depth), picture=rectified_picture, doubt=doubt)
+        return Frame(self._triangulate.held(depth), Reach(self._params.min_m), picture=rectified_picture, doubt=doubt)
 
     def _decoded(self, messages: Pair[Message]) -> tuple[Image, Image]:
         """Both pictures; compressed ones at the same time, in two threads."""

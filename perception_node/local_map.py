@@ -10,7 +10,9 @@ import math
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
+from perception_node.near import NO_REACH, Blindness, Reach, hide
 from perception_node.params import MapParams
 from perception_node.scan import Scan, Scanner
 from saccade.clock import seconds
@@ -21,6 +23,8 @@ from saccade.types import I8, U8, Depth, LocalMap
 _FREE, _OCCUPIED = -0.6, 0.6
 """Log-odds from which on a cell counts as free, or occupied; in between it is unknown."""
 _LOWEST, _HIGHEST = -2.25, 2.7
+IntP = npt.NDArray[np.intp]
+Spot = tuple[float, float, float, float, float]
 
 
 class LocalMapper:
@@ -38,11 +42,14 @@ class LocalMapper:
         self._occupancy = np.empty((n, n), np.int8)
         self._free = np.zeros((n + 2, n + 2), np.uint8)  # a rim: beyond the window nothing is known to be free
         self._distance = np.empty((n + 2, n + 2), np.float32)
+        self._blindness = Blindness(params.bearings)
 
-    def update(self, depth: Depth, T_odom_from_base: SE3, T_base_from_cam: SE3, frame_id: str) -> LocalMap:
+    def update(
+        self, depth: Depth, T_odom_from_base: SE3, T_base_from_cam: SE3, frame_id: str, reach: Reach = NO_REACH
+    ) -> LocalMap:
         """The map after one more depth image, taken when the robot was at `T_odom_from_base`.
 
-        The arrays of the map are valid until the next update.
+        `reach`: how near the camera sees, and where. The arrays of the map are valid until the next update.
         """
         T_odom_from_level = planar(T_odom_from_base)
         if self._params.level == "gravity":
@@ -54,11 +61,14 @@ class LocalMapper:
         self._observe(scan, T_odom_from_level, T_level_from_cam)
         inside = self._disc(T_odom_from_base, self._params.robot_radius_m)
         self._odds.flat[inside] = _LOWEST
+        _label(self._odds, self._free, self._occupancy)
+        self._hide_near(scan, depth, T_odom_from_level, T_level_from_cam, reach, inside)
         return self._published(depth.stamp_ns, frame_id)
 
     def forget(self) -> None:
         """Begin anew, as after a jump of the clock or of odometry."""
         self._corner = None
+        self._blindness = Blindness(self._params.bearings)
 
     def _move(self, T_odom_from_base: SE3, stamp_ns: int) -> None:
         """Move the window by whole cells to where the robot is, and let what is known fade."""
@@ -87,16 +97,37 @@ class LocalMapper:
 
     def _observe(self, scan: Scan, T_odom_from_level: SE3, T_level_from_cam: SE3) -> None:
         """The inverse sensor model: every cell looks its bearing up in the scan."""
-        assert self._corner is not None
-        T_odom_from_cam = T_odom_from_level @ T_level_from_cam
-        heading = T_odom_from_level.yaw + scan.heading_rad
-        x0_m, y0_m = (self._corner[i] * self._params.resolution_m - float(T_odom_from_cam.t[i]) for i in (0, 1))
         _update(
-            self._odds, self._hits, scan.obstacle_m, scan.free_m, scan.tan0, scan.tan_step, scan.blind_m, x0_m, y0_m,
-            self._params.resolution_m, math.cos(heading), math.sin(heading), self._params.hit, self._params.miss,
+            self._odds, self._hits, scan.obstacle_m, scan.free_m, scan.tan0, scan.tan_step, scan.blind_m,
+            *self._seen_from(scan, T_odom_from_level, T_level_from_cam), self._params.hit, self._params.miss,
         )  # fmt: skip
 
-    def _disc(self, T_odom_from_base: SE3, radius_m: float) -> np.ndarray:
+    def _seen_from(self, scan: Scan, T_odom_from_level: SE3, T_level_from_cam: SE3) -> Spot:
+        """The window's corner from the camera (x, y) in metres, the size of a cell, and cosine and sine of heading."""
+        assert self._corner is not None
+        t, cell_m = (T_odom_from_level @ T_level_from_cam).t, self._params.resolution_m
+        heading = T_odom_from_level.yaw + scan.heading_rad
+        x_m, y_m = (self._corner[i] * cell_m - float(t[i]) for i in (0, 1))
+        return x_m, y_m, cell_m, math.cos(heading), math.sin(heading)
+
+    def _hide_near(
+        self, scan: Scan, depth: Depth, T_odom_from_level: SE3, T_level_from_cam: SE3, reach: Reach, robot: IntP
+    ) -> None:
+        """Where nothing at all is seen, something may stand nearer than the camera can see: that is not free.
+
+        What the map knew there comes back when the camera sees again: from here it could not be looked at anew.
+        """
+        blind = self._blindness.look(scan, depth.camera, reach)
+        if not blind.any():
+            return
+        occupancy, free = self._occupancy.flat[robot], self._free[1:-1, 1:-1].flat[robot]
+        hide(
+            self._occupancy, self._free, blind, scan.tan0, scan.tan_step, reach.nearest_m + self._params.resolution_m,
+            *self._seen_from(scan, T_odom_from_level, T_level_from_cam),
+        )  # fmt: skip
+        self._occupancy.flat[robot], self._free[1:-1, 1:-1].flat[robot] = occupancy, free
+
+    def _disc(self, T_odom_from_base: SE3, radius_m: float) -> IntP:
         """Flat indices of the cells whose centres lie within `radius_m` of the robot."""
         assert self._corner is not None
         n, resolution_m = self._cells, self._params.resolution_m
@@ -109,7 +140,6 @@ class LocalMapper:
 
     def _published(self, stamp_ns: int, frame_id: str) -> LocalMap:
         assert self._corner is not None
-        _label(self._odds, self._free, self._occupancy)
         cv2.distanceTransform(self._free, cv2.DIST_L2, cv2.DIST_MASK_PRECISE, dst=self._distance)
         clearance_m = np.empty(self._odds.shape, np.float32)
         _metres(self._distance, self._params.resolution_m, clearance_m)

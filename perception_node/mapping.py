@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from perception_node.health import Health, Refused
 from perception_node.local_map import LocalMapper
 from perception_node.messages import encode_occupancy
+from perception_node.near import Reach
 from perception_node.params import MapParams
 from perception_node.pose import Poses, WrongFrame
 from saccade.clock import nanoseconds
@@ -27,28 +28,28 @@ class Mapping:
         self.poses = Poses(base_frame, params.odom_ahead_ms)
         self._health, self._stages = health, stages
         self._mapper = LocalMapper(params)
-        self._waiting: tuple[Depth, int] | None = None
-        """Depth that waits for odometry, and until when."""
+        self._waiting: tuple[Depth, Reach, int] | None = None
+        """Depth that waits for odometry, how near its camera sees, and until when."""
         self._occupancy_ns: int | None = None
 
     @property
     def until_ns(self) -> int | None:
         """Until when a frame waits, if one does."""
-        return None if self._waiting is None else self._waiting[1]
+        return None if self._waiting is None else self._waiting[2]
 
-    def put(self, depth: Depth, now_ns: int) -> Iterator[Out]:
+    def put(self, depth: Depth, reach: Reach, now_ns: int) -> Iterator[Out]:
         """One more frame; it takes the place of one that still waits."""
         if self._waiting:
             self._health.counts["frames without map"] += 1
             self._health.drops["map"] += 1
-        self._waiting = depth, now_ns + nanoseconds(self.params.odom_wait_ms / 1e3)
+        self._waiting = depth, reach, now_ns + nanoseconds(self.params.odom_wait_ms / 1e3)
         yield from self.resume(now_ns)
 
     def resume(self, now_ns: int) -> Iterator[Out]:
         """Put the waiting depth into the map once odometry has reached its stamp; give up when it does not come."""
         if self._waiting is None:
             return
-        depth, until_ns = self._waiting
+        depth, reach, until_ns = self._waiting
         if not self.poses.reach(depth.stamp_ns):
             if now_ns >= until_ns:
                 self._waiting = None
@@ -61,7 +62,7 @@ class Mapping:
             except TransformError as error:
                 name = "wrong frame" if isinstance(error, WrongFrame) else "missing transform"
                 raise Refused("map", name, str(error)) from error
-            grid = self._mapper.update(depth, T_odom_from_base, T_base_from_cam, odom_frame)
+            grid = self._mapper.update(depth, T_odom_from_base, T_base_from_cam, odom_frame, reach)
             self._health.ok("map")
             self._health.made("map", depth.stamp_ns, now_ns)
             yield Out("local_map", encode_map(grid))

@@ -157,9 +157,8 @@ class PerceptionNode:
         self._frame_ns = now_ns
         no_map: Refused | None = None
         try:
-            yield from self._mapping.put(
-                frame.depth, now_ns
-            )  # before the pictures: the gate waits for the map, nobody for them
+            # Before the pictures: the gate waits for the map, nobody for them.
+            yield from self._mapping.put(frame.depth, frame.reach, now_ns)
         except Refused as fault:
             no_map = fault
         with self.stages.timed("encode"):

@@ -86,7 +86,7 @@ class SightParams:
 
     smooth_s: float = param(1.0, "time over which figures are smoothed", low=0)
     min_matched: float = param(
-        0.03, "share of what both cameras see that must be matched, or no depth goes out", low=0, high=1
+        0.05, "share of what both cameras see that must be matched, or no depth goes out", low=0, high=1
     )
     min_alike: float = param(
         0.3,
@@ -104,8 +104,8 @@ class SightParams:
     def __post_init__(self) -> None:
         if min(self.smooth_s, self.max_row_px, self.veil, self.spread) <= 0 or min(self.unsharp, self.dirt) <= 1:
             raise ValueError("sight: smooth_s, max_row_px, veil and spread must be positive, unsharp and dirt above 1")
-        if not (0 < self.min_matched < 1 / 3 and 0 <= self.min_alike < 1):
-            raise ValueError("sight: expected 0 < min_matched < 1/3 and 0 <= min_alike < 1")
+        if not (0 < self.min_matched < 0.5 and 0 <= self.min_alike < 1):
+            raise ValueError("sight: expected 0 < min_matched < 0.5 and 0 <= min_alike < 1")
 
 
 @dataclass(frozen=True, slots=True)

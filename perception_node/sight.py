@@ -24,6 +24,7 @@ _LEAST_FRAMES, _LEAST_S = 4, 0.25
 """Nothing is found in less."""
 _DIRT_S = 4.0
 """Tiles are smoothed over this time, of frames in which the robot moves: dirt stays where it is, the world does not."""
+_NOTHING = "nothing matched"
 _FLOOR = 1.0
 """Contrast in grey values that noise alone may make."""
 
@@ -77,6 +78,8 @@ class Sight:
             part = 1.0 if first else 1.0 - math.exp(-passed_s / _DIRT_S)
             self._tiles = figures.tiles.copy() if first else self._tiles + part * (figures.tiles - self._tiles)
             self._moved_s += 0.0 if first else passed_s
+        if figures.valid < self._params.min_matched:
+            return [Finding(Level.ERROR, _NOTHING, _matched(figures.valid))]  # at once: this may be a wall, too near
         if self._frames < _LEAST_FRAMES or self._seen_s < _LEAST_S:
             return []
         found = [finding for measure in self._measures(self._mean) if (finding := self._judged(measure))]
@@ -108,8 +111,7 @@ class Sight:
     def _measures(self, m: Figures) -> Iterator[_Measure]:
         p, never = self._params, math.inf
         yield _Measure(
-            "nothing matched", 1 / max(m.valid, 1e-3), 1 / (3 * p.min_matched), 1 / p.min_matched,
-            f"{100 * m.valid:.0f} % of what both cameras see is matched: too near, too dark, no texture, or covered",
+            "little matched", 1 / max(m.valid, 1e-3), 1 / (2 * p.min_matched), never, _matched(m.valid),
         )  # fmt: skip
         yield _Measure(
             "pictures differ", 1 - m.alike, (1 - p.min_alike) / 1.4, 1 - p.min_alike,
@@ -142,6 +144,10 @@ class Sight:
                 f"{side} lens dirty", times, self._params.dirt, math.inf,
                 f"{side} sees {times:.1f} times less than the other camera in one place ({where}), wherever it goes",
             )  # fmt: skip
+
+
+def _matched(share: float) -> str:
+    return f"{100 * share:.0f} % of what both cameras see is matched: too near, too dark, no texture, or covered"
 
 
 def _unsharp(m: Figures, params: SightParams) -> Iterator[_Measure]:
