@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from engines.datasets import LAYOUTS, find_datasets
-    from saccade.cli import OK, PARTIAL
+    from saccade.cli import FAILED, OK, PARTIAL
     from saccade.cli.bench_methods import methods_of
     from saccade.cli.bench_report import failures, terminal
 
@@ -78,8 +78,12 @@ def run(args: argparse.Namespace) -> int:
         for what, why in failures(data):
             say(f"{name}, {what}: {why}")
             failed = True
-    for path in _written(document, sets, methods, args):
-        say(f"wrote {path}")
+    try:
+        for path in _written(document, sets, methods, args):
+            say(f"wrote {path}")
+    except OSError as error:
+        say(f"cannot write {error.filename}: {error.strerror}")
+        return FAILED
     return PARTIAL if failed else OK
 
 
@@ -131,7 +135,7 @@ def _written(
     from saccade.cli.bench_report import PART, as_json, markdown
     from saccade.cli.page import with_part
 
-    published = []
+    published = {}
     for data in sets if args.pictures or args.markdown else ():
         rivals = best_pair(document["sets"][data.name]["methods"], methods)
         for source in _spread(data, _SCENES_SHOWN).pairs if rivals else ():
@@ -145,7 +149,7 @@ def _written(
                 yield args.pictures / name
             if free:
                 write_jpeg(args.markdown.parent / "pictures" / name, picture)
-                published.append(f"pictures/{name}")
+                published[f"pictures/{name}"] = FREE[source.name]
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)
         args.json.write_text(as_json(document))

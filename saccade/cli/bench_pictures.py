@@ -26,8 +26,8 @@ _CLASSES = np.array(
 """RGB of errors up to each of `_UPPER_PX`, and above the last: told apart by people who see no red or green too."""
 _HOLE, _UNKNOWN = (110, 110, 110), (0, 0, 0)
 _LEGEND = "error: up to 0.5, 1, 2, 3, 4 px and more; grey: none given; black: truth not known"
-FREE = ("aloe",)
-"""Names of the pairs whose licence lets their pictures be published: OpenCV's sample, Apache-2.0."""
+FREE = {"aloe": "OpenCV's sample, Apache-2.0"}
+"""Names of the pairs whose licence lets their pictures be published, and whose they are."""
 
 
 def best_pair(figures: dict[str, Record], methods: Sequence[Method]) -> list[Method]:

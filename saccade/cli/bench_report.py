@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -171,8 +171,8 @@ def heading(name: str, document: dict[str, Any]) -> str:
     return f"{name}: {pairs} pair{'s'[: pairs != 1]}{broken}, OpenCV searches {document['disparities']} disparities"
 
 
-def markdown(document: dict[str, Any], pictures: Sequence[str]) -> str:
-    """The part of docs/benchmarks.md: how it was measured, two tables a data set, pictures."""
+def markdown(document: dict[str, Any], pictures: Mapping[str, str]) -> str:
+    """The part of docs/benchmarks.md: how it was measured, two tables a data set, pictures and whose they are."""
     about = document["machine"]
     libraries = ", ".join(f"{name} {version}" for name, version in about["libraries"].items())
     lines = [_ABOUT, "", f"Measured {document['date']} on {about['cpu']}, {about['cores']} cores; {libraries}.", ""]
@@ -183,5 +183,6 @@ def markdown(document: dict[str, Any], pictures: Sequence[str]) -> str:
         for wanted in columns(data["methods"]):
             lines += [f"| method | {' | '.join(c.heading for c in wanted)} |", f"|---|{'---:|' * len(wanted)}"]
             lines += [f"| {' | '.join(row)} |" for row in rows(data["methods"], wanted)] + [""]
-    lines += [f"![Left picture, truth, disparities and their errors]({picture})\n" for picture in pictures]
+    for picture, owner in pictures.items():
+        lines += [f"![Left picture, truth, disparities and their errors]({picture})", "", f"({owner})", ""]
     return "\n".join(lines)

@@ -150,6 +150,17 @@ def test_only_pictures_that_may_be_published_go_beside_the_page(tmp_path):
     assert code == 0
     assert [path.name for path in (page.parent / "pictures").iterdir()] == ["stereo-samples-aloe.jpg"]
     assert "(pictures/stereo-samples-aloe.jpg)" in page.read_text()
+    assert "Apache-2.0" in page.read_text()
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path, capsys):
+    made.eth3d(tmp_path / "set" / "a")
+    (tmp_path / "taken").write_text("")
+    args = ("--card", "sgbm", *ONE, "--json", str(tmp_path / "taken" / "all.json"))
+    assert main(["bench", "stereo", "--data", str(tmp_path / "set"), *args]) == 1
+    told = capsys.readouterr()
+    assert "cannot write" in told.err
+    assert "sgbm" in told.out
 
 
 def test_the_range_of_search_follows_the_truth(tmp_path):

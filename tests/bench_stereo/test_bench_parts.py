@@ -73,7 +73,7 @@ def test_a_method_that_always_fails_has_a_row_of_dashes(scenes, monkeypatch):
     outcome = bench_stereo.measure(scenes, methods("sgbm"), (1,), lambda note: None)
     document = bench_report.document_of([outcome], {"note": "while it rained"})
     document["sets"][scenes.name]["broken"]["d"] = "gone"
-    page = bench_report.markdown(document, [])
+    page = bench_report.markdown(document, {})
     assert "| sgbm | – |" in page
     assert "while it rained" in page
     assert "3 pairs, 1 that could not be read" in page
