@@ -44,7 +44,9 @@ def unmatched(runs: Runs, card: Card, planes: list[F32], relation: Relation) -> 
         return best
     if ignores_right(planes):
         text = "the output does not depend on the right picture, as that of a monocular head"
-        return _another_output(runs, card, text) or Finding("one-eyed", text, advice="export the stereo head")
+        return _another_output(runs, card, text) or Finding(
+            "one-eyed", text, advice="export the stereo head; random weights look so too"
+        )
     if relation.kind == "rough":
         shown = ", ".join(f"{np.nanmedian(scene.truth):.0f}" for scene in scenes_for(card).shifts)
         text = f"shifts of {shown} px come out as {', '.join(f'{px:.1f}' for px in relation.said)}"
