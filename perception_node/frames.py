@@ -189,8 +189,11 @@ class Frames:
             except CalibrationError as error:
                 raise _refused(error) from error
         depth, text = one.depth(rectified_picture, camera, picture.stamp_ns, picture.frame_id)
+        depth = self._triangulate.held(depth)
+        if not depth.confidence.any():
+            raise Refused("stereo", "no scale", f"{text}: no longer sure enough ({why})")
         doubt = Refused("stereo", "one camera", f"{text} ({why})", Level.WARN)
-        return Frame(self._triangulate.held(depth), Reach(self._params.min_m), picture=rectified_picture, doubt=doubt)
+        return Frame(depth, Reach(self._params.min_m), picture=rectified_picture, doubt=doubt)
 
     def _decoded(self, messages: Pair[Message]) -> tuple[Image, Image]:
         """Both pictures; compressed ones at the same time, in two threads."""
