@@ -9,7 +9,7 @@ from typing import Any
 from engines.card import Card
 from engines.engine import Engine, EngineError
 from engines.probe_edit import changes, edited, merged
-from engines.probe_faults import colours_followed, diagnose
+from engines.probe_faults import colours_told, diagnose
 from engines.probe_finding import Finding
 from engines.probe_run import Judged, Progress, Runs, scenes_for
 
@@ -67,4 +67,4 @@ def _all_judged(runs: Runs, card: Card) -> tuple[tuple[Judged, ...], tuple[str, 
     shown = scenes_for(card)
     scenes = (*shown.shifts, shown.slanted, shown.board, shown.resized, shown.dim, shown.unequal)
     judged = tuple(runs.judged(card, scene) for scene in scenes)
-    return judged, (f"colour order: {colours_followed(runs, card)}",)
+    return judged, (f"colour order: {colours_told(runs, card)}",)

@@ -18,8 +18,8 @@ from saccade.geometry import F32
 
 _SAME = 0.025
 """Factors that differ by less are the same: what is left is accuracy."""
-_OUTWEIGHS = 4
-"""How many times as many pixels must follow blue as red; that takes a model which weighs blue about twice as much."""
+_UNDISTURBED, _DISTURBED = 0.9, 0.5
+"""Shares of the dots under coloured noise: a model that sees grey finds nearly all, or few; a network some in both."""
 
 
 def diagnose(runs: Runs, card: Card) -> Finding | None:
@@ -42,13 +42,17 @@ def diagnose(runs: Runs, card: Card) -> Finding | None:
     )
 
 
-def colours_followed(runs: Runs, card: Card) -> str:
-    """What the model makes of red against blue, in words."""
+def colours_told(runs: Runs, card: Card) -> str:
+    """What can be told of the order of colours, in words."""
     if card.colour.order == "grey":
-        return "the model sees grey"
-    red, blue = _followed(runs, card, scenes_for(card))
-    which = "red wins, as in luminance" if red > 2 * blue else "insensitive, neither red nor blue wins"
-    return f"{which} (red {100 * red:.0f} %, blue {100 * blue:.0f} %)"
+        return "the model is given grey"
+    right, wrong = _grey_shares(runs, card, scenes_for(card))
+    if right >= _UNDISTURBED and wrong < _DISTURBED:
+        return f"{card.colour.order} is right: the model turns it into luminance"
+    return (
+        f"{card.colour.order} is what the card says; the model does not turn it into luminance, so no pair tells "
+        "red from blue"
+    )
 
 
 def _unsteady(runs: Runs, card: Card, scene: Scene) -> Finding | None:
@@ -145,25 +149,31 @@ def _of_right(runs: Runs, card: Card, shown: Shown, relation: Relation) -> bool:
 def _colour_fault(runs: Runs, card: Card, shown: Shown) -> Finding | None:
     if card.colour.order == "grey":
         return None
-    red, blue = _followed(runs, card, shown)
-    if blue < 0.5 or blue < _OUTWEIGHS * red:
+    right, wrong = _grey_shares(runs, card, shown)
+    if wrong < _UNDISTURBED or right >= _DISTURBED:
         return None
-    turned = "bgr" if card.colour.order == "rgb" else "rgb"
+    turned = _turned(card)
     text = (
-        f"the model follows blue dots against red ones of the same contrast in {100 * blue:.0f} % of the pixels, "
-        "as one does that is given red for blue"
+        f"noise without luminance disturbs the model (it matches {100 * right:.0f} %) unless the noise's red and blue "
+        f"change places ({100 * wrong:.0f} %): it turns {turned} into luminance, and is given {card.colour.order}"
     )
     return Finding("colour order", text, {"colour": {"order": turned}})
 
 
-def _followed(runs: Runs, card: Card, shown: Shown) -> tuple[float, float]:
-    """Shares of the pixels that follow the red and the blue dots, over both ways of placing them."""
+def _grey_shares(runs: Runs, card: Card, shown: Shown) -> tuple[float, float]:
+    """Shares of the dots under noise that come out right: noise without luminance in RGB, and in BGR.
+
+    Pictures are RGB, so that only a card in the wrong order can make the second the greater one.
+    """
     shares = []
-    for scene in shown.colours:
-        found, seen = runs.disparity(card, scene), np.isfinite(scene.truth)
-        shares.append([(np.abs(found - truth)[seen] <= 1.5).mean() for truth in (scene.truth, scene.truth_right)])
-    red, blue = np.mean(shares, axis=0).tolist()
-    return red, blue
+    for scene in (shown.tinted["rgb"], shown.tinted["bgr"]):
+        off = np.abs(runs.disparity(card, scene) - scene.truth)[np.isfinite(scene.truth)]
+        shares.append(float((off <= 1.5).mean()))
+    return shares[0], shares[1]
+
+
+def _turned(card: Card) -> str:
+    return "bgr" if card.colour.order == "rgb" else "rgb"
 
 
 def _other_sign(card: Card) -> str:

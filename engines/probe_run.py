@@ -59,7 +59,8 @@ class Shown:
     resized: Scene
     dim: Scene
     unequal: Scene
-    colours: tuple[Scene, Scene]
+    tinted: dict[str, Scene]
+    """By the order of channels in which their noise has no luminance."""
 
 
 def scenes_for(card: Card) -> Shown:
@@ -74,7 +75,6 @@ def scenes_for(card: Card) -> Shown:
 @lru_cache(maxsize=4)
 def _scenes(shape: tuple[int, int], other: tuple[int, int], most: float, other_most: float) -> Shown:
     shifts = tuple(probe_scenes.shift(shape, max(1, round(share * most))) for share in _SHARES)
-    colours = round(0.25 * most), round(0.7 * most)
     return Shown(
         shifts,
         probe_scenes.slanted(shape, most),
@@ -82,7 +82,7 @@ def _scenes(shape: tuple[int, int], other: tuple[int, int], most: float, other_m
         probe_scenes.slanted(other, other_most, f"picture of {other[1]} x {other[0]}", seed=3),
         probe_scenes.dimmed(shifts[2], "a third of the light", 0.35, 0.35),
         probe_scenes.dimmed(shifts[2], "right picture darker", 1.0, 0.9),
-        (probe_scenes.channels(shape, *colours), probe_scenes.channels(shape, *colours[::-1])),
+        {order: probe_scenes.tinted(shape, round(0.5 * most), order) for order in ("rgb", "bgr")},
     )
 
 

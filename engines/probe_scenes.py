@@ -14,8 +14,9 @@ from saccade.types import U8
 
 _MARGIN = 8
 """Pixels at the rim, and beside edges in depth, that are not judged: they are a matter of windows, not of faults."""
-_CONTRAST = 45
-"""Standard deviation, in grey values, of the red and of the blue dots in `channels`."""
+_RED, _BLUE = 0.299, 0.114
+_FAINT, _NOISE = 4.0, 28.0
+"""In `tinted`: standard deviation of the dots, and largest noise in the channel with less of it, in grey values."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,26 +116,26 @@ def dimmed(scene: Scene, name: str, left: float, right: float) -> Scene:
     return Scene(name, dark[0], dark[1], scene.truth, scene.truth_right)
 
 
-def channels(shape: tuple[int, int], red: int, blue: int, seed: int = 6) -> Scene:
-    """Two planes through each other, one seen in red alone and one in blue alone; truth is red's, truth_right blue's.
+def tinted(shape: tuple[int, int], disparity: int, order: str, seed: int = 6) -> Scene:
+    """Faint grey dots under strong coloured noise, another in each picture, that has no luminance.
 
-    Luminance weighs red 2.6 times as much as blue (ITU-R BT.601): a model that weighs colours so follows red, and
-    follows blue when it is given one for the other. One that takes all channels alike follows neither.
+    Luminance is ITU-R BT.601's of red, green, blue (`order` "rgb") or of blue, green, red ("bgr"). A model that turns
+    its pictures grey sees dots without noise in one of the two, and hardly any dots in the other.
     """
     height, width = shape
-    # Dots belong to a disparity, so that with red and blue exchanged everything is.
-    sides = {px: dots((height, width + 256), seed + (px == max(red, blue)))[..., 1] for px in (red, blue)}
-    pictures = np.full((2, height, width, 3), 128, np.uint8)
-    for channel, disparity in ((0, red), (2, blue)):
-        surface = sides[disparity].astype(np.float32)
-        surface = np.clip(128 + (surface - surface.mean()) / surface.std() * _CONTRAST, 0, 255).astype(np.uint8)
-        pictures[0, ..., channel] = surface[:, :width]
-        pictures[1, ..., channel] = surface[:, disparity : disparity + width]
-    nearest = np.full(shape, max(red, blue), np.float32)
-    scene = _scene(f"red dots at {red} px, blue at {blue} px", pictures[0], pictures[1], nearest, nearest.copy())
-    scene.truth[np.isfinite(scene.truth)] = red
-    scene.truth_right[:] = np.where(np.isfinite(scene.truth), np.float32(blue), np.float32(np.nan))
-    return scene
+    surface = dots((height, width + 256), seed)[..., 1].astype(np.float32)
+    surface = 128 + (surface - surface.mean()) / surface.std() * _FAINT
+    rng = np.random.default_rng(seed)
+    strong, weak = (2, 0) if order == "rgb" else (0, 2)
+    pictures = np.empty((2, height, width, 3), np.float32)
+    for picture, seen in zip(pictures, (surface[:, :width], surface[:, disparity : disparity + width]), strict=True):
+        noise = rng.uniform(-_NOISE, _NOISE, shape)
+        picture[:] = seen[..., None]
+        picture[..., weak] += noise
+        picture[..., strong] -= noise * (_RED / _BLUE)
+    left, right = np.clip(pictures.round(), 0, 255).astype(np.uint8)
+    truth = np.full(shape, disparity, np.float32)
+    return _scene(f"no luminance in the noise ({order})", left, right, truth, truth.copy())
 
 
 def _scene(name: str, left: U8, right: U8, truth: F32, truth_right: F32) -> Scene:

@@ -6,7 +6,7 @@ import pytest
 
 from engines.card import ProbeLimits
 from engines.probe_run import judge
-from engines.probe_scenes import board_only, channels, dots, shift, slanted, step
+from engines.probe_scenes import board_only, dots, shift, slanted, step, tinted
 
 SHAPE = (112, 160)
 
@@ -50,13 +50,16 @@ def test_the_board_stands_elsewhere_in_each_picture():
     assert (scene.truth_right[right] == 14).all()
 
 
-def test_red_and_blue_show_different_disparities():
-    scene = channels(SHAPE, 4, 11)
-    seen = np.isfinite(scene.truth)
-    for channel, px in ((0, 4), (2, 11)):
-        left, right = scene.left[..., channel], scene.right[..., channel]
-        assert (np.roll(right, px, axis=1)[seen] == left[seen]).all()
-    assert len(np.unique(scene.left[..., 1])) == 1
+@pytest.mark.parametrize("order", ["rgb", "bgr"])
+def test_the_noise_has_no_luminance_in_its_order_and_much_in_the_other(order):
+    scene, weights = tinted(SHAPE, 8, order), np.array([0.299, 0.587, 0.114])
+
+    def apart(weights):
+        left, right = scene.left @ weights, scene.right @ weights
+        return float(np.abs(np.roll(right, 8, axis=1) - left)[np.isfinite(scene.truth)].mean())
+
+    assert apart(weights if order == "rgb" else weights[::-1]) < 1
+    assert apart(weights[::-1] if order == "rgb" else weights) > 8
 
 
 def test_dots_are_the_same_every_time_and_of_every_brightness():

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason="training needs torch")
 pytest.importorskip("onnx")
 
 from engines.card import load_card  # noqa: E402
-from engines.open import open_engine  # noqa: E402
+from engines.open import open_unproven  # noqa: E402
 from engines.parity import check_golden  # noqa: E402
 from training import ship as shipping  # noqa: E402
 from training.pairs import file_of, make  # noqa: E402
@@ -53,7 +53,7 @@ def test_a_stopped_run_goes_on_and_what_it_gives_is_shipped(
     for path in shipping.ship(out / "checkpoint.pt", tmp_path / "engines"):
         card = load_card(path)
         assert card.licence == "Apache-2.0"
-        with open_engine(card) as engine:
+        with open_unproven(card) as engine:
             assert check_golden(card, engine).passed
 
 
