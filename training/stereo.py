@@ -80,9 +80,7 @@ class Run:
         batch = {k: v.to(self.device, non_blocking=True) for k, v in batch.items()}
         self.net.train()
         left, right = (batch[k].to(memory_format=torch.channels_last) for k in ("left", "right"))
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            steps = self.net.steps(left, right)
-        loss, terms = loss_of(steps, truth_of(batch))
+        loss, terms = loss_of(self.net.steps(left, right), truth_of(batch))
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
@@ -182,6 +180,7 @@ def main(arguments: list[str] | None = None) -> None:
     if not any(args.pairs.glob("*.npy")):
         parser.error(f"no pairs in {args.pairs}; make some: python -m training.pairs --out {args.pairs}")
     torch.set_num_threads(args.threads)
+    torch.backends.cudnn.allow_tf32 = False  # convolutions carry disparities, which ten bits would round to 1/8 px
     args.out.mkdir(parents=True, exist_ok=True)
     judged = args.pairs / "judged"
     for _ in fill(judged, JUDGED_FIRST, args.judged, 1):
