@@ -12,16 +12,13 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from engines.card import CARDS, Card, card_names, load_card
+from engines.card import CARDS, TEMPLATES, Card, card_names, load_card
 from engines.onnx_file import check_graph
 from engines.open import open_unproven
 from engines.probe_edit import merged
 from engines.probe_interface import graph_size, resize_to
 from engines.verdict import Verdict, needs_verdict, read_verdict
 from saccade.errors import ConfigError, SaccadeError, choices
-
-TEMPLATES = CARDS / "foreign"
-"""Cards of models whose weights are not ours to ship; `onnx` and `sha256` are filled in when one is added."""
 
 
 class Listed(NamedTuple):

@@ -19,9 +19,11 @@ from saccade.params import build, plain
 from saccade.paths import user_data
 
 __all__ = ["CARDS", "Adapted", "BmOptions", "Card", "Colour", "Golden", "OrtOptions", "Output", "ProbeLimits", "Second",
-           "SgbmOptions", "Size", "Tolerance", "added_cards", "card_names", "load_card", "with_options"]  # fmt: skip
+           "SgbmOptions", "Size", "TEMPLATES", "Tolerance", "added_cards", "card_names", "load_card", "with_options"]  # fmt: skip
 
 CARDS = Path(__file__).parent / "cards"
+TEMPLATES = CARDS / "foreign"
+"""Cards of models whose weights are not ours to ship; `saccade engine add` fills in `onnx` and `sha256`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,9 @@ def load_card(name_or_path: str | Path, **options: Any) -> Card:
         places = (folder / f"{name_or_path}.yaml" for folder in (CARDS, added_cards()))
         found = next((place for place in places if place.is_file()), None)
         if found is None:
+            if (TEMPLATES / f"{name_or_path}.yaml").is_file():
+                how = f"saccade engine add --card {name_or_path} --onnx FILE (docs/models.md)"
+                raise ConfigError(f"{name_or_path} is a foreign model; add it first: {how}")
             valid = card_names() + card_names(added_cards())
             raise ConfigError(f"no card {str(name_or_path)!r}; {choices(str(name_or_path), valid)}, or a path")
         path = found

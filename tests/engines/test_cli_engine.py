@@ -114,6 +114,11 @@ def test_wrong_use_says_what_is_valid(arguments, words, capsys):
     assert words in capsys.readouterr().err
 
 
+def test_a_foreign_model_that_is_not_added_says_how(capsys):
+    assert main(["engine", "probe", "raft-stereo"]) == USAGE
+    assert "saccade engine add --card raft-stereo --onnx FILE" in capsys.readouterr().err
+
+
 def test_what_is_no_model_is_refused_and_leaves_nothing_behind(tmp_path, home, capsys):
     file = tmp_path / "x.onnx"
     file.write_bytes(b"MZ not a model")

@@ -6,8 +6,8 @@ import pytest
 import yaml
 from foreign_graphs import FOREIGN, files
 
-from engines.added import TEMPLATES, add, templates
-from engines.card import load_card
+from engines.added import add, templates
+from engines.card import TEMPLATES, load_card
 from engines.depth import DepthEstimator
 from engines.open import open_engine
 from engines.probe import edited
