@@ -30,6 +30,9 @@ MOST_LOSS = 0.01
 """Share by which disagreement may grow and density shrink."""
 MOST_FORGOTTEN = 0.05
 """Share by which the error on generated pairs, whose truth is known, may grow."""
+MOST_CHANCE = 0.85
+"""Share of the photometric error by chance above which two pictures are no pair."""
+_ASTRAY_PX = 11
 _WINDOW = 7
 _NOISE = 2
 """Grey values that count as equal in the census transform."""
@@ -101,7 +104,8 @@ def hold_out(count: int) -> Split:
 class Figures:
     """Sums over the parts of a pair, (2, n) before and after: what is needed to average over any set of parts.
 
-    `common` (n,) counts the pixels of the photometric error, `pixels` (n,) those of the others.
+    `common` (n,) counts the pixels of the photometric error, `pixels` (n,) those of the others. `chance` (n,) is the
+    photometric error of a disparity that is _ASTRAY_PX off: of no match at all.
     """
 
     photometric: F64
@@ -109,6 +113,7 @@ class Figures:
     disagreement: F64
     agreed: F64
     pixels: F64
+    chance: F64
 
 
 def compare(left: U8, right: U8, before: Look, after: Look) -> Figures:
@@ -123,11 +128,12 @@ def compare(left: U8, right: U8, before: Look, after: Look) -> Figures:
     agree = [(d < 1.0 + 0.03 * look.left) & inside for d, look in zip(apart, looks, strict=True)]
     common = (agree[0] | agree[1]) & textured(one)
     signs = census(one)
-    errors = [(census(_moved(other, look.left)) != signs).mean(axis=0) * common for look in looks]
+    shown = (before.left, after.left, before.left + _ASTRAY_PX)
+    *errors, wrong = ((census(_moved(other, d)) != signs).mean(axis=0) * common for d in shown)
     photometric, disagreement, agreed = (
         np.stack([tiles(x) for x in both]) for both in (errors, [d * inside for d in apart], agree)
     )
-    return Figures(photometric, tiles(common), disagreement, agreed, tiles(inside))
+    return Figures(photometric, tiles(common), disagreement, agreed, tiles(inside), tiles(wrong))
 
 
 def judged(figures: Sequence[Figures], seed: int = 0) -> list[Change]:
@@ -149,6 +155,20 @@ def judged(figures: Sequence[Figures], seed: int = 0) -> list[Change]:
         low, high = np.quantile(changes, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
         out.append(Change(name, float(before), float(after), float(low), float(high)))
     return out
+
+
+def mismatch(figures: Sequence[Figures]) -> str:
+    """Why these are no pairs, or nothing: what the photometric error is before, and by chance."""
+    before, by_chance, pixels = (
+        sum(float(x.sum()) for x in sums)
+        for sums in ((f.photometric[0] for f in figures), (f.chance for f in figures), (f.common for f in figures))
+    )
+    if before <= MOST_CHANCE * by_chance:
+        return ""
+    return (
+        f"left and right do not show the same: photometric error {before / max(pixels, 1.0):.3f} where "
+        f"{by_chance / max(pixels, 1.0):.3f} is chance; expected rectified pairs of one moment, with texture"
+    )
 
 
 def refusal(changes: Sequence[Change], dry: tuple[float, float]) -> str:

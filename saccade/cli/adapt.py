@@ -20,7 +20,8 @@ from engines.card import Card, added_cards, load_card
 from saccade.errors import ConfigError
 
 if TYPE_CHECKING:
-    from training.adapt import Outcome, Tell
+    from training.adapt import Outcome
+    from training.course import Tell
 
 EXAMPLES = """examples:
   saccade adapt dive.mcap --card stereo-s                  # five minutes; installs stereo-s-dive if it is better

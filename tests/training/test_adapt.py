@@ -20,7 +20,8 @@ from engines.stereo import StereoMatcher  # noqa: E402
 from saccade.params import plain  # noqa: E402
 from training import adapt as adapting  # noqa: E402
 from training import child  # noqa: E402
-from training.adapt import Outcome, Plan, Weights, adapt, thin  # noqa: E402
+from training.adapt import Outcome, Plan, adapt, thin  # noqa: E402
+from training.course import Weights  # noqa: E402
 from training.gate import Change, Split  # noqa: E402
 from training.net import StereoNet  # noqa: E402
 from training.pool import Pair, crop_size, dressed, generated, look  # noqa: E402

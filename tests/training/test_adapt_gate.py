@@ -8,7 +8,7 @@ import pytest
 
 from saccade.geometry import F32
 from saccade.types import U8
-from training.gate import Change, Look, compare, hold_out, judged, refusal
+from training.gate import Change, Look, compare, hold_out, judged, mismatch, refusal
 
 RNG = np.random.default_rng(0)
 GOOD = (2.0, 2.0)
@@ -85,6 +85,13 @@ def test_eyes_that_disagree_and_points_lost_are_seen() -> None:
     _, apart, density = judged([compare(*pair(6.0, seed), before, after) for seed in range(9)])
     assert apart.relative > 0.5
     assert density.relative < -0.2
+
+
+def test_pictures_of_different_moments_are_no_pairs() -> None:
+    for apart, matches in ((0, True), (1, False)):
+        looks = [(pair(6.0, seed)[0], pair(6.0, seed + apart)[1], flat(6.5), flat(6.0)) for seed in range(9)]
+        told = mismatch([compare(*look) for look in looks])
+        assert ("do not show the same" in told) is not matches
 
 
 def change(name: str, relative: float, high: float) -> Change:
