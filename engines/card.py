@@ -18,8 +18,9 @@ from saccade.errors import ConfigError, choices
 from saccade.params import build, plain
 from saccade.paths import user_data
 
-__all__ = ["CARDS", "Adapted", "BmOptions", "Card", "Colour", "Golden", "OrtOptions", "Output", "ProbeLimits", "Second",
-           "SgbmOptions", "Size", "TEMPLATES", "Tolerance", "added_cards", "card_names", "load_card", "with_options"]  # fmt: skip
+__all__ = ["CARDS", "TEMPLATES", "Adapted", "BmOptions", "Card", "Colour", "Golden", "OrtOptions", "Output",
+           "ProbeLimits", "Second", "SgbmOptions", "Size", "Tolerance", "added_cards", "card_names", "load_card",
+           "with_options"]  # fmt: skip
 
 CARDS = Path(__file__).parent / "cards"
 TEMPLATES = CARDS / "foreign"
