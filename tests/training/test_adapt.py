@@ -49,6 +49,7 @@ def shipped() -> StereoNet:
     return load(PARENT.beside(PARENT.onnx))
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights_and_figures(pairs: list[Pair]) -> None:
     nets = [shipped(), shipped()]
     first, again = (adapt(net, pairs, QUICK) for net in nets)
