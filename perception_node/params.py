@@ -89,10 +89,7 @@ class SightParams:
         0.05, "share of what both cameras see that must be matched, or no depth goes out", low=0, high=1
     )
     min_alike: float = param(
-        0.3,
-        "correlation of matched gradients, left to right, that must be reached, or no depth goes out",
-        low=0,
-        high=1,
+        0.15, "correlation of matched gradients that must be reached, or no depth goes out", low=0, high=1
     )
     max_row_px: float = param(0.7, "rows that matched pictures may be apart before that is told", low=0)
     unsharp: float = param(2.5, "how many times less detail one camera may show than the other", low=1)
