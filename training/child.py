@@ -23,10 +23,11 @@ from training.adapt import Outcome, Plan, thin
 from training.net import STRIDE, StereoNet
 from training.pool import Pair, look
 from training.quantise import quantise
+from training.ship import calibration
 from training.weights import digest, export
 
 _CALIBRATED, _CHECKED = 24, 3
-"""Pairs at most that int8 is calibrated on, and that the files are checked with."""
+"""Recorded pairs at most that int8 is calibrated on, besides the parent's, and that the files are checked with."""
 _SAME_PX, _NEAR_PX = 0.02, 0.5
 """How far ONNX in fp32 may be from torch (99.9 % of the pixels), and int8 (median)."""
 
@@ -61,7 +62,7 @@ def install(
         remove(exact)
         raise
     try:
-        quantise(exact, rough, [cut(pairs[i]) for i in thin(outcome.split.learn, _CALIBRATED)])
+        quantise(exact, rough, [*calibration(), *(cut(pairs[i]) for i in thin(outcome.split.learn, _CALIBRATED))])
         return [card, checked(facts.parent, rough, made, net, tried, 0.5, _NEAR_PX)], ""
     except EngineError as error:
         remove(rough)

@@ -115,6 +115,7 @@ def test_a_child_is_a_model_that_tells_whence_it_came(
 ) -> None:
     monkeypatch.setattr(child, "prove", passed)
     monkeypatch.setattr(child, "_NEAR_PX", 100.0)
+    monkeypatch.setattr(child, "calibration", lambda: pairs[:1])
     net = shipped()
     with torch.no_grad():
         net.step.bias += 0.25
@@ -140,6 +141,7 @@ def test_an_int8_twin_that_is_far_off_is_left_out_and_told(
 ) -> None:
     monkeypatch.setattr(child, "prove", passed)
     monkeypatch.setattr(child, "_NEAR_PX", 0.0)
+    monkeypatch.setattr(child, "calibration", list)
     written, missing = child.install(shipped(), outcome(), facts, pairs, tmp_path)
     assert [card.name for card in written] == ["reef"]
     assert "reef-int8: ONNX Runtime is" in missing
