@@ -156,20 +156,31 @@ def test_what_is_chosen_of_many_is_evenly_spread() -> None:
     assert spread(101, 5) == [0, 25, 50, 75, 100]
 
 
+def card(path: Path, confidence: str = "confidence") -> str:
+    """A card as our own networks have it."""
+    path.write_text(
+        f"name: {path.stem}\nkind: stereo\nbackend: onnx\nsource: a test\nlicence: none\nonnx: no.onnx\n"
+        f"sha256: {32 * 'ab'}\noutput:\n  confidence: '{confidence}'\n"
+    )
+    return str(path)
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
         (["--card", "stereo-x"], "no card 'stereo-x'"),
         (["--card", "sgbm"], "'sgbm' is no network"),
-        (["--card", "stereo-s", "--minutes", "0"], "--minutes 0"),
-        (["--card", "stereo-s", "--rank", "0"], "--rank 0"),
-        (["--card", "stereo-s", "--name", "a/b"], "--name 'a/b'"),
+        (["--card", "FOREIGN"], "somebody else's network"),
+        (["--card", "OURS", "--minutes", "0"], "--minutes 0"),
+        (["--card", "OURS", "--rank", "0"], "--rank 0"),
+        (["--card", "OURS", "--name", "a/b"], "--name 'a/b'"),
     ],
 )
 def test_a_wrong_command_line_is_told_before_anything_is_read(
-    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["adapt", "nowhere.mcap", *arguments]) == USAGE
+    cards = {"OURS": card(tmp_path / "ours.yaml"), "FOREIGN": card(tmp_path / "foreign.yaml", confidence="")}
+    assert main(["adapt", "nowhere.mcap", *(cards.get(argument, argument) for argument in arguments)]) == USAGE
     assert told in capsys.readouterr().err
 
 
@@ -177,13 +188,13 @@ def test_without_torch_it_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(adapt, "find_spec", lambda name: None)
-    assert main(["adapt", "nowhere.mcap", "--card", "stereo-s"]) == USAGE
+    assert main(["adapt", "nowhere.mcap", "--card", card(tmp_path / "ours.yaml")]) == USAGE
     assert "pip install 'saccade[train]'" in capsys.readouterr().err
 
 
 def test_with_torch_a_recording_that_is_not_there_is_told_before_torch_is_loaded(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(adapt, "find_spec", lambda name: object())
-    assert main(["adapt", "nowhere.mcap", "--card", "stereo-s"]) == USAGE
+    assert main(["adapt", "nowhere.mcap", "--card", card(tmp_path / "ours.yaml")]) == USAGE
     assert "nothing at nowhere.mcap" in capsys.readouterr().err
