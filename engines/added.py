@@ -52,7 +52,6 @@ def add(template: str, graphs: Sequence[Path], name: str, folder: Path) -> Card:
     edit: dict[str, Any] = {"name": name, **files[0], **({"second": files[1]} if expected == 2 else {})}
     path = folder / f"{name}.yaml"
     path.write_text(yaml.safe_dump(merged(document, edit), sort_keys=False, allow_unicode=True))
-    path.with_suffix(".verdict.json").unlink(missing_ok=True)
     return _sized(load_card(path))
 
 

@@ -41,6 +41,14 @@ def test_weights_elsewhere_are_refused_by_name(tmp_path):
         check_graph(file(tmp_path, one_node(helper.make_node("Identity", ["x"], ["y"]), [external()])))
 
 
+@pytest.mark.parametrize("field", ["data_location", "external_data"])
+def test_either_sign_of_weights_elsewhere_is_enough(tmp_path, field):
+    tensor = external()
+    tensor.ClearField(field)
+    with pytest.raises(EngineError, match="another file"):
+        check_graph(file(tmp_path, one_node(helper.make_node("Identity", ["x"], ["y"]), [tensor])))
+
+
 def test_weights_elsewhere_are_found_in_attributes(tmp_path):
     with pytest.raises(EngineError, match="another file"):
         check_graph(file(tmp_path, one_node(helper.make_node("Constant", [], ["y"], value=external()))))

@@ -130,6 +130,12 @@ def test_what_no_card_can_mend_is_refused_by_name(tmp_path, fault):
     assert "no card can mend this" in said(report)
 
 
+def test_pictures_that_change_places_are_not_taken_for_a_wrong_sign(tmp_path):
+    report = probed(written(tmp_path, matcher(swapped=True, both_ways=True)))
+    assert [finding.name for finding in report.findings] == ["left and right"]
+    assert report.edit == {"left": "right", "right": "left"}
+
+
 def test_another_output_that_is_right_is_named(tmp_path):
     report = probed(written(tmp_path, two_headed()))
     assert "one-eyed" not in said(report)

@@ -78,4 +78,5 @@ def test_judging_counts_what_is_none_or_negative_as_bad():
     assert not judge(scene, holes, limits).passed
     assert judge(scene, scene.truth + 0.4, limits).passed
     assert not judge(scene, scene.truth + 0.6, limits).passed
+    assert judge(shift(SHAPE, 2), np.full(SHAPE, -0.5, np.float32), limits).bad_share == 1  # near, but none to a user
     assert judge(scene, np.full(SHAPE, np.nan, np.float32), limits).median_px == np.inf
