@@ -68,6 +68,20 @@ def test_block_matching_leaves_out_what_has_no_texture():
         assert np.isfinite(disparity[75:115, 20:]).mean() > 0.9
 
 
+@pytest.mark.parametrize("card", CARDS)
+def test_a_slanted_plane_is_no_speckle(card):
+    noise = np.random.default_rng(5).integers(0, 256, (120, 330), np.uint8)
+    left = cv2.GaussianBlur(noise, (0, 0), 2.0)
+    row, column = np.indices((120, 240), np.float32)
+    right = cv2.remap(left, 1.2 * column + 5, row, cv2.INTER_LINEAR)  # left x is right 1.2 x + 5
+    left = left[:, :240].copy()
+    with open_engine(card) as engine:
+        disparity = engine.infer({"left": left, "right": right})["disparity"]
+    truth = np.broadcast_to(np.arange(240) - (np.arange(240) - 5) / 1.2, disparity.shape)
+    assert np.isfinite(disparity[10:-10, 30:-10]).mean() > 0.9
+    assert np.nanmedian(np.abs(disparity - truth)[10:-10, 30:-10]) < 0.25
+
+
 def test_wls_without_contrib_says_what_to_install(monkeypatch):
     monkeypatch.delattr(cv2, "ximgproc", raising=False)
     with pytest.raises(EngineError, match="opencv-contrib-python-headless"):
