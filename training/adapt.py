@@ -97,7 +97,8 @@ def adapt(net: StereoNet, pairs: Sequence[Pair], plan: Plan, tell: Tell = lambda
     tell("judging", 0.0, nan, nan)
     changes = gate.judged([gate.compare(*pair, was, look(net, pair)[0]) for pair, was in judged], plan.seed)
     dry = before, truth_error(net, made[:FORGOTTEN])
-    return Outcome(steps, adapters.ranks, split, changes, dry, gate.refusal(changes, dry))
+    refusal = gate.refusal(changes, dry) if steps else "it was not better at any look at the watched pairs"
+    return Outcome(steps, adapters.ranks, split, changes, dry, refusal)
 
 
 def thin(indices: Sequence[int], at_most: int) -> list[int]:
