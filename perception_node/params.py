@@ -80,8 +80,8 @@ class MonitorParams:
 class SightParams:
     """Whether the pair still sees; figures are smoothed over `smooth_s`, findings are in diagnostics as `sight`.
 
-    Below `min_matched` and `min_alike`, and where a camera shows 4 times less than `unsharp` allows or rows are 4 times
-    further apart than `max_row_px`, no depth goes out; all else is a warning.
+    Below `min_matched` and `min_alike`, and where a camera shows 4 times less than `unsharp` allows, no depth goes out;
+    all else is a warning.
     """
 
     smooth_s: float = param(1.0, "time over which figures are smoothed", low=0)

@@ -118,7 +118,7 @@ class Sight:
             f"where they are matched, left and right are alike by {m.alike:.2f} of 1: wrong matches, or noise",
         )  # fmt: skip
         yield _Measure(
-            "rows drift", abs(m.row_px), p.max_row_px, 4 * p.max_row_px,
+            "rows drift", abs(m.row_px), p.max_row_px, never,
             f"right lies {m.row_px:+.2f} px below left; expected at most {p.max_row_px:g}: calibrate the pair anew",
         )  # fmt: skip
         yield from _unsharp(m, p)

@@ -191,3 +191,22 @@ def test_noise_moves_the_depth_of_a_still_scene_little(engine):
     assert np.median(moved) < JITTER_PX[engine]
     assert (moved > 2).mean() < 0.03
     assert np.median(moved) > 0  # or nothing was tested
+
+
+def test_a_running_node_takes_other_limits_of_depth():
+    from perception_node.node import PerceptionNode
+
+    node, shares = PerceptionNode(PARAMS), []
+    for depth in (DepthParams(), DepthParams(min_m=2.5), DepthParams(min_confidence=245), DepthParams()):
+        node.retune(dataclasses.replace(PARAMS, depth=depth))
+        stamp_ns = START_NS + (len(shares) + 1) * FRAME_NS
+        samples = [s for s in drive(1) if "image" not in s.topic] if not shares else []
+        samples += [odom(stamp_ns), *pictures(stamp_ns, wall_pair(seed=len(shares)))]
+        outs = [out for s in samples for out in node.on_sample(s, stamp_ns)]
+        (sent,) = [out for out in outs if out.topic == "depth/image_rect"]
+        shares.append(np.isfinite(decode_depth("depth/image_rect", sent.cdr)[2]).mean())
+    node.close()
+    assert shares[0] > 0.9
+    assert shares[1] == 0  # the wall is at 2 m
+    assert shares[2] < 0.9
+    assert shares[3] > 0.9
