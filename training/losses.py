@@ -11,9 +11,9 @@ from torch import Tensor
 from training.net import RANGE, Steps
 
 CLASS = 4.0  # weights of the terms, the final disparity's own is 1: cross-entropy at 1/8,
-COARSE = 0.3  # each disparity at 1/4, times 4 as they are in pixels of 1/4
+COARSE = 0.3  # each disparity at 1/4, in pixels of the full picture
 SURE = 0.3  # and cross-entropy of the confidence
-HIDDEN = 0.4  # weight of a pixel that the right camera does not see: guessed from around it, as people do
+HIDDEN = 0.25  # weight of a pixel that the right camera does not see: guessed from around it, as people do
 RIGHT_PX = 1.0  # an error up to this is a right answer
 
 
@@ -35,8 +35,8 @@ def loss_of(steps: Steps, truth: Truth) -> tuple[Tensor, dict[str, Tensor]]:
     d4, weight4 = d[:, :, 2::4, 2::4] / 4.0, weight[:, :, 2::4, 2::4]
     terms = {
         "class": CLASS * class_loss(steps.scores, d, weight),
-        "coarse": sum((COARSE * 4.0 * _mean(_huber(x - d4), weight4) for x in steps.coarse), torch.zeros(())),
-        "final": _mean(_huber(steps.disparity - d), weight),
+        "coarse": sum((COARSE * _mean(_robust(4.0 * (x - d4)), weight4) for x in steps.coarse), torch.zeros(())),
+        "final": _mean(_robust(steps.disparity - d), weight),
         "sure": SURE * _mean(F.binary_cross_entropy_with_logits(steps.sure, sure.float(), reduction="none"),
                              known.float()),
     }  # fmt: skip
@@ -56,8 +56,9 @@ def class_loss(scores: Tensor, disparity: Tensor, weight: Tensor) -> Tensor:
     return -(share * F.log_softmax(scores, 1)).sum(1).mean() / fine_weight.mean().clamp_min(1e-3)
 
 
-def _huber(error: Tensor) -> Tensor:
-    return F.smooth_l1_loss(error, torch.zeros_like(error), reduction="none", beta=0.25)
+def _robust(error: Tensor) -> Tensor:
+    """Of an error in pixels; what is far off hardly pulls: half of a crop may have no match, and cannot be right."""
+    return 4.0 * torch.log1p(F.smooth_l1_loss(error, torch.zeros_like(error), reduction="none", beta=0.25))
 
 
 def _mean(values: Tensor, weight: Tensor) -> Tensor:
