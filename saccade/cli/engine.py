@@ -15,7 +15,9 @@ from engines.added import add, listed, remove, rewrite, templates
 from engines.card import Card, added_cards, load_card
 from engines.probe import Report
 from engines.prove import prove
+from engines.verdict import needs_verdict
 from saccade.cli import FAILED, OK
+from saccade.errors import ConfigError
 
 EXAMPLES = """examples:
   saccade engine list                                          # what there is, and what the probe said of it
@@ -82,6 +84,8 @@ def _remove(args: argparse.Namespace) -> int:
 
 
 def _probed(card: Card, mend: bool, quiet: bool) -> int:
+    if mend and not needs_verdict(card):
+        raise ConfigError(f"{card.name} ships with Saccade; --mend writes into the cards of added models only")
     report = _shown(card, quiet)
     if mend and report.mended:
         for finding in report.findings:

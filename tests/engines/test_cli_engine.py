@@ -106,6 +106,7 @@ def test_another_folder_can_be_used(tmp_path, home):
         (["add", "--card", "raft-stereo", "--onnx", "x.onnx", "--name", "sgbm"], "--name 'sgbm' cannot be"),
         (["add", "--card", "raft-stereo", "--onnx", "x.onnx", "--name", "../x"], "--name '../x' cannot be"),
         (["probe", "absent"], "no card 'absent'"),
+        (["probe", "sgbm", "--mend"], "ships with Saccade"),
         (["remove", "sgbm"], "no added model 'sgbm'"),
     ],
 )
