@@ -15,8 +15,8 @@ import yaml
 from engines.card import CARDS, TEMPLATES, Card, card_names, load_card
 from engines.onnx_file import check_graph
 from engines.open import open_unproven
-from engines.probe_edit import merged
-from engines.probe_interface import graph_size, resize_to
+from engines.probe.edit import merged
+from engines.probe.interface import graph_size, resize_to
 from engines.verdict import Verdict, needs_verdict, read_verdict
 from saccade.errors import ConfigError, SaccadeError, choices
 

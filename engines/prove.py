@@ -5,8 +5,8 @@ from __future__ import annotations
 from engines.card import Card
 from engines.open import open_unproven
 from engines.probe import Report, probe
-from engines.probe_mono import probe_depth
-from engines.probe_run import Progress
+from engines.probe.mono import probe_depth
+from engines.probe.run import Progress
 from engines.verdict import needs_verdict, write_verdict
 
 

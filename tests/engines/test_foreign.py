@@ -11,7 +11,7 @@ from engines.card import TEMPLATES, load_card
 from engines.depth import DepthEstimator
 from engines.open import open_engine
 from engines.probe import edited
-from engines.probe_scenes import shift
+from engines.probe.scenes import shift
 from engines.prove import prove
 from engines.stereo import StereoMatcher
 from saccade.cli import FAILED, OK, USAGE, main

@@ -10,7 +10,7 @@ from engines.added import add
 from engines.engine import EngineSpec, TensorSpec
 from engines.open import open_unproven
 from engines.probe import edited
-from engines.probe_mono import probe_depth, scene
+from engines.probe.mono import probe_depth, scene
 
 
 def test_the_yard_is_nearer_at_the_bottom_and_behind_it_is_sky():

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from engines.card import ProbeLimits
-from engines.probe_run import judge
-from engines.probe_scenes import board_only, dots, shift, slanted, step, tinted
+from engines.probe.run import judge
+from engines.probe.scenes import board_only, dots, shift, slanted, step, tinted
 
 SHAPE = (112, 160)
 

@@ -19,7 +19,7 @@ if "stereo-s" not in card_names():
 from engines.engine import EngineError  # noqa: E402
 from engines.open import open_unproven  # noqa: E402
 from engines.probe import Report  # noqa: E402
-from engines.probe_finding import Finding  # noqa: E402
+from engines.probe.finding import Finding  # noqa: E402
 from engines.stereo import StereoMatcher  # noqa: E402
 from saccade.params import plain  # noqa: E402
 from training import adapt as adapting  # noqa: E402

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from engines.onnx_file import check_graph
-from engines.probe_scenes import slanted
+from engines.probe.scenes import slanted
 from saccade.errors import ConfigError, DataError
 
 OPSET = 17

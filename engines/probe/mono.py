@@ -9,9 +9,9 @@ from engines.card import Card
 from engines.depth import DepthEstimator
 from engines.engine import Engine, EngineError
 from engines.probe import Report
-from engines.probe_finding import Finding
-from engines.probe_run import Judged, Progress
-from engines.probe_scenes import dots
+from engines.probe.finding import Finding
+from engines.probe.run import Judged, Progress
+from engines.probe.scenes import dots
 from saccade.geometry import F32
 from saccade.types import U8
 

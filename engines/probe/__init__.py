@@ -8,10 +8,10 @@ from typing import Any
 
 from engines.card import Card
 from engines.engine import Engine, EngineError
-from engines.probe_edit import changes, edited, merged
-from engines.probe_faults import colours_told, diagnose
-from engines.probe_finding import Finding
-from engines.probe_run import Judged, Progress, Runs, scenes_for
+from engines.probe.edit import changes, edited, merged
+from engines.probe.faults import colours_told, diagnose
+from engines.probe.finding import Finding
+from engines.probe.run import Judged, Progress, Runs, scenes_for
 
 VERSION = 1
 """Raised when a model that passed might no longer."""

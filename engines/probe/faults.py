@@ -6,14 +6,14 @@ import numpy as np
 
 from engines.card import Card
 from engines.engine import EngineError
-from engines.probe_finding import Finding
-from engines.probe_fit import light_fault, padding_fault, resized_fault, size_fault
-from engines.probe_inputs import unmatched
-from engines.probe_interface import interface_fault
-from engines.probe_relation import Relation, relate
-from engines.probe_run import Judged, Runs, Shown, scenes_for
-from engines.probe_scale import scale_fault
-from engines.probe_scenes import Scene, board_only
+from engines.probe.finding import Finding
+from engines.probe.fit import light_fault, padding_fault, resized_fault, size_fault
+from engines.probe.inputs import unmatched
+from engines.probe.interface import interface_fault
+from engines.probe.relation import Relation, relate
+from engines.probe.run import Judged, Runs, Shown, scenes_for
+from engines.probe.scale import scale_fault
+from engines.probe.scenes import Scene, board_only
 from saccade.geometry import F32
 
 _SAME = 0.025

@@ -7,8 +7,8 @@ from typing import Any
 from engines.card import Card
 from engines.engine import EngineSpec, TensorSpec
 from engines.pictures import fitted_shape
-from engines.probe_finding import Finding
-from engines.probe_run import scenes_for
+from engines.probe.finding import Finding
+from engines.probe.run import scenes_for
 
 
 def interface_fault(spec: EngineSpec, card: Card) -> Finding | None:

@@ -10,10 +10,10 @@ import numpy as np
 
 from engines.card import Card
 from engines.engine import EngineError
-from engines.probe_edit import edited
-from engines.probe_finding import Finding
-from engines.probe_relation import Relation, agreement, relate
-from engines.probe_run import Runs, scenes_for
+from engines.probe.edit import edited
+from engines.probe.finding import Finding
+from engines.probe.relation import Relation, agreement, relate
+from engines.probe.run import Runs, scenes_for
 from saccade.geometry import F32
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -7,13 +7,13 @@ from typing import Any
 from engines.card import Card
 from engines.engine import EngineError
 from engines.pictures import fitted_shape, plane
-from engines.probe_edit import edited
-from engines.probe_finding import Finding
-from engines.probe_inputs import range_edits
-from engines.probe_relation import share_alike
-from engines.probe_run import Runs, Shown, scenes_for
-from engines.probe_scale import scale_fault
-from engines.probe_scenes import Scene
+from engines.probe.edit import edited
+from engines.probe.finding import Finding
+from engines.probe.inputs import range_edits
+from engines.probe.relation import share_alike
+from engines.probe.run import Runs, Shown, scenes_for
+from engines.probe.scale import scale_fault
+from engines.probe.scenes import Scene
 
 _STRIDES = (8, 14, 16, 32, 64, 128)
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from engines.probe_scenes import Scene
+from engines.probe.scenes import Scene
 from saccade.geometry import F32, F64
 
 _AGREE = 0.5

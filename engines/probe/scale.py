@@ -10,9 +10,9 @@ import numpy as np
 from engines.card import Card
 from engines.engine import EngineError
 from engines.pictures import fitted_shape
-from engines.probe_finding import Finding
-from engines.probe_relation import share_alike
-from engines.probe_run import Runs, Shown
+from engines.probe.finding import Finding
+from engines.probe.relation import share_alike
+from engines.probe.run import Runs, Shown
 
 
 def scale_fault(runs: Runs, card: Card, shown: Shown, factor: float) -> Finding:

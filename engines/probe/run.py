@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engines import probe_scenes
+from engines.probe import scenes
 from engines.card import Card, ProbeLimits
 from engines.disparity import full_size_px
 from engines.engine import Array, Engine
 from engines.pictures import coloured, fit, fitted_shape, tensor
-from engines.probe_scenes import Scene
+from engines.probe.scenes import Scene
 from saccade.geometry import F32
 
 Progress = Callable[[str], None]
@@ -74,15 +74,15 @@ def scenes_for(card: Card) -> Shown:
 
 @lru_cache(maxsize=4)
 def _scenes(shape: tuple[int, int], other: tuple[int, int], most: float, other_most: float) -> Shown:
-    shifts = tuple(probe_scenes.shift(shape, max(1, round(share * most))) for share in _SHARES)
+    shifts = tuple(scenes.shift(shape, max(1, round(share * most))) for share in _SHARES)
     return Shown(
         shifts,
-        probe_scenes.slanted(shape, most),
-        probe_scenes.step(shape, most),
-        probe_scenes.slanted(other, other_most, f"picture of {other[1]} x {other[0]}", seed=3),
-        probe_scenes.dimmed(shifts[2], "a third of the light", 0.35, 0.35),
-        probe_scenes.dimmed(shifts[2], "right picture darker", 1.0, 0.9),
-        {order: probe_scenes.tinted(shape, round(0.5 * most), order) for order in ("rgb", "bgr")},
+        scenes.slanted(shape, most),
+        scenes.step(shape, most),
+        scenes.slanted(other, other_most, f"picture of {other[1]} x {other[0]}", seed=3),
+        scenes.dimmed(shifts[2], "a third of the light", 0.35, 0.35),
+        scenes.dimmed(shifts[2], "right picture darker", 1.0, 0.9),
+        {order: scenes.tinted(shape, round(0.5 * most), order) for order in ("rgb", "bgr")},
     )
 
 
