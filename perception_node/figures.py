@@ -117,7 +117,7 @@ def _offset(band: F64) -> float:
     """The row offset at which both pictures agree best, to a fraction by a parabola; NaN where none stands out."""
     alike = [_alike(sums) for sums in band]
     best = int(np.argmax(alike))  # NaN wins
-    if not alike[best] - float(np.median(alike)) > 0.15:
+    if not (alike[best] > 0.4 and alike[best] - float(np.median(alike)) > 0.15):
         return math.nan
     if best in (0, _OFFSETS - 1):
         return float(best - _OFFSETS // 2)
