@@ -156,7 +156,8 @@ class Upsampling(nn.Module):
 
     def forward(self, x: Tensor, state: Tensor) -> Tensor:
         """(B, 1, h, w) by what `state` (B, C, h, w) tells, to (B, 1, factor h, factor w)."""
-        weights = torch.sigmoid(self.weights(state))  # positive is enough; a softmax costs more
+        # Positive is enough, a softmax costs more; and never 0, to which ONNX Runtime rounds a sigmoid below -18.
+        weights = torch.sigmoid(self.weights(state)) + 1e-6
         near = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), self.near)
         mean = F.conv2d(weights * near, self.total) / F.conv2d(weights, self.total)
         return F.pixel_shuffle(mean, self.factor)

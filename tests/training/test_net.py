@@ -74,6 +74,15 @@ def test_upsampling_with_equal_weights_is_the_mean_of_the_four_coarse_values_aro
     assert (fine[:half, half : half + factor] == 0.5).all()
 
 
+def test_upsampling_gives_a_number_where_no_neighbour_is_wanted() -> None:
+    up = Upsampling(1, 2)
+    with torch.no_grad():
+        up.weights.weight.zero_()
+        up.weights.bias.fill_(-200.0)
+        fine = up(torch.full((1, 1, 2, 2), 3.0), torch.zeros(1, 1, 2, 2))
+    assert torch.allclose(fine, torch.full((1, 1, 4, 4), 3.0))
+
+
 def test_upsampling_takes_the_neighbour_that_it_is_told_to() -> None:
     up = Upsampling(1, 4)
     with torch.no_grad():
