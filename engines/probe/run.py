@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engines.probe import scenes
 from engines.card import Card, ProbeLimits
 from engines.disparity import full_size_px
 from engines.engine import Array, Engine
 from engines.pictures import coloured, fit, fitted_shape, tensor
+from engines.probe import scenes
 from engines.probe.scenes import Scene
 from saccade.geometry import F32
 
