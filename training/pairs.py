@@ -6,6 +6,7 @@ One file a seed, so that a stopped run goes on where it was; nothing in it but w
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -54,7 +55,9 @@ def fill(folder: Path, first: int, count: int, workers: int) -> Iterator[int]:
     """Make what is missing of the pairs `first`, `first` + 1 ...; yields how many a worker has just seen to."""
     folder.mkdir(parents=True, exist_ok=True)
     starts = range(first, first + count, CHUNK)
-    with ProcessPoolExecutor(workers, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+    # Not forked: a copy of a process whose libraries have threads may hang.
+    fresh = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, fresh, cv2.setNumThreads, (1,)) as pool:
         jobs = [(folder, start, min(CHUNK, first + count - start)) for start in starts]
         yield from pool.map(_fill_chunk, jobs)
 

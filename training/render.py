@@ -51,9 +51,11 @@ def render(world: World, rig: Rig, row_error_px: tuple[float, float, float] = (0
     """Render a world by both cameras.
 
     `row_error_px`: the right camera is out of line, so its pixel (x, y) shows what belongs to row
-    y + shift + tilt * (x - cx) / width + stretch * (y - cy) / height; disparity stays that of the ideal rig.
+    y + shift + tilt * (x - u) / width + stretch * (y - v) / height, (u, v) the middle of the picture, which in a window
+    of a larger one is not the principal point; disparity stays that of the ideal rig.
     """
     shift, tilt, stretch = row_error_px
+    shift += tilt * (rig.cx - (rig.width - 1) / 2) / rig.width + stretch * (rig.cy - (rig.height - 1) / 2) / rig.height
     ideal = np.array([0.0, rig.focal_px, rig.cx, rig.cy, rig.near_m, 0.0, 0.0, 0.0])
     skewed = ideal.copy()
     skewed[[0, 5, 6, 7]] = rig.baseline_m, shift, tilt / rig.width, stretch / rig.height

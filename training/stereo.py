@@ -70,6 +70,7 @@ class Run:
         self.optimiser = torch.optim.AdamW(self.net.parameters(), plan.rate, weight_decay=1e-4)
         self.average = {k: v.clone() for k, v in self.net.state_dict().items()}
         self.log: list[dict[str, float]] = []
+        self.before = "nothing"
 
     def train(self, batch: dict[str, Tensor]) -> dict[str, float]:
         """One step; returns the terms of the loss. A step whose gradient is not finite changes nothing."""
@@ -117,7 +118,7 @@ class Run:
     def save(self, path: Path) -> None:
         """Write a checkpoint; whatever happens, the file is whole."""
         state = {"plan": asdict(self.plan), "step": self.step, "seconds": self.seconds, "net": self.net.state_dict(),
-                 "average": self.average, "optimiser": self.optimiser.state_dict(), "log": self.log}  # fmt: skip
+                 "average": self.average, "optimiser": self.optimiser.state_dict(), "log": self.log, "before": self.before}  # fmt: skip
         torch.save(state, path.with_suffix(".tmp"))
         path.with_suffix(".tmp").replace(path)
 
@@ -126,7 +127,12 @@ class Run:
         state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
         self.average = state["average"]
         self.net.load_state_dict(state["average" if weights_only_from else "net"])
-        if not weights_only_from:
+        if weights_only_from:
+            self.before = (
+                f"a run of {state['step']} steps in {state['seconds'] / 60:.0f} minutes, from {state['before']}"
+            )
+        else:
+            self.before = state["before"]
             self.optimiser.load_state_dict(state["optimiser"])
             self.step, self.seconds, self.log = state["step"], state["seconds"], state["log"]
 
