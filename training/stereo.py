@@ -118,7 +118,8 @@ class Run:
     def save(self, path: Path) -> None:
         """Write a checkpoint; whatever happens, the file is whole."""
         state = {"plan": asdict(self.plan), "step": self.step, "seconds": self.seconds, "net": self.net.state_dict(),
-                 "average": self.average, "optimiser": self.optimiser.state_dict(), "log": self.log, "before": self.before}  # fmt: skip
+                 "average": self.average, "optimiser": self.optimiser.state_dict(), "log": self.log,
+                 "before": self.before}  # fmt: skip
         torch.save(state, path.with_suffix(".tmp"))
         path.with_suffix(".tmp").replace(path)
 
