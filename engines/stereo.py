@@ -20,7 +20,7 @@ from saccade.types import U8
 
 
 class Disparity(NamedTuple):
-    """disparity (H, W) float32 pixels of the input's full size, positive, NaN = none; confidence (H, W) uint8."""
+    """disparity (H, W) float32 px of the full-size input, positive, NaN = none; confidence (H, W) uint8, 0 for none."""
 
     disparity: F32
     confidence: U8
@@ -87,7 +87,9 @@ class StereoMatcher:
         if card.size.rule != "pad" and fitted[1] != shape[1]:
             np.multiply(disparity, np.float32(shape[1] / fitted[1]), out=disparity)
         disparity, confidence = (cropped(values, card.size, fitted, shape) for values in (disparity, confidence))
-        return Disparity(resized(disparity, shape), resized(confidence, shape))
+        disparity, confidence = resized(disparity, shape), resized(confidence, shape)
+        np.copyto(confidence, np.uint8(0), where=np.isnan(disparity))  # a network may be sure that something is far
+        return Disparity(disparity, confidence)
 
     def _positive(self, disparity: F32) -> F32:
         """The same array with NaN where there is no positive number, or one that the model cannot mean."""
