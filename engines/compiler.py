@@ -1,0 +1,57 @@
+"""What turns an ONNX graph into an engine file for one machine, and such a file into an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from engines.engine import Engine
+
+Precision = Literal["fp32", "fp16", "int8"]
+Progress = Callable[[str, float], None]
+"""Told what is being done and how much of it is over, 0..1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shapes:
+    """Shapes of one input with dynamic axes: the smallest, the one to be fastest at, and the largest."""
+
+    smallest: tuple[int, ...]
+    usual: tuple[int, ...]
+    largest: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BuildPlan:
+    """How an engine is to be built; all of it goes into the engine's key."""
+
+    precision: Precision = "fp32"
+    """What the graph is made to hold before it is compiled; compilers themselves change no precision."""
+    shapes: dict[str, Shapes] = field(default_factory=dict)
+    """Of the inputs with dynamic axes."""
+    plugins: tuple[str, ...] = ()
+    """Libraries with operators of their own; only those on the allow-list are ever loaded."""
+    workspace_mb: int = 1024
+
+
+class Compiler(Protocol):
+    """One backend that builds. Importing the module that holds it needs no GPU; using it may raise EngineError."""
+
+    name: str
+
+    def versions(self) -> dict[str, str]:
+        """All that an engine file depends on here: of the library, CUDA and the driver, and which device.
+
+        EngineError when the library or the device is missing, with what to install.
+        """
+
+    def build(self, model: bytes, plan: BuildPlan, timing_cache: Path | None, progress: Progress) -> bytes:
+        """An engine file of an ONNX graph (without external data). EngineError says what the library said.
+
+        `timing_cache`, where the backend has such a thing, is read before and written after.
+        """
+
+    def load(self, name: str, blob: bytes, plan: BuildPlan) -> Engine:
+        """An engine out of a file that `build` gave, checked already; EngineError when this machine cannot run it."""
