@@ -1,0 +1,1 @@
+"""The only room that knows CUDA: one small `Device`, over cuda-python or over pycuda."""
