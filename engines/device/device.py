@@ -8,13 +8,18 @@ ONNX Runtime use too. Every call may raise `EngineError` with CUDA's name of the
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from engines.engine import Array
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 Priority = Literal["high", "normal", "low"]
 """Of a stream: policies run at high, perception at normal, the reasoner at low."""
@@ -45,20 +50,31 @@ class DeviceTensor:
     dtype: str
 
 
-class Memory(Protocol):
-    """Bytes on the device; use it in a `with`, or close it."""
+class Closes(Protocol):
+    """What is used in a `with`, or closed."""
+
+    def close(self) -> None:
+        """Give it back, after the work that needs it is done; closing twice is allowed."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class Memory(Closes, Protocol):
+    """Bytes on the device."""
 
     address: int
     nbytes: int
 
-    def close(self) -> None:
-        """Free it; closing twice is allowed."""
 
-
-class HostDeviceArray(Protocol):
+class HostDeviceArray(Closes, Protocol):
     """One array that both sides hold: pinned memory here and a twin on the device, or on Jetson the same memory.
 
     Write `array`, `upload`, run; `download`, synchronise, read `array`. Both copies are nothing where `mapped`.
+    Closed, its `array` must not be touched any more.
     """
 
     array: Array
@@ -76,11 +92,8 @@ class HostDeviceArray(Protocol):
     def tensor(self) -> DeviceTensor:
         """The device's side."""
 
-    def close(self) -> None:
-        """Free both sides; `array` must not be touched any more. Closing twice is allowed."""
 
-
-class Stream(Protocol):
+class Stream(Closes, Protocol):
     """Work that is done in order; work of different streams is not."""
 
     handle: int
@@ -92,11 +105,8 @@ class Stream(Protocol):
     def synchronize(self) -> None:
         """Wait, here, until all its work is done; an error in that work is raised now."""
 
-    def close(self) -> None:
-        """Give it back; closing twice is allowed."""
 
-
-class Event(Protocol):
+class Event(Closes, Protocol):
     """A place in a stream's work."""
 
     def record(self, stream: Stream) -> None:
@@ -108,18 +118,12 @@ class Event(Protocol):
     def elapsed_ms(self, since: Event) -> float:
         """Milliseconds on the device from another event to this one; both must be over."""
 
-    def close(self) -> None:
-        """Give it back; closing twice is allowed."""
 
-
-class Graph(Protocol):
+class Graph(Closes, Protocol):
     """Work captured once, to be started again as a whole."""
 
     def launch(self, stream: Stream) -> None:
         """Do the work again, with the same addresses, in the stream's order."""
-
-    def close(self) -> None:
-        """Give it back; closing twice is allowed."""
 
 
 Argument = int | float | np.generic | Memory | HostDeviceArray | DeviceTensor
@@ -135,25 +139,22 @@ class Function(Protocol):
         """Run it on a grid of blocks, in the stream's order. The arguments' memory must live until it is done."""
 
 
-class Module(Protocol):
+class Module(Closes, Protocol):
     """Compiled kernels."""
 
     def function(self, name: str) -> Function:
         """A kernel by its name (`extern "C"`); EngineError where there is none."""
 
-    def close(self) -> None:
-        """Unload it; closing twice is allowed."""
 
-
-class Device(Protocol):
-    """One CUDA device. Each thread calls `use` before it calls anything else that belongs to the device."""
+class Device(Closes, Protocol):
+    """One CUDA device. All else, of it and of what it made, is called within `with device.use():`, in any thread."""
 
     info: DeviceInfo
     supports_graphs: bool
     supports_priorities: bool
 
-    def use(self) -> None:
-        """Make the primary context the calling thread's own; nothing to do where it is already."""
+    def use(self) -> AbstractContextManager[None]:
+        """Make the primary context the calling thread's own meanwhile; within another `use` too."""
 
     def memory(self, nbytes: int) -> Memory:
         """Bytes on the device, not cleared."""
@@ -181,6 +182,3 @@ class Device(Protocol):
 
     def load(self, image: bytes) -> Module:
         """Kernels from PTX text or a cubin."""
-
-    def close(self) -> None:
-        """Let go of the context, after all that was made here was closed; closing twice is allowed."""
