@@ -96,8 +96,9 @@ class HostDeviceArray(Closes, Protocol):
 class Stream(Closes, Protocol):
     """Work that is done in order; work of different streams is not."""
 
-    handle: int
-    """The CUstream, as libraries beside this one want it."""
+    @property
+    def handle(self) -> int:
+        """The CUstream, as libraries beside this one want it; EngineError once it is closed."""
 
     def wait(self, event: Event) -> None:
         """What comes next in this stream waits for what the event stands for."""
