@@ -9,7 +9,7 @@ import numpy as np
 
 from engines.card import Card
 from engines.engine import Engine, EngineError
-from engines.pictures import coloured, fit, fitted_shape, plane, tensor
+from engines.pictures import ModelInput, fitted_shape, plane
 from saccade.geometry import F32
 from saccade.types import U8
 
@@ -27,6 +27,7 @@ class DepthEstimator:
         if card.kind != "depth":
             raise EngineError(f"card {card.name!r} is of kind {card.kind}; expected a monocular model, kind depth")
         self._engine, self._card = engine, card
+        self._prepare = ModelInput(card.colour, card.size)
         self.kind = "metric" if card.output.unit == "canonical" else "relative_inverse"
         known = [tensor.name for tensor in engine.spec.outputs]
         if card.output.name not in known:
@@ -42,8 +43,7 @@ class DepthEstimator:
         """
         card, output, shape = self._card, self._card.output, picture.shape[:2]
         fitted = fitted_shape(card.size, shape)
-        seen = tensor(fit(coloured(picture, card.colour.order), card.size), card.colour)
-        raw = plane(self._engine.infer({card.left: seen})[output.name], card)
+        raw = plane(self._engine.infer({card.left: self._prepare(picture)})[output.name], card)
         factor = -output.scale if output.sign == "negative" else output.scale
         if self.kind == "metric":
             if not focal_px > 0:

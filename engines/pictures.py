@@ -1,4 +1,4 @@
-"""From a camera's picture to a model's tensor, and from a model's tensor to a plane: what cards say about both."""
+"""From a camera's picture to a model's tensor: what cards say about size, colour, range and layout, in one pass."""
 
 from __future__ import annotations
 
@@ -7,9 +7,16 @@ import numpy as np
 
 from engines.card import Card, Colour, Size
 from engines.engine import Array, EngineError
+from saccade.geometry import F32
+from saccade.kernel import array, buffer, f32, kernel, u8, void
 from saccade.types import U8
 
 Shape = tuple[int, ...]
+
+_CODES = {
+    (1, "rgb"): cv2.COLOR_GRAY2RGB, (1, "bgr"): cv2.COLOR_GRAY2RGB,
+    (3, "grey"): cv2.COLOR_RGB2GRAY, (3, "bgr"): cv2.COLOR_RGB2BGR,
+}  # fmt: skip
 
 
 def fitted_shape(size: Size, shape: Shape) -> Shape:
@@ -27,40 +34,93 @@ def fitted_shape(size: Size, shape: Shape) -> Shape:
     return height, width
 
 
-def fit(picture: U8, size: Size) -> U8:
-    """A picture at the size that the model sees."""
-    height, width = fitted_shape(size, picture.shape)
-    if (height, width) == picture.shape[:2]:
-        return picture
-    if size.rule == "pad":
-        below, beside = height - picture.shape[0], width - picture.shape[1]
-        return np.asarray(cv2.copyMakeBorder(picture, 0, below, 0, beside, cv2.BORDER_REPLICATE), np.uint8)
-    how = cv2.INTER_AREA if width < picture.shape[1] else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(picture, (width, height), interpolation=how), np.uint8)
+class ModelInput:
+    """One input of a model, made of pictures into a tensor that is made once for each size of them.
+
+    Colour and size are changed as bytes, by OpenCV, and only where they differ; then one pass scales, normalises, lays
+    out and pads. Rectification stays a step of its own: others need the rectified picture too, and OpenCV's remap and
+    this pass take two thirds of the time of a compiled loop that does both (docs/benchmarks.md).
+    """
+
+    def __init__(self, colour: Colour, size: Size) -> None:
+        self._colour, self._size = colour, size
+        self._shape: Shape = ()
+
+    def __call__(self, picture: U8) -> Array:
+        """The tensor of a picture (H, W) grey or (H, W, 3) RGB uint8; valid until the next call.
+
+        Where the model wants the picture as it is, the tensor is the picture itself.
+        """
+        if picture.shape != self._shape:
+            self._allocate(picture.shape)
+        if self._code is not None:
+            cv2.cvtColor(picture, self._code, dst=self._recoloured)
+            picture = self._recoloured
+        if self._resizing:
+            cv2.resize(picture, self._zoomed.shape[1::-1], dst=self._zoomed, interpolation=self._how)
+            picture = self._zoomed
+        if self._as_it_is:
+            return picture.reshape(self._tensor_shape)
+        height, width = picture.shape[:2]
+        if self._colour.dtype == "uint8":
+            np.copyto(self._view[:height, :width], picture.reshape(height, width, -1))
+        elif self._colour.layout == "nchw" and picture.ndim == 3:
+            first, second, third = self._tensor[0]
+            _normalise_planes(picture.reshape(height, 3 * width), first, second, third, self._scale, *self._channels)
+        else:
+            rows = self._tensor.reshape(self._view.shape[0], -1)
+            _normalise(picture.reshape(height, -1), self._scale, self._mean, self._std, rows)
+        self._view[:height, width:] = self._view[:height, width - 1 : width]
+        self._view[height:] = self._view[height - 1 : height]
+        return self._tensor
+
+    def _allocate(self, shape: Shape) -> None:
+        self._shape, colour = shape, self._colour
+        source, channels = (1 if len(shape) == 2 else 3), (1 if colour.order == "grey" else 3)
+        of = (*shape[:2], channels)[: 2 if channels == 1 else 3]
+        self._code = _CODES.get((source, colour.order))
+        self._recoloured: U8 = np.empty(of if self._code is not None else 0, np.uint8)
+        fitted = fitted_shape(self._size, shape)
+        self._resizing = self._size.rule != "pad" and fitted != shape[:2]
+        self._zoomed: U8 = np.empty((*fitted, *of[2:]) if self._resizing else 0, np.uint8)
+        self._how = cv2.INTER_AREA if fitted[1] < shape[1] else cv2.INTER_LINEAR
+        self._tensor_shape = {
+            "hw": fitted, "nchw": (1, channels, *fitted), "nhwc": (1, *fitted, channels),
+        }[colour.layout]  # fmt: skip
+        padding = self._size.rule == "pad" and fitted != shape[:2]
+        self._as_it_is = colour.dtype == "uint8" and not padding and (channels == 1 or colour.layout == "nhwc")
+        if self._as_it_is:
+            return
+        self._tensor: Array = np.empty(self._tensor_shape, colour.dtype)
+        planar = self._tensor[0].transpose(1, 2, 0) if colour.layout == "nchw" else self._tensor
+        self._view = planar.reshape(*fitted, channels) if colour.layout == "hw" else planar.reshape(planar.shape[-3:])
+        self._scale = colour.white / 255.0
+        mean, std = (np.broadcast_to(np.array(values, np.float32), channels) for values in (colour.mean, colour.std))
+        self._channels: tuple[float, ...] = (*map(float, mean), *map(float, std))
+        # A number for each value of a row, so that the loop over it is vectorised.
+        width = shape[1] if padding else fitted[1]
+        self._mean, self._std = np.tile(mean, width), np.tile(std, width)
 
 
-def coloured(picture: U8, order: str) -> U8:
-    """Grey or RGB as "grey", "rgb" or "bgr"."""
-    if picture.ndim == 2:
-        return picture if order == "grey" else np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB), np.uint8)
-    if order == "rgb":
-        return picture
-    code = cv2.COLOR_RGB2GRAY if order == "grey" else cv2.COLOR_RGB2BGR
-    return np.asarray(cv2.cvtColor(picture, code), np.uint8)
+@kernel(void, array(u8, 2), f32, array(f32, 1), array(f32, 1), buffer(f32, 2))
+def _normalise(picture: U8, scale: float, mean: F32, std: F32, out: F32) -> None:
+    for i in range(picture.shape[0]):
+        for j in range(picture.shape[1]):
+            out[i, j] = (f32(picture[i, j]) * scale - mean[j]) / std[j]
 
 
-def tensor(picture: U8, colour: Colour) -> Array:
-    """A fitted picture in the model's dtype, range, normalisation and layout."""
-    array: Array = picture
-    if colour.dtype == "float32":
-        scale = np.float32(colour.white / 255.0)
-        mean, std = np.asarray(colour.mean, np.float32), np.asarray(colour.std, np.float32)
-        array = (picture.astype(np.float32) * scale - mean) / std
-    if colour.layout == "hw":
-        return array
-    if array.ndim == 2:
-        array = array[:, :, None]
-    return np.ascontiguousarray(array.transpose(2, 0, 1)[None] if colour.layout == "nchw" else array[None])
+@kernel(void, array(u8, 2), buffer(f32, 2), buffer(f32, 2), buffer(f32, 2), f32, f32, f32, f32, f32, f32, f32)
+def _normalise_planes(
+    picture: U8, a: F32, b: F32, c: F32, scale: float,
+    mean_0: float, mean_1: float, mean_2: float, std_0: float, std_1: float, std_2: float,
+) -> None:  # fmt: skip
+    """Rows of pixels (H, 3 W) to three planes; written like this it is vectorised."""
+    for i in range(picture.shape[0]):
+        pixels, in_a, in_b, in_c = picture[i], a[i], b[i], c[i]
+        for j in range(picture.shape[1] // 3):
+            in_a[j] = (f32(pixels[3 * j]) * scale - mean_0) / std_0
+            in_b[j] = (f32(pixels[3 * j + 1]) * scale - mean_1) / std_1
+            in_c[j] = (f32(pixels[3 * j + 2]) * scale - mean_2) / std_2
 
 
 def plane(array: Array, card: Card) -> Array:
@@ -74,10 +134,3 @@ def plane(array: Array, card: Card) -> Array:
             f"them in output.channel (now {card.output.channel})"
         )
     return planes
-
-
-def resized(values: Array, shape: Shape) -> Array:
-    """The plane at another size, each pixel from the one whose centre is nearest; contiguous, as kernels want it."""
-    if values.shape == tuple(shape):
-        return np.ascontiguousarray(values)
-    return np.asarray(cv2.resize(values, (shape[1], shape[0]), interpolation=cv2.INTER_NEAREST_EXACT))

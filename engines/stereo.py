@@ -9,10 +9,9 @@ import cv2
 import numpy as np
 
 from engines.card import Card
-from engines.confidence import Confidence
-from engines.disparity import cropped, fitted_px
-from engines.engine import Array, Engine, EngineError
-from engines.pictures import Shape, coloured, fit, fitted_shape, plane, resized, tensor
+from engines.engine import Engine, EngineError
+from engines.full_size import FullSize
+from engines.pictures import ModelInput, Shape, fitted_shape
 from saccade.geometry import F32
 from saccade.kernel import array, buffer, f32, kernel, u8, void
 from saccade.stages import Stages
@@ -29,13 +28,15 @@ class Disparity(NamedTuple):
 class StereoMatcher:
     """Turns a rectified pair into disparity at full resolution: size, colour, normalisation, sign and unit by card.
 
-    The engine stays its opener's to close. Results are valid until the next call. Times go to `stages` as "prepare",
-    "engine" and "finish".
+    The engine stays its opener's to close. Results are valid until the next call: all that is as large as a picture is
+    made once for each size of them. Times go to `stages` as "prepare", "engine" and "finish".
     """
 
     def __init__(self, engine: Engine, card: Card, stages: Stages | None = None) -> None:
         self._engine, self._card, self._stages = engine, card, stages or Stages()
-        self._confidence = Confidence()
+        self._inputs = {name: ModelInput(card.colour, card.size) for name in (card.left, card.right)}
+        self._seen, self._mirrored = FullSize(card), FullSize(card)
+        self._flipped: tuple[U8, U8] = (np.empty(0, np.uint8), np.empty(0, np.uint8))
         known = [tensor.name for tensor in engine.spec.outputs]
         for name in filter(None, (card.output.name, card.output.confidence)):
             if name not in known:
@@ -46,13 +47,15 @@ class StereoMatcher:
 
         With `left_right_px` above 0 the mirrored, swapped pair is matched too, and what disagrees by more is none.
         """
-        found = self._matched(left, right)
+        found = self._matched(left, right, self._seen)
         if left_right_px > 0:
-            disparity, confidence = found.disparity.copy(), found.confidence.copy()  # the engine reuses its own
-            mirrored = self._matched(*(np.asarray(cv2.flip(p, 1), np.uint8) for p in (right, left)))
+            if self._flipped[0].shape != left.shape:
+                self._flipped = np.empty_like(left), np.empty_like(left)
+            for picture, flipped in zip((right, left), self._flipped, strict=True):
+                cv2.flip(picture, 1, dst=flipped)
+            mirrored = self._matched(*self._flipped, self._mirrored)
             with self._stages.timed("left-right"):
-                agree(disparity, mirrored.disparity, left_right_px, confidence)
-            return Disparity(disparity, confidence)
+                agree(found.disparity, mirrored.disparity, left_right_px, found.confidence)
         return found
 
     def max_disparity(self, shape: Shape) -> float:
@@ -64,46 +67,15 @@ class StereoMatcher:
         most = card.max_disparity
         return most if card.size.rule == "pad" else most * shape[1] / fitted_shape(card.size, shape)[1]
 
-    def _matched(self, left: U8, right: U8) -> Disparity:
-        card, stages = self._card, self._stages
+    def _matched(self, left: U8, right: U8, full_size: FullSize) -> Disparity:
+        stages = self._stages
         with stages.timed("prepare"):
-            pictures = [fit(coloured(p, card.colour.order), card.size) for p in (left, right)]
-            tensors = [tensor(picture, card.colour) for picture in pictures]
+            pairs = zip(self._inputs.items(), (left, right), strict=True)
+            tensors = {name: prepare(picture) for (name, prepare), picture in pairs}
         with stages.timed("engine"):
-            outputs = self._engine.infer({card.left: tensors[0], card.right: tensors[1]})
+            outputs = self._engine.infer(tensors)
         with stages.timed("finish"):
-            return self._finished(outputs, left, right)
-
-    def _finished(self, outputs: dict[str, Array], left: U8, right: U8) -> Disparity:
-        card, shape = self._card, left.shape[:2]
-        fitted = fitted_shape(card.size, shape)
-        disparity = self._positive(fitted_px(outputs[card.output.name], card, fitted))
-        if card.output.confidence:
-            confidence = _as_uint8(plane(outputs[card.output.confidence], card))
-        else:
-            greys = [fit(coloured(picture, "grey"), card.size) for picture in (left, right)]
-            disparity = resized(disparity, fitted)
-            confidence = self._confidence.of(greys[0], greys[1], disparity)
-        if card.size.rule != "pad" and fitted[1] != shape[1]:
-            np.multiply(disparity, np.float32(shape[1] / fitted[1]), out=disparity)
-        disparity, confidence = (cropped(values, card.size, fitted, shape) for values in (disparity, confidence))
-        disparity, confidence = resized(disparity, shape), resized(confidence, shape)
-        np.copyto(confidence, np.uint8(0), where=np.isnan(disparity))  # a network may be sure that something is far
-        return Disparity(disparity, confidence)
-
-    def _positive(self, disparity: F32) -> F32:
-        """The same array with NaN where there is no positive number, or one that the model cannot mean."""
-        most = self._card.output.max_disparity or np.finfo(np.float32).max
-        unusable = ~((disparity > 0) & (disparity <= most))
-        np.copyto(disparity, np.float32(np.nan), where=unusable)
-        return disparity
-
-
-def _as_uint8(confidence: Array) -> U8:
-    if confidence.dtype == np.uint8:
-        return confidence
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.nan_to_num(np.clip(confidence, 0, 1) * 255), np.uint8)
+            return Disparity(*full_size(outputs, left, right))
 
 
 @kernel(void, buffer(f32, 2), array(f32, 2), f32, buffer(u8, 2))

@@ -12,7 +12,7 @@ import numpy as np
 from engines.card import Card, ProbeLimits
 from engines.disparity import full_size_px
 from engines.engine import Array, Engine
-from engines.pictures import coloured, fit, fitted_shape, tensor
+from engines.pictures import ModelInput, fitted_shape
 from engines.probe import scenes
 from engines.probe.scenes import Scene
 from saccade.geometry import F32
@@ -125,8 +125,7 @@ class Runs:
         key = (scene.name, scene.shape, card.left, card.right, card.colour, card.size, card.probe.max_disparity)
         if fresh or key not in self._kept:
             self.progress(scene.name)
-            pictures = (fit(coloured(p, card.colour.order), card.size) for p in (scene.left, scene.right))
-            left, right = (tensor(picture, card.colour) for picture in pictures)
+            left, right = (ModelInput(card.colour, card.size)(picture) for picture in (scene.left, scene.right))
             outputs = self.engine.infer({card.left: left, card.right: right})
             self._kept[key] = {name: array.copy() for name, array in outputs.items()}
         return self._kept[key]
