@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from engines.card import Card, Size
 from engines.engine import Array, EngineError
@@ -16,16 +15,8 @@ from saccade.geometry import F32
 from saccade.kernel import array, buffer, f32, i32, kernel, u8, void
 from saccade.types import U8
 
-I32 = npt.NDArray[np.int32]
 LARGEST = float(np.finfo(np.float32).max)
 """What `most_px` is where nobody knows: infinity is no disparity."""
-
-
-class Grid(NamedTuple):
-    """Where the pixels of a picture are in a plane of another size: (i, j) is at [rows[i], columns[j]]."""
-
-    rows: I32
-    columns: I32
 
 
 class Numbers(NamedTuple):
@@ -61,61 +52,61 @@ def numbers(raw: Shape, card: Card, shape: Shape) -> Numbers:
     return Numbers(factor, convention.offset_px, convention.max_disparity or LARGEST, zoom)
 
 
-def full_grid(raw: Shape, size: Size, shape: Shape) -> Grid:
-    """Where a picture of `shape` is in an output of shape `raw`, what was padded around it left out."""
-    if size.rule == "pad":
-        part = raw[0] / fitted_shape(size, shape)[0]
-        raw = round(shape[0] * part), round(shape[1] * part)
-    return nearest_grid(raw, shape)
-
-
-def nearest_grid(raw: Shape, shape: Shape) -> Grid:
-    """Each pixel of a picture of `shape` from the one whose centre is nearest."""
-    return Grid(*(_nearest(source, target) for source, target in zip(raw[:2], shape[:2], strict=True)))
-
-
-def _nearest(source: int, target: int) -> I32:
-    places = np.arange(source, dtype=np.float32)[None]
-    return np.asarray(cv2.resize(places, (target, 1), interpolation=cv2.INTER_NEAREST_EXACT)[0], np.int32)
+def shown_part(raw: Shape, size: Size, shape: Shape) -> Shape:
+    """(h, w) of the upper left part of an output (h, w) that shows the picture of `shape` and not its padding."""
+    if size.rule != "pad":
+        return raw
+    part = raw[0] / fitted_shape(size, shape)[0]
+    return round(shape[0] * part), round(shape[1] * part)
 
 
 def full_size_px(output: Array, card: Card, shape: Shape) -> F32:
     """The output as a new (H, W) float32 in pixels of the full picture of `shape`, nothing left out."""
     raw = plane(output, card)
     how = numbers(raw.shape, card, shape)
-    disparity: F32 = np.multiply(raw[np.ix_(*full_grid(raw.shape, card.size, shape))], how.factor, dtype=np.float32)
+    disparity: F32 = np.multiply(raw, how.factor, dtype=np.float32)
     np.add(disparity, np.float32(how.offset_px), out=disparity)
     np.multiply(disparity, np.float32(how.zoom), out=disparity)
-    return disparity
+    full: F32 = np.empty(shape, np.float32)
+    place(disparity, shown_part(raw.shape, card.size, shape), full)
+    return full
 
 
-@kernel(void, array(f32, 2), array(i32, 1), array(i32, 1), f32, f32, f32, f32, buffer(f32, 2))
-def read(
-    raw: F32, rows: I32, columns: I32, factor: float, offset_px: float, most_px: float, zoom: float, disparity: F32
-) -> None:
-    """Disparity (H, W), NaN = none, of a model's numbers (h, w); see `Grid` and `Numbers`."""
+@kernel(void, array(f32, 2), f32, f32, f32, f32, buffer(f32, 2))
+def read(raw: F32, factor: float, offset_px: float, most_px: float, zoom: float, disparity: F32) -> None:
+    """Disparity (h, w), NaN = none, of a model's numbers (h, w); see `Numbers`."""
+    for i in range(raw.shape[0]):
+        row, out = raw[i], disparity[i]
+        for j in range(raw.shape[1]):
+            px = row[j] * factor + offset_px
+            out[j] = px * zoom if (px > 0) & (px <= most_px) else math.nan  # `and` would not be vectorised
+
+
+@kernel(void, array(f32, 2), buffer(u8, 2))
+def read_shares(raw: F32, confidence: U8) -> None:
+    """Confidence in bytes (h, w) of a model's own from 0 to 1; NaN is none."""
+    for i in range(raw.shape[0]):
+        row, out = raw[i], confidence[i]
+        for j in range(raw.shape[1]):
+            sure = row[j] if row[j] > 0 else f32(0)
+            out[j] = u8(i32((sure if sure < 1 else f32(1)) * f32(255)))
+
+
+@kernel(void, array(f32, 2), buffer(u8, 2))
+def doubt_none(disparity: F32, confidence: U8) -> None:
+    """Confidence 0 where there is no disparity: a network may be sure that something is far."""
     for i in range(disparity.shape[0]):
-        row = raw[rows[i]]
+        found, out = disparity[i], confidence[i]
         for j in range(disparity.shape[1]):
-            px = row[columns[j]] * factor + offset_px
-            disparity[i, j] = px * zoom if 0 < px <= most_px else math.nan
+            out[j] = out[j] if found[j] == found[j] else u8(0)
 
 
-@kernel(void, array(u8, 2), array(i32, 1), array(i32, 1), array(f32, 2), buffer(u8, 2))
-def read_bytes(raw: U8, rows: I32, columns: I32, disparity: F32, confidence: U8) -> None:
-    """Confidence (H, W), 0 where there is no disparity, of a model's own in bytes (h, w); see `Grid`."""
-    for i in range(disparity.shape[0]):
-        row = raw[rows[i]]
-        for j in range(disparity.shape[1]):
-            confidence[i, j] = 0 if math.isnan(disparity[i, j]) else row[columns[j]]
-
-
-@kernel(void, array(f32, 2), array(i32, 1), array(i32, 1), array(f32, 2), buffer(u8, 2))
-def read_shares(raw: F32, rows: I32, columns: I32, disparity: F32, confidence: U8) -> None:
-    """As `read_bytes`, of a model's own confidence from 0 to 1; NaN is none."""
-    for i in range(disparity.shape[0]):
-        row = raw[rows[i]]
-        for j in range(disparity.shape[1]):
-            sure = row[columns[j]]
-            none = math.isnan(disparity[i, j]) or not sure > 0
-            confidence[i, j] = 0 if none else u8(min(sure, f32(1)) * f32(255))
+def place(values: Array, part: Shape, full: Array) -> None:
+    """Fill a picture's size from the upper left `part` (h, w) of a plane, from the pixel whose centre is nearest."""
+    if values is full:
+        return
+    shown = values[: part[0], : part[1]]
+    if shown.shape == full.shape:
+        np.copyto(full, shown)
+    else:
+        cv2.resize(shown, full.shape[::-1], dst=full, interpolation=cv2.INTER_NEAREST_EXACT)

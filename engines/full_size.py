@@ -8,7 +8,7 @@ import numpy as np
 
 from engines.card import Card, Colour
 from engines.confidence import Confidence
-from engines.disparity import LARGEST, full_grid, nearest_grid, numbers, read, read_bytes, read_shares
+from engines.disparity import doubt_none, numbers, place, read, read_shares, shown_part
 from engines.engine import Array
 from engines.pictures import ModelInput, Shape, fitted_shape, plane
 from saccade.geometry import F32
@@ -20,9 +20,8 @@ class FullSize:
 
     def __init__(self, card: Card) -> None:
         self._card = card
-        self._confidence = Confidence()
+        self._judge = Confidence()
         self._greys = tuple(ModelInput(Colour(), card.size) for _ in range(2))
-        self._disparity: F32 = np.empty((0, 0), np.float32)
         self._converted: dict[str, F32] = {}
         self._shapes: tuple[Shape, ...] = ()
 
@@ -35,38 +34,46 @@ class FullSize:
         card, shape = self._card, left.shape[:2]
         raw = self._floats(card.output.name, plane(outputs[card.output.name], card))
         own = plane(outputs[card.output.confidence], card) if card.output.confidence else None
-        shapes = (shape, raw.shape, () if own is None else own.shape)
+        shapes = (shape, raw.shape, fitted_shape(card.size, shape) if own is None else own.shape)
         if shapes != self._shapes:
-            self._allocate(shape, raw.shape, own)
+            self._allocate(*shapes)
             self._shapes = shapes
+        factor, offset_px, most_px, zoom = self._numbers
         if own is None:
-            self._judge(raw, left, right)
-            return self._disparity, self._sure
-        read(raw, *self._grid, *self._numbers, self._disparity)
-        if own.dtype == np.uint8:
-            read_bytes(np.ascontiguousarray(own), *self._sure_grid, self._disparity, self._sure)
+            read(raw, factor, offset_px, most_px, 1.0, self._read)
+            sure = self._judged(left, right)
+            np.multiply(self._fitted, np.float32(zoom), out=self._fitted)
+            place(self._fitted, self._sure_part, self._disparity)
         else:
-            read_shares(self._floats(card.output.confidence, own), *self._sure_grid, self._disparity, self._sure)
-        return self._disparity, self._sure
+            read(raw, factor, offset_px, most_px, zoom, self._read)
+            sure = self._own(own)
+            place(self._read, self._part, self._disparity)
+        place(sure, self._sure_part, self._confidence)
+        doubt_none(self._disparity, self._confidence)
+        return self._disparity, self._confidence
 
-    def _judge(self, raw: F32, left: U8, right: U8) -> None:
+    def _own(self, own: Array) -> U8:
+        """The model's confidence, in bytes."""
+        if own.dtype == np.uint8:
+            return own
+        read_shares(self._floats(self._card.output.confidence, own), self._sure)
+        return self._sure
+
+    def _judged(self, left: U8, right: U8) -> U8:
         """Where the model does not say how sure it is, that is seen in the pictures, at the size that it saw."""
-        read(raw, *self._fitted_grid, *self._numbers._replace(zoom=1.0), self._fitted)
-        sure = self._confidence.of(self._greys[0](left), self._greys[1](right), self._fitted)
-        read(self._fitted, *self._grid, 1.0, 0.0, LARGEST, self._numbers.zoom, self._disparity)
-        read_bytes(sure, *self._grid, self._disparity, self._sure)
+        place(self._read, self._read.shape, self._fitted)
+        return self._judge.of(self._greys[0](left), self._greys[1](right), self._fitted)
 
-    def _allocate(self, shape: Shape, raw: Shape, own: Array | None) -> None:
+    def _allocate(self, shape: Shape, raw: Shape, sure: Shape) -> None:
         size = self._card.size
         self._numbers = numbers(raw, self._card, shape)
-        if self._disparity.shape != shape:
-            self._disparity, self._sure = np.empty(shape, np.float32), np.empty(shape, np.uint8)
-        if own is not None:
-            self._grid, self._sure_grid = full_grid(raw, size, shape), full_grid(own.shape, size, shape)
-            return
-        fitted = fitted_shape(size, shape)
-        self._fitted: F32 = np.empty(fitted, np.float32)
-        self._fitted_grid, self._grid = nearest_grid(raw, fitted), full_grid(fitted, size, shape)
+        self._part, self._sure_part = (shown_part(plane, size, shape) for plane in (raw, sure))
+        self._disparity, self._confidence = np.empty(shape, np.float32), np.empty(shape, np.uint8)
+        # Where nothing has to be placed, what is read goes where it is wanted at once.
+        whole, sure_whole = self._part == raw == shape, self._sure_part == sure == shape
+        self._fitted: F32 = self._disparity if sure_whole else np.empty(sure, np.float32)
+        self._read: F32 = self._disparity if whole else self._fitted if raw == sure else np.empty(raw, np.float32)
+        self._sure: U8 = self._confidence if sure_whole else np.empty(sure, np.uint8)
 
     def _floats(self, name: str, values: Array) -> F32:
         """The same values as float32 in one piece."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from perception_node.depth import thinned
 from perception_node.params import PointsParams
 from saccade.clock import nanoseconds
 from saccade.geometry import F32, Pinhole
+from saccade.kernel import array, buffer, f32, i32, i64, kernel, u8, void
 from saccade.node import Out
 from saccade.types import U8, Depth
 from saccade.wire.codec import codec
@@ -16,6 +18,7 @@ from saccade.wire.convert import Cdr, header
 _FLOAT32 = 7
 _POINT_BYTES = 16
 _GREY = 0x808080
+_NO_PICTURE: U8 = np.empty((0, 0, 1), np.uint8)
 
 
 class Clouds:
@@ -39,26 +42,40 @@ class Clouds:
         sent = thinned(depth, step)
         if self._camera != sent.camera:
             self._prepare(sent.camera)
-        xyz = self._points[..., :3]
-        xyz[..., 2] = sent.depth_m
-        np.multiply(sent.depth_m, self._right, out=xyz[..., 0])
-        np.multiply(sent.depth_m, self._down, out=xyz[..., 1])
-        self._paint(picture if picture is None else picture[step // 2 :: step, step // 2 :: step])
+        pixels = _NO_PICTURE if picture is None else np.ascontiguousarray(picture).reshape(*picture.shape[:2], -1)
+        _fill(
+            np.ascontiguousarray(depth.depth_m), pixels, step, self._right, self._down,
+            self._points, self._points.view(np.int32),
+        )  # fmt: skip
         return Out("points", encode_cloud(sent.stamp_ns, sent.frame_id, self._points))
 
     def _prepare(self, camera: Pinhole) -> None:
         self._camera = camera
         self._points: F32 = np.zeros((camera.height, camera.width, 4), np.float32)
         self._right = ((np.arange(camera.width) - camera.cx) / camera.fx).astype(np.float32)
-        self._down = ((np.arange(camera.height) - camera.cy) / camera.fy).astype(np.float32)[:, None]
+        self._down = ((np.arange(camera.height) - camera.cy) / camera.fy).astype(np.float32)
 
-    def _paint(self, picture: U8 | None) -> None:
-        """Colours as ROS packs them: the bytes b, g, r, 0 of a float32."""
-        if picture is None:
-            self._points.view("<u4")[..., 3] = _GREY
-            return
-        bgr = self._points.view(np.uint8)[..., 12:15]
-        bgr[...] = picture[..., None] if picture.ndim == 2 else picture[..., ::-1]
+
+@kernel(void, array(f32, 2), array(u8, 3), i64, array(f32, 1), array(f32, 1), buffer(f32, 3), buffer(i32, 3))
+def _fill(
+    depth_m: F32, picture: U8, step: int, right: F32, down: F32, points: F32, packed: npt.NDArray[np.int32]
+) -> None:
+    """Points x y z, and in their fourth number colours as ROS packs them: the bytes b, g, r, 0 of a float32.
+
+    right (w,), down (h,): x and y of a point one metre ahead. `packed` is the same memory as `points` (h, w, 4).
+    """
+    first = step // 2
+    for i in range(points.shape[0]):
+        v = first + i * step
+        for j in range(points.shape[1]):
+            u = first + j * step
+            z = depth_m[v, u]
+            points[i, j, 0], points[i, j, 1], points[i, j, 2] = z * right[j], z * down[i], z
+            if picture.size == 0:
+                packed[i, j, 3] = _GREY
+            else:
+                k = picture.shape[2] - 1
+                packed[i, j, 3] = i64(picture[v, u, 0]) << 16 | i64(picture[v, u, k // 2]) << 8 | i64(picture[v, u, k])
 
 
 def encode_cloud(stamp_ns: int, frame_id: str, points: F32) -> Cdr:
