@@ -22,14 +22,15 @@ _CPU = "CPUExecutionProvider"
 
 
 class OrtEngine(ClosesItself):
-    """Any ONNX graph. EngineError when the file is not the one meant, or runs elsewhere than asked.
+    """Any ONNX graph, of a file with its hash, or checked and read already. EngineError when the file is not the one
+    meant, or runs elsewhere than asked.
 
     For the shapes of its first inputs, and again when they change, the graph is compiled anew with these shapes fixed:
     a tenth of a stereo network's time was spent on finding them out. Outputs go into buffers that are kept as long.
     """
 
-    def __init__(self, name: str, path: Path, sha256: str, options: OrtOptions) -> None:
-        model = _read(name, path, sha256)
+    def __init__(self, name: str, source: Path | bytes, sha256: str, options: OrtOptions) -> None:
+        model = source if isinstance(source, bytes) else _read(name, source, sha256)
         available = onnxruntime.get_available_providers()
         for provider in options.providers:
             if provider not in available and not options.allow_fallback:

@@ -1,0 +1,127 @@
+"""int8 made in the graph: a quantiser and its inverse around what is computed in eight bits, ranges from samples.
+
+ONNX Runtime's static quantiser, its calibration made once for all the graphs that a search tries.
+"""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import onnx
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    CalibrationMethod,
+    QDQQuantizer,
+    QuantType,
+    create_calibrator,
+)
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from engines.engine import Array, EngineError
+from engines.precision.graph import parsed
+
+WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+FOLLOWING = ("Relu", "Add")
+"""What runs in eight bits where it directly follows: its ranges are those of features. Not what counts columns or holds
+disparities: there an addition in eight bits moved a stereo network's answer by a pixel."""
+_PORTABLE = {
+    "ActivationSymmetric": True, "QuantizeBias": False, "AddQDQPairToWeight": True, "DedicatedQDQPair": True,
+    "OpTypesToExcludeOutputQuantization": [*WEIGHTED, "Add"],
+}  # fmt: skip
+"""TensorRT takes zero points of 0 only, biases in floating point, and wants pairs of their own in front of what it is
+to fuse; OpenVINO and ONNX Runtime run this too."""
+
+
+class Quantised:
+    """A graph of which any part can be made int8. See `Lowering`.
+
+    `samples`: inputs by name, out of which come the largest and smallest value of each tensor. `portable`: signed and
+    symmetric for every backend; else unsigned with int32 biases, in which ONNX Runtime's CPU kernels are fastest.
+    `nodes`: those that may be lowered, where the rule above is not to choose. EngineError without samples, or when
+    there is nothing to quantise.
+    """
+
+    def __init__(
+        self,
+        model: bytes,
+        samples: Iterable[Mapping[str, Array]],
+        portable: bool = True,
+        nodes: Collection[str] | None = None,
+    ) -> None:
+        self._portable = portable
+        with tempfile.TemporaryDirectory() as folder:
+            ready = Path(folder) / "ready.onnx"
+            self._graph = _ready(model, ready)
+            self.nodes = tuple(chosen(self._graph.graph) if nodes is None else nodes)
+            if not self.nodes:
+                raise EngineError(f"nothing in this graph can be made int8; expected one of {', '.join(WEIGHTED)}")
+            self._ranges = _calibrated(ready, samples)
+
+    def lowered(self, nodes: frozenset[str]) -> bytes:
+        """See `Lowering.lowered`."""
+        taken = [name for name in self.nodes if name in nodes]
+        made = copy.deepcopy(self._graph)
+        if taken:
+            activations = QuantType.QInt8 if self._portable else QuantType.QUInt8
+            options: dict[str, Any] = dict(_PORTABLE) if self._portable else {}
+            quantizer = QDQQuantizer(
+                made, True, False, QuantType.QInt8, activations, self._ranges, taken, [], [*WEIGHTED, *FOLLOWING],
+                options,
+            )  # fmt: skip
+            try:
+                quantizer.quantize_model()
+            except Exception as error:
+                raise EngineError(f"this graph cannot be made int8: {error}") from error
+            made = quantizer.model.model
+        return bytes(made.SerializeToString())
+
+
+def chosen(graph: onnx.GraphProto) -> Iterator[str]:
+    """What can run in eight bits: operators with weights, and those of FOLLOWING that have nothing but such before."""
+    weights = {initialiser.name for initialiser in graph.initializer}
+    features: set[str] = set()
+    for node in graph.node:
+        given = [name for name in node.input if name and name not in weights]
+        weighted = node.op_type in WEIGHTED and len(node.input) > 1 and node.input[1] in weights
+        if weighted or (node.op_type in FOLLOWING and given and features.issuperset(given)):
+            features.update(node.output)
+            yield node.name
+
+
+class _Reader(CalibrationDataReader):  # type: ignore[misc]  # ONNX Runtime has no types
+    def __init__(self, samples: Iterable[Mapping[str, Array]]) -> None:
+        self._samples = iter(samples)
+
+    def get_next(self) -> dict[str, Array] | None:
+        sample = next(self._samples, None)
+        return None if sample is None else dict(sample)
+
+
+def _ready(model: bytes, path: Path) -> onnx.ModelProto:
+    """The graph, its foldable parts folded, with the type of every tensor; written to `path` too."""
+    named = path.with_name("named.onnx")
+    named.write_bytes(parsed(model).SerializeToString())
+    try:
+        quant_pre_process(str(named), str(path), skip_symbolic_shape=True)
+        return onnx.load(path)
+    except Exception as error:
+        raise EngineError(f"this graph cannot be made ready for int8: {error}") from error
+
+
+def _calibrated(path: Path, samples: Iterable[Mapping[str, Array]]) -> Any:
+    """The range of each tensor over all samples."""
+    augmented = str(path.with_name("augmented.onnx"))
+    calibrator = create_calibrator(
+        path, [*WEIGHTED, *FOLLOWING], augmented_model_path=augmented, calibrate_method=CalibrationMethod.MinMax
+    )
+    try:
+        calibrator.collect_data(_Reader(samples))
+        return calibrator.compute_data()
+    except ValueError as error:  # that no sample came
+        raise EngineError("int8 needs samples to take its ranges from; give it a recording of the robot's") from error
+    except Exception as error:
+        raise EngineError(f"the samples do not fit the graph: {error}") from error
