@@ -37,8 +37,8 @@ def fitted_shape(size: Size, shape: Shape) -> Shape:
 class ModelInput:
     """One input of a model, made of pictures into a tensor that is made once for each size of them.
 
-    Colour and size are changed as bytes, by OpenCV, and only where they differ; then one pass scales, normalises, lays
-    out and pads. Rectification stays a step of its own: others need the rectified picture too, and OpenCV's remap and
+    Colour and size are changed as bytes, by OpenCV, and only where they differ; then one pass converts, normalises and
+    lays out. Rectification stays a step of its own: others need the rectified picture too, and OpenCV's remap and
     this pass take two thirds of the time of a compiled loop that does both (docs/benchmarks.md).
     """
 
@@ -56,50 +56,49 @@ class ModelInput:
         if self._code is not None:
             cv2.cvtColor(picture, self._code, dst=self._recoloured)
             picture = self._recoloured
-        if self._resizing:
-            cv2.resize(picture, self._zoomed.shape[1::-1], dst=self._zoomed, interpolation=self._how)
-            picture = self._zoomed
+        if self._borders is not None:
+            cv2.copyMakeBorder(picture, 0, *self._borders, cv2.BORDER_REPLICATE, dst=self._fitted)
+            picture = self._fitted
+        elif self._how is not None:
+            cv2.resize(picture, self._fitted.shape[1::-1], dst=self._fitted, interpolation=self._how)
+            picture = self._fitted
         if self._as_it_is:
             return picture.reshape(self._tensor_shape)
         height, width = picture.shape[:2]
         if self._colour.dtype == "uint8":
-            np.copyto(self._view[:height, :width], picture.reshape(height, width, -1))
-        elif self._colour.layout == "nchw" and picture.ndim == 3:
-            first, second, third = self._tensor[0]
-            _normalise_planes(picture.reshape(height, 3 * width), first, second, third, self._scale, *self._channels)
+            np.copyto(self._tensor, picture.transpose(2, 0, 1)[None])
+        elif self._planes:
+            a, b, c = self._tensor[0]
+            _normalise_planes(picture.reshape(height, 3 * width), a, b, c, self._scale, *self._channels)
         else:
-            rows = self._tensor.reshape(self._view.shape[0], -1)
+            rows = self._tensor.reshape(height, -1)
             _normalise(picture.reshape(height, -1), self._scale, self._mean, self._std, rows)
-        self._view[:height, width:] = self._view[:height, width - 1 : width]
-        self._view[height:] = self._view[height - 1 : height]
         return self._tensor
 
     def _allocate(self, shape: Shape) -> None:
-        self._shape, colour = shape, self._colour
+        self._shape, colour, fitted = shape, self._colour, fitted_shape(self._size, shape)
         source, channels = (1 if len(shape) == 2 else 3), (1 if colour.order == "grey" else 3)
-        of = (*shape[:2], channels)[: 2 if channels == 1 else 3]
+        of = () if channels == 1 else (3,)
         self._code = _CODES.get((source, colour.order))
-        self._recoloured: U8 = np.empty(of if self._code is not None else 0, np.uint8)
-        fitted = fitted_shape(self._size, shape)
-        self._resizing = self._size.rule != "pad" and fitted != shape[:2]
-        self._zoomed: U8 = np.empty((*fitted, *of[2:]) if self._resizing else 0, np.uint8)
-        self._how = cv2.INTER_AREA if fitted[1] < shape[1] else cv2.INTER_LINEAR
+        self._recoloured: U8 = np.empty((*shape[:2], *of) if self._code is not None else 0, np.uint8)
+        self._borders = self._how = None
+        if fitted != shape[:2]:
+            self._fitted: U8 = np.empty((*fitted, *of), np.uint8)
+            if self._size.rule == "pad":
+                self._borders = fitted[0] - shape[0], 0, fitted[1] - shape[1]
+            else:
+                self._how = cv2.INTER_AREA if fitted[1] < shape[1] else cv2.INTER_LINEAR
         self._tensor_shape = {
             "hw": fitted, "nchw": (1, channels, *fitted), "nhwc": (1, *fitted, channels),
         }[colour.layout]  # fmt: skip
-        padding = self._size.rule == "pad" and fitted != shape[:2]
-        self._as_it_is = colour.dtype == "uint8" and not padding and (channels == 1 or colour.layout == "nhwc")
-        if self._as_it_is:
-            return
-        self._tensor: Array = np.empty(self._tensor_shape, colour.dtype)
-        planar = self._tensor[0].transpose(1, 2, 0) if colour.layout == "nchw" else self._tensor
-        self._view = planar.reshape(*fitted, channels) if colour.layout == "hw" else planar.reshape(planar.shape[-3:])
+        self._planes = colour.layout == "nchw" and channels == 3
+        self._as_it_is = colour.dtype == "uint8" and not self._planes
+        self._tensor: Array = np.empty(0 if self._as_it_is else self._tensor_shape, colour.dtype)
         self._scale = colour.white / 255.0
         mean, std = (np.broadcast_to(np.array(values, np.float32), channels) for values in (colour.mean, colour.std))
         self._channels: tuple[float, ...] = (*map(float, mean), *map(float, std))
         # A number for each value of a row, so that the loop over it is vectorised.
-        width = shape[1] if padding else fitted[1]
-        self._mean, self._std = np.tile(mean, width), np.tile(std, width)
+        self._mean, self._std = np.tile(mean, fitted[1]), np.tile(std, fitted[1])
 
 
 @kernel(void, array(u8, 2), f32, array(f32, 1), array(f32, 1), buffer(f32, 2))
