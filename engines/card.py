@@ -12,15 +12,18 @@ from typing import Any, Literal
 
 import yaml
 
+from engines.compiler import BuildPlan
 from engines.convention import DEPTH_UNITS, STEREO_UNITS, Colour, Output, Size
 from engines.options import BmOptions, OrtOptions, SgbmOptions
 from saccade.errors import ConfigError, choices
 from saccade.params import build, plain
 from saccade.paths import user_data
 
-__all__ = ["CARDS", "TEMPLATES", "Adapted", "BmOptions", "Card", "Colour", "Golden", "OrtOptions", "Output",
-           "ProbeLimits", "Second", "SgbmOptions", "Size", "Tolerance", "added_cards", "card_names", "load_card",
-           "with_options"]  # fmt: skip
+__all__ = ["CARDS", "TEMPLATES", "Adapted", "BmOptions", "BuildPlan", "Card", "Colour", "Golden", "OrtOptions",
+           "Output", "ProbeLimits", "Runtime", "Second", "SgbmOptions", "Size", "Tolerance", "added_cards",
+           "card_names", "load_card", "with_options", "with_runtime"]  # fmt: skip
+
+Runtime = Literal["onnxruntime", "openvino", "tensorrt"]
 
 CARDS = Path(__file__).parent / "cards"
 TEMPLATES = CARDS / "foreign"
@@ -128,6 +131,12 @@ class Card:
     golden: Golden | None = None
     adapted: Adapted | None = None
     probe: ProbeLimits = field(default_factory=ProbeLimits)
+    runtime: Runtime = "onnxruntime"
+    """What runs the graph. All but onnxruntime compile it first: `saccade engine build`."""
+    build: BuildPlan = field(default_factory=BuildPlan)
+    """How it is compiled."""
+    meanwhile: Literal["", "onnxruntime"] = ""
+    """What runs while no verified engine is there: nothing, so that nothing starts, or the CPU until one is built."""
     ort: OrtOptions = field(default_factory=OrtOptions)
     sgbm: SgbmOptions = field(default_factory=SgbmOptions)
     bm: BmOptions = field(default_factory=BmOptions)
@@ -139,6 +148,10 @@ class Card:
             raise ValueError(f"{self.name}: output.unit of kind {self.kind} is one of {', '.join(units)}")
         if self.backend == "onnx" and not (self.onnx and len(self.sha256) == 64):
             raise ValueError(f"{self.name}: backend onnx needs `onnx` (a file beside the card) and its `sha256`")
+        if self.backend != "onnx" and self.runtime != "onnxruntime":
+            raise ValueError(f"{self.name}: runtime {self.runtime} runs ONNX graphs; backend {self.backend} has none")
+        if self.second is not None and self.build.precision != "fp32":
+            raise ValueError(f"{self.name}: build.precision of a model of two graphs is fp32; export them in less bits")
 
     def beside(self, file: str) -> Path:
         """A file that the card names."""
@@ -191,6 +204,21 @@ def with_options(card: Card, options: dict[str, Any]) -> Card:
     if card.backend == "bm":
         return replace(card, bm=build(BmOptions, {**plain(card.bm), **options}, where))
     return replace(card, ort=build(OrtOptions, {**plain(card.ort), **options}, where))
+
+
+def with_runtime(card: Card, runtime: str = "", precision: str = "", meanwhile: str = "") -> Card:
+    """The same card for this machine: its runtime, precision or `meanwhile` replaced where one is given.
+
+    So one card serves machines with and without a GPU. ConfigError for what does not exist or does not fit the card.
+    """
+    given = {"runtime": runtime, "meanwhile": meanwhile}
+    fields: dict[str, Any] = {key: value for key, value in given.items() if value}
+    if precision:
+        fields["build"] = {**plain(card.build), "precision": precision}
+    if not fields:
+        return card
+    where = f"runtime of card {card.name!r}"
+    return build(Card, {**plain(card), **fields}, where)
 
 
 def card_names(folder: Path = CARDS) -> list[str]:

@@ -22,6 +22,15 @@ class Shapes:
     usual: tuple[int, ...]
     largest: tuple[int, ...]
 
+    def __post_init__(self) -> None:
+        if not len(self.smallest) == len(self.usual) == len(self.largest):
+            raise ValueError(f"shapes {self}: expected as many sizes in smallest, usual and largest")
+        if any(not 0 < a <= b <= c for a, b, c in zip(self.smallest, self.usual, self.largest, strict=True)):
+            raise ValueError(f"shapes {self}: expected 0 < smallest <= usual <= largest in every size")
+
+    def __str__(self) -> str:
+        return " .. ".join("x".join(map(str, shape)) for shape in (self.smallest, self.usual, self.largest))
+
 
 @dataclass(frozen=True, slots=True)
 class BuildPlan:
@@ -34,6 +43,10 @@ class BuildPlan:
     plugins: tuple[str, ...] = ()
     """Libraries with operators of their own; only those on the allow-list are ever loaded."""
     workspace_mb: int = 1024
+
+    def __post_init__(self) -> None:
+        if self.workspace_mb < 1:
+            raise ValueError(f"build: workspace_mb is {self.workspace_mb}; expected at least 1")
 
 
 class Compiler(Protocol):

@@ -1,7 +1,8 @@
-"""What an ONNX file reaches for beyond itself, read without running it and without the onnx package."""
+"""What an ONNX file asks for: inputs, operators, and what lies beyond itself; read without running it, without onnx."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,8 @@ _GRAPH_NODE, _GRAPH_TENSORS = 1, (5,)
 _NODE_DOMAIN, _NODE_OP, _NODE_ATTRIBUTE = 7, 4, 5
 _ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS = (5, 10), (6, 11)
 _TENSOR_NAME, _TENSOR_EXTERNAL, _TENSOR_LOCATION = 8, 13, 14
+_GRAPH_INPUT, _VALUE_NAME, _VALUE_TYPE, _TYPE_TENSOR, _TENSOR_SHAPE = 11, 1, 2, 1, 2
+_SHAPE_DIM, _DIM_VALUE, _DIM_PARAM = 1, 1, 2
 
 Field = tuple[int, "memoryview | int"]
 
@@ -33,6 +36,32 @@ def check_graph(path: Path) -> None:
         _check_model(data, path)
     except (IndexError, ValueError, UnicodeDecodeError) as error:
         raise EngineError(f"{path} is not an ONNX graph ({error}); expected a file made by an ONNX exporter") from error
+
+
+def graph_inputs(model: bytes) -> dict[str, tuple[int | str, ...]]:
+    """Shapes of what a graph takes, by name: sizes, names of sizes, or -1 for one without a name."""
+    graph = next(_messages(memoryview(model), _MODEL_GRAPH))
+    constants = {_text(tensor, _TENSOR_NAME) for tensor in _messages(graph, _GRAPH_TENSORS[0])}
+    inputs = {_text(value, _VALUE_NAME): value for value in _messages(graph, _GRAPH_INPUT)}
+    return {name: _shape(value) for name, value in inputs.items() if name not in constants}
+
+
+def operators(model: bytes) -> Counter[str]:
+    """How often each operator stands in a graph, those in branches and loops left out."""
+    graph = next(_messages(memoryview(model), _MODEL_GRAPH))
+    return Counter(_text(node, _NODE_OP) for node in _messages(graph, _GRAPH_NODE))
+
+
+def _shape(value: memoryview) -> tuple[int | str, ...]:
+    message = value
+    for number in (_VALUE_TYPE, _TYPE_TENSOR, _TENSOR_SHAPE):
+        message = next(_messages(message, number), memoryview(b""))
+    return tuple(_size(dim) for dim in _messages(message, _SHAPE_DIM))
+
+
+def _size(dim: memoryview) -> int | str:
+    given = next((value for number, value in _fields(dim) if number == _DIM_VALUE and isinstance(value, int)), -1)
+    return given if given > 0 else _text(dim, _DIM_PARAM) or -1
 
 
 def _check_model(model: memoryview, path: Path) -> None:

@@ -14,15 +14,20 @@ def open_engine(card: Card | str | Path, **options: Any) -> Engine:
     """Load the engine of a card, given as such, by name ("sgbm-full") or by path; `options` go to its backend.
 
     ConfigError for a card that does not exist or reads wrongly, EngineError for a model that cannot be loaded as asked,
-    or a foreign one that has not passed the probe (see `engines.verdict`).
+    a foreign one that has not passed the probe (see `engines.verdict`), or, where its runtime compiles, one without an
+    engine that was verified on this machine (see `engines.store.use`).
     """
     card = with_options(card, options) if isinstance(card, Card) else load_card(card, **options)
     require_verdict(card)
+    if card.runtime != "onnxruntime":
+        from engines.store.use import open_compiled
+
+        return open_compiled(card)
     return open_unproven(card)
 
 
 def open_unproven(card: Card) -> Engine:
-    """Load the engine of a card whatever the probe says of it: for the probe itself, and for making models."""
+    """Load a card's model whatever the probe says of it, and never compiled: for the probe, and for making models."""
     if card.backend in ("sgbm", "bm"):
         from engines.opencv import OpenCvEngine
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engines.card import Card, Tolerance
-from engines.engine import Array, Engine, EngineError
+from engines.engine import Array, Engine, EngineError, EngineSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,22 @@ def check_golden(card: Card, engine: Engine) -> Parity:
         raise EngineError(f"card {card.name!r} has no golden input and output; add `golden:` to it")
     with np.load(card.beside(card.golden.inputs)) as inputs, np.load(card.beside(card.golden.outputs)) as outputs:
         return check_parity(engine, dict(inputs), dict(outputs), card.golden.tolerance)
+
+
+def same_interface(spec: EngineSpec, wanted: EngineSpec) -> None:
+    """EngineError where an engine does not take and give what another does: names, dtypes, axes and fixed sizes."""
+    for kind, got, want in (("input", spec.inputs, wanted.inputs), ("output", spec.outputs, wanted.outputs)):
+        by_name = {tensor.name: tensor for tensor in got}
+        for tensor in want:
+            own = by_name.pop(tensor.name, None)
+            fits = own and own.dtype == tensor.dtype and len(own.shape) == len(tensor.shape) and not any(
+                isinstance(a, int) and isinstance(b, int) and a != b and -1 not in (a, b)
+                for a, b in zip(own.shape, tensor.shape, strict=True)
+            )  # fmt: skip
+            if not fits:
+                raise EngineError(f"wrong {kind}: it has {own or f'no {tensor.name!r}'}; the CPU has {tensor}")
+        if by_name and kind == "input":
+            raise EngineError(f"it wants the input {next(iter(by_name.values()))}, which the CPU does not")
 
 
 def _differences(got: Mapping[str, Array], want: Mapping[str, Array], tolerance: Tolerance) -> tuple[Difference, ...]:

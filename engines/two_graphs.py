@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -14,6 +14,11 @@ from saccade.geometry import F32
 from saccade.kernel import array, buffer, f32, kernel, void
 
 _HALF = 2
+
+
+def joined(card: Card, graphs: Sequence[Engine]) -> Engine:
+    """The graphs of a card as one engine."""
+    return graphs[0] if card.second is None else TwoGraphs(graphs[0], graphs[1], card)
 
 
 class TwoGraphs(ClosesItself):

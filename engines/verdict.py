@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engines.card import CARDS, Card
+from engines.card import CARDS, BuildPlan, Card
 from engines.engine import EngineError
 from engines.options import OrtOptions
 from engines.probe import VERSION, Report
@@ -79,7 +79,10 @@ def read_verdict(card: Card) -> Verdict | None:
 
 def digest(card: Card) -> str:
     """sha256 of all that a card says beyond the defaults; where it lies and how it is run do not count."""
-    said = _said(dataclasses.replace(card, path="", ort=OrtOptions()))
+    as_read = dataclasses.replace(
+        card, path="", ort=OrtOptions(), runtime="onnxruntime", build=BuildPlan(), meanwhile=""
+    )
+    said = _said(as_read)
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 

@@ -28,3 +28,9 @@ def user_data() -> Path:
     """The user's folder for what Saccade keeps: `saccade` in the data directory of the XDG base directories."""
     base = Path(os.environ.get("XDG_DATA_HOME", ""))
     return (base if base.is_absolute() else Path.home() / ".local" / "share") / "saccade"
+
+
+def user_cache() -> Path:
+    """The user's folder for what can be made again: `saccade` in the cache directory of the XDG base directories."""
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (base if base.is_absolute() else Path.home() / ".cache") / "saccade"

@@ -1,0 +1,210 @@
+"""The life of a compiled engine: built in a child, held to the CPU, then verified or in quarantine."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from engines.card import Card
+from engines.compiler import Progress
+from engines.engine import EngineError
+from engines.store.compilers import compiler_path
+from engines.store.files import Untrusted, cannot_write, private_folder, put_in_place, read_files, sha256
+from engines.store.gate import gate_digest
+from engines.store.key import Key, entry_name, key_of, models_of
+from engines.store.known_bad import known_bad
+from engines.store.lock import locked
+from engines.store.machine import machine
+from engines.store.manifest import Manifest, read_manifest, root, write_manifest
+from engines.store.process import CompilerFailed, in_child
+from engines.verdict import require_verdict
+from saccade.clock import LiveClock, perf_ns, seconds
+from saccade.params import plain
+
+_log = logging.getLogger(__name__)
+
+
+class Quarantined(EngineError):
+    """An engine that did not pass, and is not built again unless somebody asks for that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One card's engine on this machine, and how to go about it."""
+
+    card: Card
+    models: tuple[bytes, ...]
+    key: Key
+    progress: Progress = lambda what, share: None
+    stop: threading.Event = field(default_factory=threading.Event)
+    """Set, it ends the work with KeyboardInterrupt and leaves nothing half done."""
+    limit_s: float = 7200.0
+    calm: bool = False
+    """Whether it has to leave the processor to others, because a robot may be moving."""
+
+    @property
+    def folder(self) -> Path:
+        """Where the engine lies, or will."""
+        return root() / entry_name(self.card, self.key)
+
+    @property
+    def model_bytes(self) -> int:
+        """Size of the graphs."""
+        return sum(map(len, self.models))
+
+    def using(self, progress: Progress) -> Job:
+        """The same with its progress told to somebody else."""
+        return replace(self, progress=progress)
+
+
+def job(card: Card, **how: Any) -> Job:
+    """The job of a card; EngineError where its compiler, device or graphs are missing, or its model was not probed."""
+    require_verdict(card)
+    models = models_of(card)
+    return Job(card, models, key_of(card, models), **how)
+
+
+def ensure(work: Job, *, again: bool = False) -> Manifest:
+    """The verified engine of a job: there already, or built and verified now; by one process at a time.
+
+    With `again` it is built whatever is there. Quarantined, with the reason, where it did not pass now or before.
+    """
+    warnings = _warned(work)
+    with locked(root() / "locks" / f"{work.folder.name}.lock", work.progress, work.stop) as progress:
+        work = work.using(progress)
+        found = read_manifest(work.folder)
+        if found is not None and not again:
+            if found.status == "quarantined":
+                raise quarantined(work.card, found)
+            if is_current(work.card, found) and is_whole(work.folder, found):
+                return found
+            if is_whole(work.folder, found):
+                return _verified(work, found)
+        return _verified(work, _built(work, warnings))
+
+
+def verify(work: Job) -> Manifest:
+    """Hash the engine of a job anew and hold it to the CPU again; EngineError where there is none."""
+    with locked(root() / "locks" / f"{work.folder.name}.lock", work.progress, work.stop) as progress:
+        found = read_manifest(work.folder)
+        if found is None or not found.files:
+            raise EngineError(f"{work.card.name} has no {work.card.runtime} engine here; {build_command(work.card)}")
+        if not is_whole(work.folder, found):
+            reason = "its file is not the one that was built: it was changed or cut short"
+            raise quarantined(work.card, write_manifest(work.folder, _refused(found, reason)))
+        return _verified(work.using(progress), found)
+
+
+def is_current(card: Card, manifest: Manifest) -> bool:
+    """Whether an engine was verified on this very machine, against this very card."""
+    return (manifest.status, manifest.machine, manifest.gate) == ("verified", machine(), gate_digest(card))
+
+
+def is_whole(folder: Path, manifest: Manifest) -> bool:
+    """Whether the files of an engine are there and are those that were built. Untrusted as `read_files`."""
+    try:
+        blobs = read_files(folder, tuple(manifest.files), root())
+    except FileNotFoundError:
+        return False
+    return bool(blobs) and [sha256(blob) for blob in blobs] == list(manifest.files.values())
+
+
+def build_command(card: Card, again: str = "") -> str:
+    """What to run to get an engine."""
+    precision = f" --precision {card.build.precision}" if card.build.precision != "fp32" else ""
+    return f"run: saccade engine build {card.name} --runtime {card.runtime}{precision}{again}"
+
+
+def quarantined(card: Card, manifest: Manifest) -> Quarantined:
+    """The error for an engine in quarantine."""
+    return Quarantined(
+        f"{card.name}: its {card.runtime} engine is in quarantine: {manifest.reason}. It is not tried again until you "
+        f"{build_command(card, ' --again')}; runtime onnxruntime runs the same model on the CPU"
+    )
+
+
+def _warned(work: Job) -> tuple[str, ...]:
+    """Refuse what is known to compute wrongly, and tell of what may."""
+    found = known_bad(work.card.runtime, work.key.versions, work.card.build, work.models)
+    for bad in found:
+        if bad.action == "refuse":
+            raise EngineError(f"{work.card.name} is not built: {bad}")
+        _log.warning("%s: %s", work.card.name, bad)
+    return tuple(str(bad) for bad in found)
+
+
+def _built(work: Job, warnings: tuple[str, ...]) -> Manifest:
+    begin_ns, folder = perf_ns(), work.folder
+    before = Manifest(
+        work.card.name, work.key.clear(), "unverified", model_bytes=work.model_bytes, warnings=warnings,
+        precision=work.card.build.precision, built=_now(),
+    )  # fmt: skip
+    private_folder(root())
+    private_folder(folder)
+    remove_parts(folder)
+    timing = root() / "timing" / f"{work.card.runtime}-{_versions_digest(work.key)}.cache"
+    private_folder(timing.parent)
+    try:
+        answer = in_child(_request(work, "build", timing=str(timing)), work.progress, work.stop, work.limit_s)
+        files = {}
+        for i, part in enumerate(answer["parts"]):
+            (data,) = read_files(folder, (part,), root())
+            files[f"graph-{i}.engine"] = sha256(data)
+        for part, name in zip(answer["parts"], files, strict=True):
+            put_in_place(folder / part, folder / name)
+    except CompilerFailed as error:
+        raise quarantined(work.card, write_manifest(folder, _refused(before, str(error)))) from error
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    finally:
+        remove_parts(folder)
+    took_s = round(seconds(perf_ns() - begin_ns), 1)
+    return write_manifest(folder, replace(before, files=files, build_s=took_s, kept=tuple(answer["kept"])))
+
+
+def _verified(work: Job, found: Manifest) -> Manifest:
+    """Try the files of an engine against the CPU and keep the verdict."""
+    work.progress("comparing it with the CPU", 0.0)
+    try:
+        answer = in_child(_request(work, "verify", files=list(found.files)), work.progress, work.stop, work.limit_s)
+        reasons, judged = answer["reasons"], answer
+        if not reasons and answer["hashes"] != list(found.files.values()):
+            raise Untrusted(f"{work.folder} changed while it was verified; {build_command(work.card, ' --again')}")
+    except CompilerFailed as error:
+        reasons, judged = [str(error)], {"figures": {}, "judged": []}
+    found = replace(
+        found, machine=machine(), gate=gate_digest(work.card), figures=judged["figures"],
+        judged=tuple(judged["judged"]), status="verified", reason="",
+    )  # fmt: skip
+    if reasons:
+        raise quarantined(work.card, write_manifest(work.folder, _refused(found, "; ".join(reasons))))
+    return write_manifest(work.folder, found)
+
+
+def _refused(manifest: Manifest, reason: str) -> Manifest:
+    return replace(manifest, status="quarantined", reason=reason)
+
+
+def _request(work: Job, task: str, **more: Any) -> dict[str, Any]:
+    return {
+        "task": task, "compiler": compiler_path(work.card.runtime), "card": plain(work.card),
+        "folder": str(work.folder), "calm": work.calm, **more,
+    }  # fmt: skip
+
+
+def remove_parts(folder: Path) -> None:
+    """What builds that were killed left in an entry; only for who holds its lock."""
+    for part in folder.glob(".*.part-*"):
+        part.unlink(missing_ok=True)
+
+
+def _versions_digest(key: Key) -> str:
+    return sha256("\n".join(f"{name} {value}" for name, value in key.versions.items()).encode())[:16]
+
+
+def _now() -> str:
+    return datetime.fromtimestamp(seconds(LiveClock().now_ns()), timezone.utc).isoformat(timespec="seconds")

@@ -1,0 +1,33 @@
+"""The compilers there are, by the name that a card gives their runtime; each is imported only when it is used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import cast
+
+from engines.compiler import Compiler
+from engines.engine import EngineError
+from saccade.errors import choices
+
+COMPILERS = {
+    "openvino": "engines.openvino:OpenVinoCompiler",
+    "tensorrt": "engines.trt:TrtCompiler",
+}
+
+
+def compiler_path(runtime: str) -> str:
+    """Where the compiler of a runtime is, as `module:class`; EngineError where nothing compiles for it."""
+    if runtime not in COMPILERS:
+        raise EngineError(f"nothing is built for runtime {runtime!r}; {choices(runtime, COMPILERS)}")
+    return COMPILERS[runtime]
+
+
+def compiler_at(path: str) -> Compiler:
+    """The compiler at `module:class`. EngineError, with what to install, where its library is missing."""
+    module, _, name = path.partition(":")
+    return cast(Compiler, getattr(import_module(module), name)())
+
+
+def compiler_of(runtime: str) -> Compiler:
+    """The compiler of a runtime."""
+    return compiler_at(compiler_path(runtime))
