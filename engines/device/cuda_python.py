@@ -1,4 +1,4 @@
-"""A CUDA device through cuda-python (`cuda.bindings.driver`): the driver API of CUDA 12.6 and later, and of 13."""
+"""A CUDA device through cuda-python (`cuda.bindings.driver`): its layout since 12.8, and 13."""
 
 from __future__ import annotations
 

@@ -27,6 +27,6 @@ def open_device(index: int = 0, prefer: Literal["cuda-python", "pycuda"] | None 
             continue
         return cast(Device, opened(index))
     raise EngineError(
-        f"no library that speaks to a CUDA device ({'; '.join(reasons)}). Install cuda-python >= 12.6 "
+        f"no library that speaks to a CUDA device ({'; '.join(reasons)}). Install cuda-python >= 12.8 "
         "(pip install 'saccade[gpu]'), or on an older Jetson pycuda; see docs/tensorrt.md"
     )

@@ -82,7 +82,7 @@ class PyCudaDevice(ClosesItself):
 
     def capture(self, stream: Stream, work: Callable[[], None]) -> GraphProtocol:
         """EngineError: pycuda has no graphs."""
-        raise EngineError("pycuda cannot capture CUDA graphs; install cuda-python >= 12.6 to have them")
+        raise EngineError("pycuda cannot capture CUDA graphs; install cuda-python >= 12.8 to have them")
 
     def load(self, image: bytes) -> PyCudaModule:
         """See `Device.load`."""
