@@ -1,7 +1,7 @@
 """From a raw pair to points, a steady node makes nothing that is as large as a picture, but for the message it sends.
 
 What is counted: all that Python and numpy allocate, OpenCV's results among it. Not what OpenCV and ONNX Runtime
-allocate and free inside a call; `python -m bench.perception_stages` counts the page faults of that.
+allocate and free inside a call.
 """
 
 import tracemalloc
