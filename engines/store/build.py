@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from engines.card import Card
 from engines.compiler import Progress
-from engines.engine import EngineError
+from engines.engine import Array, EngineError
 from engines.store.compilers import compiler_path
-from engines.store.files import Untrusted, cannot_write, private_folder, put_in_place, read_files, sha256
+from engines.store.files import Untrusted, cannot_write, part_of, private_folder, put_in_place, read_files, sha256
 from engines.store.gate import gate_digest
-from engines.store.key import Key, entry_name, key_of, models_of
+from engines.store.key import Key, entry_name, key_of, models_of, versions_digest
 from engines.store.known_bad import known_bad
 from engines.store.lock import locked
 from engines.store.machine import machine
@@ -45,6 +48,9 @@ class Job:
     limit_s: float = 7200.0
     calm: bool = False
     """Whether it has to leave the processor to others, because a robot may be moving."""
+
+    calibration: tuple[Mapping[str, Array], ...] = ()
+    """Inputs that int8 takes its ranges from; empty: those that engines are tried on."""
 
     @property
     def folder(self) -> Path:
@@ -141,15 +147,16 @@ def _built(work: Job, warnings: tuple[str, ...]) -> Manifest:
     begin_ns, folder = perf_ns(), work.folder
     before = Manifest(
         work.card.name, work.key.clear(), "unverified", model_bytes=work.model_bytes, warnings=warnings,
-        precision=work.card.build.precision, built=_now(),
+        precision=work.card.build.precision, built=_now(), path=work.card.path,
     )  # fmt: skip
     private_folder(root())
     private_folder(folder)
     remove_parts(folder)
-    timing = root() / "timing" / f"{work.card.runtime}-{_versions_digest(work.key)}.cache"
+    timing = root() / "timing" / f"{work.card.runtime}-{versions_digest(work.key.versions)}.cache"
     private_folder(timing.parent)
     try:
-        answer = in_child(_request(work, "build", timing=str(timing)), work.progress, work.stop, work.limit_s)
+        request = _request(work, "build", timing=str(timing), calibration=_written(work))
+        answer = in_child(request, work.progress, work.stop, work.limit_s)
         files = {}
         for i, part in enumerate(answer["parts"]):
             (data,) = read_files(folder, (part,), root())
@@ -202,8 +209,13 @@ def remove_parts(folder: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def _versions_digest(key: Key) -> str:
-    return sha256("\n".join(f"{name} {value}" for name, value in key.versions.items()).encode())[:16]
+def _written(work: Job) -> list[str]:
+    """Files that hold the calibration, for the child; they go with what else is left of a build."""
+    files = [part_of(work.folder / f"inputs-{i}") for i in range(len(work.calibration))]
+    for file, inputs in zip(files, work.calibration, strict=True):
+        with file.open("wb") as out:
+            np.savez(out, **dict(inputs))  # type: ignore[arg-type]  # numpy 2 has an argument of its own there
+    return [str(file) for file in files]
 
 
 def _now() -> str:

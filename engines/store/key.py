@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,11 @@ def key_of(card: Card, models: tuple[bytes, ...]) -> Key:
 def entry_name(card: Card, key: Key) -> str:
     """The folder of a card's engine with this key."""
     return f"{folder_name(card.name)}-{key.digest[:24]}"
+
+
+def versions_digest(versions: Mapping[str, str]) -> str:
+    """Hash of what a compiler says of its versions and device, in whatever order."""
+    return sha256("\n".join(f"{name} {value}" for name, value in sorted(versions.items())).encode())[:16]
 
 
 def folder_name(name: str) -> str:

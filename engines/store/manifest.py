@@ -24,11 +24,14 @@ class Manifest:
     """One engine. `status`: verified engines may be used; quarantined ones are not built again unless asked to."""
 
     card: str
+    """Its name."""
     key: dict[str, Any]
     """Its parts in clear, see `engines.store.key`."""
     status: Status
     reason: str = ""
     """Why it is in quarantine."""
+    path: str = ""
+    """Where the card was read from."""
     files: dict[str, str] = field(default_factory=dict)
     """sha256 of each file, one a graph."""
     built: str = ""

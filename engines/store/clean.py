@@ -1,0 +1,124 @@
+"""What of the cache is of no more use, and removing it."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from engines.added import listed
+from engines.card import added_cards, load_card
+from engines.engine import EngineError
+from engines.store.build import remove_parts
+from engines.store.compilers import COMPILERS, compiler_of
+from engines.store.key import versions_digest
+from engines.store.lock import locked
+from engines.store.manifest import MANIFEST, Entry, Manifest, entries, root
+from saccade.errors import SaccadeError
+
+
+class Waste(NamedTuple):
+    """A folder or file that may go: why, and how many bytes that frees."""
+
+    path: Path
+    why: str
+    size: int
+
+
+def waste(keep_bytes: int | None) -> list[Waste]:
+    """What can no longer be used, then, where `keep_bytes` is given, what was used longest ago, down to that size.
+
+    No longer used is what is in quarantine or half built, what was built by other versions or for another device, and
+    what was built from a model that no card names any more. Where a library cannot be asked, its engines are kept.
+    """
+    versions = {runtime: _versions(runtime) for runtime in COMPILERS}
+    models = _models()
+    judged = [(entry.folder, _useless(entry, versions, models)) for entry in entries()]
+    gone = [Waste(folder, why, size_of(folder)) for folder, why in judged if why] + list(_timing(versions))
+    if keep_bytes is None:
+        return gone
+    kept = sorted((folder for folder, why in judged if not why), key=lambda f: (f / MANIFEST).stat().st_mtime_ns)
+    left = sum(map(size_of, kept))
+    for folder in kept:
+        if left <= keep_bytes:
+            break
+        gone.append(Waste(folder, "used longest ago", size_of(folder)))
+        left -= gone[-1].size
+    return gone
+
+
+def remove(one: Waste) -> bool:
+    """Delete it; False where somebody is building just there. EngineError where it cannot be deleted."""
+    try:
+        if one.path.is_file():
+            one.path.unlink()
+            return True
+        lock = root() / "locks" / f"{one.path.name}.lock"
+        with locked(lock, lambda what, share: None, _AT_ONCE):
+            remove_parts(one.path)
+            shutil.rmtree(one.path)
+            lock.unlink(missing_ok=True)
+    except KeyboardInterrupt:
+        return False
+    except OSError as error:
+        raise EngineError(f"cannot remove {error.filename}: {error.strerror}; remove it yourself") from error
+    return True
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of the files in a folder."""
+    return sum(int(file.lstat().st_size) for file in folder.rglob("*") if not file.is_dir())
+
+
+_AT_ONCE = threading.Event()
+_AT_ONCE.set()
+"""Whoever waits for a lock with this gives up instead."""
+
+
+def _useless(entry: Entry, versions: dict[str, dict[str, str] | None], models: set[str]) -> str:
+    found = entry.manifest
+    if found is None:
+        return entry.trouble or "half built"
+    if found.status == "quarantined":
+        return f"in quarantine: {found.reason}"
+    current = versions.get(found.runtime)
+    if current is not None and current != found.key.get("versions"):
+        others = ", ".join(f"{k} {v}" for k, v in found.key.get("versions", {}).items() if current.get(k) != v)
+        return f"built for {others or 'other versions'}"
+    if not set(found.key.get("models", ())) <= models | _models_at(found):
+        return "its model is gone"
+    return ""
+
+
+def _versions(runtime: str) -> dict[str, str] | None:
+    try:
+        return compiler_of(runtime).versions()
+    except (SaccadeError, ImportError):
+        return None
+
+
+def _models() -> set[str]:
+    """Hashes of all graphs that the cards there are name."""
+    cards = [row.card for row in listed(added_cards()) if row.card is not None]
+    return {card.sha256 for card in cards} | {card.second.sha256 for card in cards if card.second}
+
+
+def _models_at(found: Manifest) -> set[str]:
+    """Likewise of the card that an engine was built from, which may lie anywhere."""
+    try:
+        card = load_card(found.path)
+    except SaccadeError:
+        return set()
+    return {card.sha256, *([card.second.sha256] if card.second else [])}
+
+
+def _timing(versions: dict[str, dict[str, str] | None]) -> Iterator[Waste]:
+    """Timing caches of versions that are not there any more."""
+    current = {f"{runtime}-{versions_digest(known)}.cache" for runtime, known in versions.items() if known is not None}
+    unknown = tuple(f"{runtime}-" for runtime, known in versions.items() if known is None)
+    folder = root() / "timing"
+    for file in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if file.name not in current and not file.name.startswith(unknown or ("\0",)):
+            yield Waste(file, "timings of other versions", file.stat().st_size)

@@ -1,0 +1,53 @@
+"""What an action of `saccade engine` is, and what several of them share."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from engines.card import Card, load_card, with_runtime
+from engines.compiler import Progress as Told
+from engines.store.compilers import COMPILERS
+from saccade.errors import ConfigError
+
+
+class Action(NamedTuple):
+    """One word after `saccade engine`."""
+
+    name: str
+    run: Callable[[argparse.Namespace], int]
+    help: str
+    arguments: Callable[[argparse.ArgumentParser], None]
+
+
+def model_argument(parser: argparse.ArgumentParser) -> None:
+    """Which model, and how it is to run here."""
+    parser.add_argument("model", metavar="NAME|CARD", help="a model by name, or the path of a card")
+    parser.add_argument("--runtime", choices=sorted(COMPILERS), help="instead of what the card says")
+    parser.add_argument("--precision", choices=("fp32", "fp16", "int8"), help="instead of what the card says")
+
+
+def compiled_card(args: argparse.Namespace) -> Card:
+    """The card that was asked for, with a runtime that compiles; ConfigError where it has none."""
+    card = with_runtime(load_card(args.model), args.runtime or "", args.precision or "")
+    if card.runtime == "onnxruntime":
+        how = f"--runtime {' or '.join(sorted(COMPILERS))}, or `runtime:` in its card"
+        raise ConfigError(f"{card.name} runs on onnxruntime, for which nothing is built; {how}")
+    return card
+
+
+@contextmanager
+def bar(name: str, note: str, quiet: bool) -> Iterator[Told]:
+    """A progress bar on stderr; what the `with` gives moves it."""
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(), TextColumn("{task.fields[what]}"),
+    )  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True) as progress:
+        task = progress.add_task(f"{name} ({note})" if note else name, total=1.0, what="")
+        yield lambda what, share: progress.update(task, completed=share, what=what)
