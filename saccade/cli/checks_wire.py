@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
-from saccade.cli.checks import Finding, Grade, ask, finding
+from saccade.cli.findings import Finding, Grade, finding
+from saccade.cli.host import Host
 from saccade.paths import share
 
 _BUFFERS = {"net.core.rmem_max": 4 * 2**20, "net.core.wmem_max": 4 * 2**20}
@@ -52,19 +51,25 @@ finally:
 """
 
 
-def middleware() -> Iterator[Finding]:
+def middleware(host: Host) -> Iterator[Finding]:
     """DDS between two processes on loopback, the kernel's limits for pictures, and the network interfaces."""
-    well, told = ask(_LOOPBACK)
-    advice = "check that the loopback interface is up (ip link set lo up) and that no firewall drops UDP on it"
-    yield finding(well, Grade.ERROR, "DDS loopback", told, advice)
-    yield _limits("socket buffers", _BUFFERS, "large pictures lose pieces;")
-    yield _limits("IP fragments", _FRAGMENTS, "large pictures get lost on a network (not on loopback);", _FRAGMENT_TIME)
-    yield _interfaces()
+    if "cyclonedds" in host.packages():
+        well, told = host.ask(_LOOPBACK)
+        advice = "check that the loopback interface is up (ip link set lo up) and that no firewall drops UDP on it"
+        yield finding(well, Grade.ERROR, "DDS loopback", told, advice)
+    else:
+        advice = "ros: buses need none of it; to build cyclonedds for this machine, see docs/platforms.md"
+        yield Finding(Grade.WARN, "DDS loopback", "cyclonedds is not installed: there are no dds: buses", advice)
+    yield _limits(host, "socket buffers", _BUFFERS, "large pictures lose pieces;")
+    yield _limits(
+        host, "IP fragments", _FRAGMENTS, "large pictures get lost on a network (not on loopback);", _FRAGMENT_TIME
+    )
+    yield _interfaces(host)
 
 
-def _limits(what: str, wanted: dict[str, int], why: str, *also: str) -> Finding:
+def _limits(host: Host, what: str, wanted: dict[str, int], why: str, *also: str) -> Finding:
     """A group of kernel settings, with the lines that raise those that are too small, and what goes with them."""
-    sizes = {key: size for key in wanted if (size := _sysctl(key)) is not None}
+    sizes = {key: size for key in wanted if (size := _sysctl(host, key)) is not None}
     found = ", ".join(f"{key} {size / 2**20:.1f} MB" for key, size in sizes.items()) or "not readable here"
     lines = [f"{key}={wanted[key]}" for key, size in sizes.items() if size < wanted[key]]
     if not lines:
@@ -73,16 +78,16 @@ def _limits(what: str, wanted: dict[str, int], why: str, *also: str) -> Finding:
     return Finding(Grade.WARN, what, found, f"{advice} /etc/sysctl.d/60-saccade.conf")
 
 
-def _sysctl(key: str) -> int | None:
+def _sysctl(host: Host, key: str) -> int | None:
     try:
-        return int(Path("/proc/sys", key.replace(".", "/")).read_text())
+        return int(host.path(f"proc/sys/{key.replace('.', '/')}").read_text())
     except OSError:
         return None
 
 
-def _interfaces() -> Finding:
+def _interfaces(host: Host) -> Finding:
     found, loopback = [], False
-    for folder in sorted(Path("/sys/class/net").glob("*")):
+    for folder in host.paths("sys/class/net/*"):
         try:
             flags, mtu = int((folder / "flags").read_text(), 16), (folder / "mtu").read_text().strip()
         except OSError:
@@ -101,10 +106,10 @@ print(get_rmw_implementation_identifier())
 """
 
 
-def ros() -> Iterator[Finding]:
+def ros(host: Host) -> Iterator[Finding]:
     """ROS 2: installed, sourced, usable from this Python, and how its processes find each other."""
-    distributions = sorted(path.name for path in Path("/opt/ros").glob("*"))
-    sourced = os.environ.get("ROS_DISTRO")
+    distributions = [path.name for path in host.paths("opt/ros/*")]
+    sourced = host.environ.get("ROS_DISTRO")
     if not distributions and not sourced:
         yield Finding(Grade.OK, "ROS 2", "not installed (not needed: dds: buses join its graph without it)")
         return
@@ -113,18 +118,20 @@ def ros() -> Iterator[Finding]:
         yield Finding(Grade.OK, "ROS 2", f"{', '.join(distributions)} in /opt/ros, not sourced", advice)
         return
     yield Finding(Grade.OK, "ROS 2", f"{sourced}, sourced")
-    well, told = ask(_RCLPY)
-    yield finding(well, Grade.WARN, "rclpy", f"from this Python; middleware {told}" if well else told, _why_no_rclpy())
+    well, told = host.ask(_RCLPY)
+    yield finding(
+        well, Grade.WARN, "rclpy", f"from this Python; middleware {told}" if well else told, _why_no_rclpy(host)
+    )
     if well:
         advice = "build the workspace, cd ros2_ws && colcon build, and source install/setup.bash"
-        built, said = ask("import saccade_msgs.msg; print('built and sourced')")
+        built, said = host.ask("import saccade_msgs.msg; print('built and sourced')")
         yield finding(built, Grade.WARN, "saccade_msgs", said, advice)
-    yield _graph()
+    yield _graph(host)
 
 
-def _why_no_rclpy() -> str:
+def _why_no_rclpy(host: Host) -> str:
     """What keeps rclpy from this Python, as far as the folders on PYTHONPATH tell."""
-    built_for = sorted(set(re.findall(r"python3\.\d+", os.environ.get("PYTHONPATH", ""))))
+    built_for = sorted(set(re.findall(r"python3\.\d+", host.environ.get("PYTHONPATH", ""))))
     mine = f"python3.{sys.version_info.minor}"
     if built_for and mine not in built_for:
         return (
@@ -133,10 +140,10 @@ def _why_no_rclpy() -> str:
     return "source ROS 2 and its workspace in this shell, or use dds: buses, which need no rclpy"
 
 
-def _graph() -> Finding:
+def _graph(host: Host) -> Finding:
     """The variables that decide who finds whom."""
-    domain, uri = os.environ.get("ROS_DOMAIN_ID") or "0", os.environ.get("CYCLONEDDS_URI")
-    others = {name: os.environ.get(name) for name in ("ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_LOCALHOST_ONLY")}
+    domain, uri = host.environ.get("ROS_DOMAIN_ID") or "0", host.environ.get("CYCLONEDDS_URI")
+    others = {name: host.environ.get(name) for name in ("ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_LOCALHOST_ONLY")}
     found = [f"domain {domain} (the same graph is dds:{domain})", f"CYCLONEDDS_URI {uri or 'not set'}"]
     found += [f"{name} {value}" for name, value in others.items() if value]
     advice = f"launch files use loopback alone: export CYCLONEDDS_URI=file://{share('config') / 'cyclonedds.xml'}"

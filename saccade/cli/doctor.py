@@ -1,6 +1,7 @@
 """What works on this machine and what does not, with the command that mends it.
 
-OK is fine, WARN costs speed or a feature, ERROR keeps Saccade from running; exit code 1 when there is an ERROR.
+OK is fine, WARN costs speed or a feature, ERROR keeps Saccade from running. Nothing is changed. Exit code 1 when there
+is an ERROR, with --strict also when there is a WARN, else 0.
 """
 
 from __future__ import annotations
@@ -8,40 +9,50 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from saccade.cli import FAILED, OK
-from saccade.cli.checks import Finding, Grade, inference, machine, python_and_packages, rendering
+from saccade.cli.checks import machine, python_and_packages, rendering
+from saccade.cli.checks_fit import fit
+from saccade.cli.checks_gpu import gpu, inference
+from saccade.cli.checks_jetson import jetson
+from saccade.cli.checks_limits import limits, store
 from saccade.cli.checks_wire import middleware, ros
+from saccade.cli.findings import Check, Finding, Grade, examine
+from saccade.cli.host import Host
 
 EXAMPLES = """examples:
   saccade doctor
   saccade doctor --json > doctor.json
+  saccade doctor --strict && saccade up --robot hall --bus dds
 """
-CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
-    python_and_packages, inference, rendering, middleware, ros, machine,
+CHECKS: tuple[Check, ...] = (
+    python_and_packages, gpu, jetson, inference, fit, store, rendering, middleware, ros, machine, limits,
 )  # fmt: skip
 _STYLES = {Grade.OK: "green", Grade.WARN: "yellow", Grade.ERROR: "bold red"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `saccade doctor`."""
-    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+    parser.add_argument("--json", action="store_true", help="print the findings as JSON: grade, what, found, advice")
+    parser.add_argument("--strict", action="store_true", help="exit code 1 when there is a WARN, too")
 
 
 def run(args: argparse.Namespace) -> int:
     """Run `saccade doctor`."""
-    findings = [finding for check in CHECKS for finding in check()]
+    host = Host()
+    findings = [finding for check in CHECKS for finding in examine(check, host)]
     if args.json:
         json.dump([asdict(finding) for finding in findings], sys.stdout, indent=2)
         print()
     else:
         Console().print(table(findings))
-    return FAILED if any(finding.grade is Grade.ERROR for finding in findings) else OK
+    bad = (Grade.ERROR, Grade.WARN) if args.strict else (Grade.ERROR,)
+    return FAILED if any(finding.grade in bad for finding in findings) else OK
 
 
 def table(findings: list[Finding]) -> Table:
@@ -50,6 +61,8 @@ def table(findings: list[Finding]) -> Table:
     for column in ("", "what", "found"):
         shown.add_column(column)
     for finding in findings:
-        found = finding.found + (f"\n[dim]{finding.advice}[/dim]" if finding.advice else "")
-        shown.add_row(f"[{_STYLES[finding.grade]}]{finding.grade.value}", finding.what, found)
+        found = Text(finding.found)  # brackets in it, as of 'saccade[gpu]', are no markup
+        if finding.advice:
+            found.append(f"\n{finding.advice}", style="dim")
+        shown.add_row(Text(finding.grade.value, style=_STYLES[finding.grade]), finding.what, found)
     return shown

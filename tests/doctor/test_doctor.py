@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from saccade.cli import FAILED, OK, checks, checks_wire, doctor, main
-from saccade.cli.checks import Finding, Grade, ask
+from saccade.cli.findings import Finding, Grade
+from saccade.cli.host import Answer, Host
 
 FINE = Finding(Grade.OK, "cores", "2")
 POOR = Finding(Grade.WARN, "governor", "powersave", "cpupower")
@@ -16,15 +17,19 @@ BROKEN = Finding(Grade.ERROR, "packages", "missing: mcap", "pip install mcap")
 
 
 @pytest.mark.parametrize(
-    ("findings", "code"), [([FINE], OK), ([FINE, POOR], OK), ([FINE, BROKEN, POOR], FAILED), ([], OK)]
-)
+    ("findings", "code", "strict"),
+    [
+        ([FINE], OK, False), ([FINE, POOR], OK, False), ([FINE, BROKEN, POOR], FAILED, False), ([], OK, False),
+        ([FINE], OK, True), ([FINE, POOR], FAILED, True), ([BROKEN], FAILED, True),
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize("as_json", [False, True])
 def test_the_worst_finding_is_the_exit_code(
-    findings: list[Finding], code: int, as_json: bool, monkeypatch: pytest.MonkeyPatch,
+    findings: list[Finding], code: int, strict: bool, as_json: bool, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(doctor, "CHECKS", [lambda: iter(findings)])
-    assert main(["doctor", *(["--json"] if as_json else [])]) == code
+    monkeypatch.setattr(doctor, "CHECKS", [lambda host: iter(findings)])
+    assert main(["doctor", *(["--json"] if as_json else []), *(["--strict"] if strict else [])]) == code
     told = capsys.readouterr().out
     if as_json:
         assert [(f["grade"], f["what"], f["advice"]) for f in json.loads(told)] == [
@@ -35,6 +40,7 @@ def test_the_worst_finding_is_the_exit_code(
 
 
 def test_a_probe_that_crashes_or_hangs_is_a_finding() -> None:
+    ask = Host().ask
     assert ask("print('a'); print('b')") == (True, "b")
     assert ask("raise ValueError('broken stack')") == (False, "ValueError: broken stack")
     well, told = ask("import os; os.abort()")
@@ -43,9 +49,14 @@ def test_a_probe_that_crashes_or_hangs_is_a_finding() -> None:
     assert ask("import time; time.sleep(60)", timeout_s=0.5) == (False, "no answer in 0.5 s")
 
 
+def silent(well: bool = False, told: str = "no library", **changed: object) -> Host:
+    """A machine where every script says the same."""
+    return Host(run=lambda command, timeout_s: Answer(well, told, told), **changed)  # type: ignore[arg-type]
+
+
 @pytest.mark.slow
 def test_this_machine_can_talk_to_itself() -> None:
-    found = {finding.what: finding for finding in checks_wire.middleware()}
+    found = {finding.what: finding for finding in checks_wire.middleware(Host())}
     assert found["DDS loopback"].grade is Grade.OK, found["DDS loopback"].found
     assert "ms one way" in found["DDS loopback"].found
 
@@ -54,70 +65,77 @@ def test_a_missing_package_is_an_error_with_its_remedy(monkeypatch: pytest.Monke
     monkeypatch.setattr(
         checks.importlib.metadata, "requires", lambda _: ["numpy>=1", "no-such-thing>=2", "x; extra == 'y'"]
     )
-    found = [finding for finding in checks.python_and_packages() if finding.grade is Grade.ERROR]
+    found = [finding for finding in checks.python_and_packages(Host()) if finding.grade is Grade.ERROR]
     assert [(finding.found, finding.advice) for finding in found] == [
         ("missing: no-such-thing", "pip install no-such-thing")
     ]
 
 
-def test_missing_opengl_names_the_packages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks, "ask", lambda *_: (False, "no library"))
-    (found,) = checks.rendering()
+def test_missing_opengl_names_the_packages() -> None:
+    (found,) = checks.rendering(silent())
     assert found.grade is Grade.WARN
     assert "apt install libegl1" in found.advice
     assert "apt install libosmesa6" in found.advice
 
 
-def test_small_limits_come_with_the_lines_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks_wire, "ask", lambda *_: (True, ""))
-    monkeypatch.setattr(checks_wire, "_sysctl", lambda key: 212_992 if "rmem" in key else 2**23)
-    found = {finding.what: finding for finding in checks_wire.middleware()}
+def test_small_limits_come_with_the_lines_to_set(tmp_path: Path) -> None:
+    for key, size in (("core/rmem_max", 212_992), ("core/wmem_max", 2**23), ("ipv4/ipfrag_high_thresh", 2**23)):
+        file = tmp_path / "proc/sys/net" / key
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"{size}\n")
+    lo = tmp_path / "sys/class/net/lo"
+    lo.mkdir(parents=True)
+    (lo / "flags").write_text("0x9\n")
+    (lo / "mtu").write_text("65536\n")
+    host = silent(True, "0.4 ms one way", root=tmp_path, packages=lambda: {"cyclonedds": "11.0.1"})
+    found = {finding.what: finding for finding in checks_wire.middleware(host)}
+    assert found["DDS loopback"].found == "0.4 ms one way"
     assert found["socket buffers"].grade is found["IP fragments"].grade is Grade.WARN
     assert "sysctl -w net.core.rmem_max=4194304;" in found["socket buffers"].advice
     assert "sysctl -w net.ipv4.ipfrag_high_thresh=134217728 net.ipv4.ipfrag_time=3;" in found["IP fragments"].advice
-    assert "lo (mtu" in found["interfaces up"].found
+    assert found["interfaces up"].found == "lo (mtu 65536)"
 
 
-def ros_findings(monkeypatch: pytest.MonkeyPatch, well: bool, told: str, **variables: str) -> dict[str, Finding]:
-    for name in ("ROS_DISTRO", "ROS_DOMAIN_ID", "CYCLONEDDS_URI", "PYTHONPATH"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(checks_wire, "ask", lambda *_: (well, told))
-    return {finding.what: finding for finding in checks_wire.ros()}
+def test_without_cyclonedds_there_are_no_dds_buses(tmp_path: Path) -> None:
+    found = next(checks_wire.middleware(silent(root=tmp_path, packages=dict)))
+    assert (found.grade, found.what) == (Grade.WARN, "DDS loopback")
+    assert "docs/platforms.md" in found.advice
 
 
-def test_a_sourced_ros_tells_its_middleware_and_domain(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = ros_findings(monkeypatch, True, "rmw_cyclonedds_cpp", ROS_DISTRO="jazzy", ROS_DOMAIN_ID="7")
+def ros_findings(root: Path, well: bool, told: str, **variables: str) -> dict[str, Finding]:
+    host = silent(well, told, root=root, environ=variables)
+    return {finding.what: finding for finding in checks_wire.ros(host)}
+
+
+def test_a_sourced_ros_tells_its_middleware_and_domain(tmp_path: Path) -> None:
+    found = ros_findings(tmp_path, True, "rmw_cyclonedds_cpp", ROS_DISTRO="jazzy", ROS_DOMAIN_ID="7")
     assert found["ROS 2"].found == "jazzy, sourced"
     assert "rmw_cyclonedds_cpp" in found["rclpy"].found
     assert "the same graph is dds:7" in found["ROS graph"].found
     assert "export CYCLONEDDS_URI=file:///" in found["ROS graph"].advice
-    told = ros_findings(monkeypatch, True, "", ROS_DISTRO="jazzy", CYCLONEDDS_URI="file:///mine.xml")["ROS graph"]
+    told = ros_findings(tmp_path, True, "", ROS_DISTRO="jazzy", CYCLONEDDS_URI="file:///mine.xml")["ROS graph"]
     assert "file:///mine.xml" in told.found
     assert not told.advice
 
 
-def test_an_rclpy_for_another_python_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_rclpy_for_another_python_is_explained(tmp_path: Path) -> None:
     other = {"ROS_DISTRO": "foxy", "PYTHONPATH": "/opt/ros/foxy/lib/python3.8/site-packages"}
-    found = ros_findings(monkeypatch, False, "ModuleNotFoundError: No module named 'rclpy._rclpy'", **other)
+    found = ros_findings(tmp_path, False, "ModuleNotFoundError: No module named 'rclpy._rclpy'", **other)
     assert found["rclpy"].grade is Grade.WARN
     assert "built for python3.8" in found["rclpy"].advice
     assert "saccade_msgs" not in found
 
 
-def test_no_ros_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Path, "glob", lambda *_: iter(()))
-    (found,) = ros_findings(monkeypatch, False, "").values()
+def test_no_ros_is_no_fault(tmp_path: Path) -> None:
+    (found,) = ros_findings(tmp_path, False, "").values()
     assert found.grade is Grade.OK
     assert "not installed" in found.found
 
 
 def test_a_cache_folder_that_cannot_be_made_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / ".cache").write_text("a file where a folder should be")
-    monkeypatch.setattr(Path, "home", lambda: tmp_path)
-    monkeypatch.setattr(checks, "ask", lambda *_: (False, "ordinary scheduling"))
-    found = {finding.what: finding for finding in checks.machine()}
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / ".cache"))
+    found = {finding.what: finding for finding in checks.machine(silent(told="ordinary scheduling"))}
     assert found["cache folder"].grade is Grade.ERROR
     assert found["real-time scheduling"].grade is Grade.WARN
     assert "rtprio" in found["real-time scheduling"].advice

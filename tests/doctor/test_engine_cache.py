@@ -1,0 +1,74 @@
+"""`saccade doctor` on the cache of compiled engines: what may be used, and why the rest may not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from recorded_hosts import NO_GPU
+
+from engines.store.manifest import Manifest, root, write_manifest
+from saccade.cli import checks_limits
+from saccade.cli.checks_limits import limits, store
+from saccade.cli.findings import Finding, Grade
+
+VERSIONS = {"tensorrt": "10.14.1", "driver": "580.95.05"}
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path
+
+
+def keep(name: str, **changed: object) -> Path:
+    """An engine in the cache."""
+    folder = root() / name
+    known = {"card": "stereo-s", "key": {"runtime": "tensorrt", "versions": VERSIONS}, "status": "verified"}
+    write_manifest(folder, Manifest(**{**known, **changed}))  # type: ignore[arg-type]
+    return folder
+
+
+def found(tmp_path: Path, now: dict[str, str] | None = None) -> list[Finding]:
+    scripts = {"compiler_of": json.dumps({"tensorrt": now or VERSIONS})}
+    return list(store(NO_GPU.but(scripts=scripts).host(tmp_path)))
+
+
+def test_an_empty_cache_and_a_sound_one_are_fine(tmp_path: Path) -> None:
+    (empty,) = found(tmp_path)
+    assert (empty.grade, "empty" in empty.found) == (Grade.OK, True)
+    (keep("stereo-s-1") / "0.engine").write_bytes(bytes(3 * 2**20))
+    (sound,) = found(tmp_path)
+    assert sound.grade is Grade.OK
+    assert sound.found.startswith("1 verified; 3 MiB in ")
+
+
+def test_what_may_not_be_used_is_told_with_its_reason(tmp_path: Path) -> None:
+    keep("stereo-s-1")
+    keep("stereo-s-2", status="quarantined", reason="cosine 0.71, at least 0.999 is asked for")
+    (root() / "stereo-s-3").mkdir(mode=0o700)
+    keep("stereo-s-4").chmod(0o777)
+    summary, *rest = found(tmp_path)
+    assert "1 quarantined, 2 unreadable, 1 verified" in summary.found
+    assert [finding.grade for finding in rest] == [Grade.WARN] * 3
+    assert "cosine 0.71" in rest[0].found
+    assert "saccade engine build stereo-s" in rest[0].advice
+    assert "stereo-s-3: a build that did not end" in rest[1].found
+    assert "chmod go-w" in rest[2].found
+
+
+def test_an_engine_for_other_versions_is_told_as_stale(tmp_path: Path) -> None:
+    keep("stereo-s-1")
+    _, stale = found(tmp_path, {**VERSIONS, "tensorrt": "10.16.1"})
+    assert stale.grade is Grade.WARN
+    assert "tensorrt 10.14.1 then, 10.16.1 now" in stale.found
+    assert "driver" not in stale.found
+    assert stale.advice == "saccade engine build stereo-s, then saccade engine gc --yes"
+
+
+def test_little_room_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks_limits, "_ENGINES_FREE", 2**60)
+    told = {finding.what: finding for finding in limits(NO_GPU.host(tmp_path))}
+    assert told["room for engines"].grade is Grade.WARN
+    assert "saccade engine gc" in told["room for engines"].advice
