@@ -137,10 +137,9 @@ class TrtEngine(ClosesItself):
             raise EngineError(f"{self.spec.name}: TensorRT refuses {inputs}: {self._messages.since(mark)}")
         for name, shape in outputs.items():
             if -1 in shape:
-                depends = "depends on what the inputs hold"
                 raise EngineError(
-                    f"{self.spec.name}: the shape of output {name!r}, {shape}, {depends}; expected one that follows from "
-                    "their shapes. Export the model so"
+                    f"{self.spec.name}: the shape of output {name!r}, {shape}, depends on what the inputs hold; export "
+                    "the model so that it follows from their shapes"
                 )
         self._shapes = {**inputs, **outputs}
 

@@ -6,6 +6,7 @@ that many arguments, in every recorded version (data/cuda_api.yaml); others are 
 
 import ctypes
 import sys
+import threading
 import types
 from pathlib import Path
 
@@ -24,9 +25,14 @@ class Gpu:
 
     def __init__(self, unified=False, kernels=None):
         self.unified, self.kernels = unified, kernels or {}
-        self.alive, self.queues, self.capturing, self.current = {}, {}, {}, []
+        self.alive, self.queues, self.capturing, self._threads = {}, {}, {}, threading.local()
         self.done, self.copies, self.next = 0, 0, 0x1000
         self.fail_capture = False
+
+    @property
+    def current(self):
+        """The contexts of the calling thread, the current one last."""
+        return self._threads.__dict__.setdefault("contexts", [])
 
     def new(self, thing, handle=None):
         self.next += 256

@@ -51,7 +51,7 @@ class Held:
     """An object of pycuda's with the recorded methods only; it gives itself back when nothing refers to it."""
 
     def __init__(self, gpu, kind, handle=None, **methods):
-        self._gpu, self.handle = gpu, handle
+        self._gpu, self.handle, self._thing = gpu, handle, gpu.alive.get(handle)
         allowed = API["pycuda"]["methods"][kind]
         for name, method in translated(methods).items():
             if name not in allowed:
@@ -62,7 +62,8 @@ class Held:
         return self.handle
 
     def __del__(self):
-        self._gpu.alive.pop(self.handle, None)
+        if self._thing is not None and self._gpu.alive.get(self.handle) is self._thing:  # not freed before
+            del self._gpu.alive[self.handle]
 
 
 def behaviours(gpu):
