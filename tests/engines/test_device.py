@@ -186,6 +186,18 @@ def test_a_device_that_is_not_there_is_an_error(library, monkeypatch):
         open_device(3, library)
 
 
+@pytest.mark.parametrize("library", ["cuda-python", "pycuda"])
+def test_a_context_is_used_within_another_and_given_back(library, monkeypatch):
+    device, gpu = fake_device(monkeypatch, library)
+    with device.use():
+        with device.use():
+            device.memory(4).close()
+        device.memory(4).close()
+    assert len(gpu.current) == (
+        library == "cuda-python"
+    )  # a thread that ends with one pushed would end pycuda's process
+
+
 def test_without_a_context_the_error_says_so(monkeypatch):
     device, _ = fake_device(monkeypatch, "pycuda")
     with pytest.raises(EngineError, match="use"):

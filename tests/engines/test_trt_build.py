@@ -94,12 +94,16 @@ def test_a_phase_within_a_phase_counts_as_a_part_of_its_step():
 
 
 def test_an_exception_of_progress_ends_the_build(newest):
+    told = []
+
     def stop(what, part):
+        told.append(part)
         if part > 0.2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         newest.compiler.build(weighed(), PLAN, None, stop)
+    assert sum(part > 0.2 for part in told) == 1
 
 
 def test_timings_are_kept(bench, tmp_path):
