@@ -60,7 +60,10 @@ class EngineSpec:
 
 
 class Engine(Protocol):
-    """A loaded model. Use it in a `with`; its outputs are valid until the next `infer`, which may reuse them."""
+    """A loaded model. Use it in a `with`; its outputs are valid until the next `infer`, which may reuse them.
+
+    Threads may share it: calls at once are served one by one, or refused with EngineError.
+    """
 
     spec: EngineSpec
     report: dict[str, str]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from threading import Lock
 from typing import Any
 
 import cv2
@@ -49,14 +50,18 @@ class OpenCvEngine(ClosesItself):
         # Block matching gives nothing where its window does not fit into the picture.
         around = options.block // 2 if isinstance(options, BmOptions) else 0
         self._margins = (around, around, around + options.disparities, around)
-        self._confidence = Confidence()
+        self._confidence, self._lock = Confidence(), Lock()
         self._shape: tuple[int, ...] = ()
 
     def infer(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """See `Engine.infer`."""
-        if self._matcher is None:
-            raise EngineError(f"{self.spec.name} is closed; open it again with open_engine")
-        self.spec.check_inputs(inputs)
+        with self._lock:
+            if self._matcher is None:
+                raise EngineError(f"{self.spec.name} is closed; open it again with open_engine")
+            self.spec.check_inputs(inputs)
+            return self._matched(inputs)
+
+    def _matched(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         left, right = inputs["left"], inputs["right"]
         if left.shape != self._shape:
             self._allocate(left.shape)
@@ -75,7 +80,8 @@ class OpenCvEngine(ClosesItself):
 
     def close(self) -> None:
         """See `Engine.close`."""
-        self._matcher = self._wls = None
+        with self._lock:
+            self._matcher = self._wls = None
 
     def _allocate(self, shape: tuple[int, ...]) -> None:
         height, width = self._shape = shape

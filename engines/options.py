@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from engines.ort_options import CudaOptions, OpenVinoEpOptions, TensorRtEpOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,9 +13,36 @@ class OrtOptions:
     """ONNX Runtime: providers in order of preference, threads, and whether falling back to another is allowed."""
 
     providers: tuple[str, ...] = ("CPUExecutionProvider",)
-    intra_threads: int = 2
+    intra_threads: int = 0
+    """Threads within an operator; 0 = the engine's share of the cores (see `engines.threads`)."""
     inter_threads: int = 1
+    share: float = 1.0
+    spinning: bool = False
+    """Whether threads wait for work in a loop: wins microseconds alone, and twice the time where others need cores."""
     allow_fallback: bool = False
+    cuda: CudaOptions = field(default_factory=CudaOptions)
+    tensorrt: TensorRtEpOptions = field(default_factory=TensorRtEpOptions)
+    openvino: OpenVinoEpOptions = field(default_factory=OpenVinoEpOptions)
+
+    def __post_init__(self) -> None:
+        _check_threads("ort", self.intra_threads, self.share)
+        if not self.providers or self.inter_threads < 1:
+            raise ValueError("ort: at least one provider and inter_threads of at least 1 are needed")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenVinoOptions:
+    """OpenVINO by itself."""
+
+    device: str = "CPU"
+    precision: Literal["f32", "f16", "bf16"] = "f32"
+    """What is computed in; left to itself OpenVINO takes bf16 where the processor has it, and gives other numbers."""
+    threads: int = 0
+    """0 = the engine's share of the cores (see `engines.threads`)."""
+    share: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_threads("openvino", self.threads, self.share)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +102,11 @@ class BmOptions:
                 raise ValueError(f"bm: {name} is {getattr(self, name)}; expected an odd number from 5 to 255")
         if not 1 <= self.prefilter_cap <= 63 or self.texture < 0:
             raise ValueError("bm: prefilter_cap must be 1 to 63 and texture not negative")
+
+
+def _check_threads(where: str, threads: int, share: float) -> None:
+    if threads < 0 or not 0 < share <= 1:
+        raise ValueError(f"{where}: threads must not be negative (0 = by the share), and share above 0, at most 1")
 
 
 def _check_matching(where: str, options: SgbmOptions | BmOptions) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from threading import Lock
 
 import numpy as np
 
@@ -32,6 +33,7 @@ class TwoGraphs(ClosesItself):
             raise EngineError(f"card {card.name!r} has no second graph; expected `second:`")
         self._first, self._second, self._card, self._step = first, second, card, card.second
         self._volume: F32 = np.empty((0,) * 5, np.float32)
+        self._lock = Lock()
         asked = [tensor.name for tensor in second.spec.inputs]
         if self._step.input not in asked:
             raise EngineError(
@@ -43,6 +45,10 @@ class TwoGraphs(ClosesItself):
     def infer(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """See `Engine.infer`."""
         self.spec.check_inputs(inputs)
+        with self._lock:
+            return self._inferred(inputs)
+
+    def _inferred(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         if self._step.step == "coarse_first":
             coarse = self._first.infer({name: _halved(picture) for name, picture in inputs.items()})
             # The second run may not write into what it is given.

@@ -19,7 +19,7 @@ def pair(height=32, width=64, disparity=5):
 
 
 def test_it_keeps_the_contract(blocks_card):
-    check_engine(open_engine(blocks_card), pair(), resized=pair(48, 32))
+    check_engine(open_engine(blocks_card), pair(), pair(48, 32), lambda: open_engine(blocks_card))
 
 
 def test_it_computes_what_the_graph_says(blocks_card):
