@@ -46,7 +46,9 @@ def limits(host: Host) -> Iterator[Finding]:
     for what, folder, least in (("engines", user_cache(), _ENGINES_FREE), ("recordings", Path.cwd(), _RECORDINGS_FREE)):
         free = shutil.disk_usage(_existing(folder)).free
         advice = (
-            "" if free >= least else f"at least {least / 2**30:.0f} GiB are wanted; saccade engine gc --yes, or another disk"
+            ""
+            if free >= least
+            else f"at least {least / 2**30:.0f} GiB are wanted; saccade engine gc --yes, or another disk"
         )
         grade = Grade.OK if free >= least else Grade.WARN
         yield Finding(grade, f"room for {what}", f"{free / 2**30:.1f} GiB at {folder}", advice)
