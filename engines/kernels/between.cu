@@ -1,9 +1,9 @@
 // What comes between the two graphs of a model that has two; see engines/two_graphs.py for what each step is.
 
 // features (groups each, pixels) -> unit, in which each group of channels has length one at every pixel.
-// grid: x over pixels, y over groups.
+// grid: x over pixels, z over groups.
 extern "C" __global__ void unit_groups(const void* features, int kind, float* unit, int groups, int each, int pixels) {
-    const int x = blockIdx.x * blockDim.x + threadIdx.x, group = blockIdx.y;
+    const int x = blockIdx.x * blockDim.x + threadIdx.x, group = blockIdx.z;
     if (x >= pixels || group >= groups) return;
     const long first = (long)group * each * pixels + x;
     float sum = 0.0f;

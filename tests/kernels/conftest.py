@@ -1,0 +1,37 @@
+"""Devices to run kernels on: the CPU, through a C++ compiler, and a GPU where there is one."""
+
+import pytest
+from host_device import HostDevice, compiled
+
+from engines.engine import EngineError
+from engines.kernels.launch import Kernels
+
+FILES = ("prepare", "triangulate", "between")
+
+
+@pytest.fixture(scope="session")
+def host(tmp_path_factory):
+    """(device, kernels) on the CPU."""
+    folder = tmp_path_factory.mktemp("kernels")
+    images = {name: str(compiled(folder, name)).encode() for name in FILES}
+    device = HostDevice()
+    return device, Kernels(device, lambda name, capability: images[name])
+
+
+@pytest.fixture(scope="session")
+def gpu():
+    """(device, kernels) on a GPU, compiled by NVRTC; skips where there is none."""
+    from engines.device.open import open_device
+
+    try:
+        device = open_device()
+    except EngineError as error:
+        pytest.skip(f"no CUDA device: {error}")
+    with device.use():
+        return device, Kernels(device)
+
+
+@pytest.fixture(params=["host", pytest.param("gpu", marks=pytest.mark.gpu)])
+def machine(request):
+    """Both, one after the other: the same truth holds on the CPU and on a GPU."""
+    return request.getfixturevalue(request.param)

@@ -1,0 +1,140 @@
+"""The kernels against NumPy and OpenCV, on the CPU through a C++ compiler and, marked gpu, on a GPU."""
+
+from contextlib import ExitStack
+
+import cv2
+import numpy as np
+from device_stand_in import DeviceStandIn
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from engines.card import Card, Colour, Output, Size
+from engines.kernels.pipeline import DevicePipeline, Keep, Rig
+from engines.pictures import fitted_shape
+from engines.stereo import StereoMatcher
+from perception_node.cloud import Clouds
+from perception_node.depth import Triangulator
+from perception_node.params import PointsParams
+from perception_node.rectify import Rectifier
+from saccade.geometry import Pinhole
+from saccade.types import CameraModel, StereoPair
+from saccade.wire.convert import decode
+
+EXAMPLES = settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+SHAPES = st.tuples(st.integers(9, 70), st.integers(9, 70))
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def camera_model(shape, cx):
+    height, width = shape
+    K = np.array([[0.9 * width, 0, cx], [0, 0.92 * width, height / 2], [0, 0, 1]])
+    R, _ = cv2.Rodrigues(np.array([0.03, -0.05, 0.02]))
+    D = np.array([-0.2, 0.05, 1e-3, -1e-3, 0.0])
+    return CameraModel("left_optical", width, height, "plumb_bob", D, K, R, np.hstack([K, np.zeros((3, 1))]))
+
+
+def pinhole(model):
+    return Pinhole(model.K[0, 0], model.K[1, 1], model.K[0, 2], model.K[1, 2], model.width, model.height)
+
+
+class OnCpu:
+    """The same way on the CPU, of the node's own parts."""
+
+    def __init__(self, engine, card, models, rectify, baseline_m, keep):
+        self.engine, self.card, self.keep = engine, card, keep
+        self.rectify = tuple(map(Rectifier, models)) if rectify else (lambda p: p, lambda p: p)
+        self.camera, self.cx_right, self.baseline_m = pinhole(models[0]), models[1].K[0, 2], baseline_m
+
+    def __call__(self, left, right):
+        left, right = (rectify(picture) for rectify, picture in zip(self.rectify, (left, right), strict=True))
+        pair = StereoPair(0, "left_optical", left, right, self.camera, self.cx_right, self.baseline_m)
+        disparity, confidence = StereoMatcher(self.engine, self.card)(left, right)
+        keep = self.keep
+        depth = Triangulator(keep.min_m, keep.max_m, keep.min_confidence)(pair, disparity, confidence)
+        message = decode("points", Clouds(PointsParams(step=keep.step)).out(depth, left, 0).cdr)
+        points = np.array(message.data).view(np.float32).reshape(message.height, message.width, 4)
+        return disparity, depth.depth_m, depth.confidence, points
+
+
+def run(machine, card, raw_shape, seed, rectify=True, keep=Keep(0.2, 30.0), dtype="float32", odd=True):  # noqa: B008
+    """(what the pipeline gave, what the CPU gives, tensors there, tensors here) of one random pair."""
+    device, kernels = machine
+    rng = np.random.default_rng(seed)
+    shape = raw_shape[:2]
+    models = camera_model(shape, shape[1] / 2 - 1.5), camera_model(shape, shape[1] / 2 + 2.0)
+    fitted = fitted_shape(card.size, shape)
+    plane = tuple(round(n * card.output.resolution) for n in fitted)
+    disparity = rng.normal(6, 5, (1, 1, *plane)).astype(np.float32)
+    if odd:
+        disparity[rng.random(disparity.shape) < 0.1] = rng.choice([np.nan, np.inf, -np.inf, 0.0, -0.0])
+    answers = {"disparity": disparity, "sure": rng.uniform(-0.1, 1.1, (1, *plane)).astype(np.float32)}
+    if dtype == "float16":
+        answers = {name: array.astype(np.float16) for name, array in answers.items()}
+    takes = card.colour.dtype, (-1,) * (2 if card.colour.layout == "hw" else 4)
+    engine = DeviceStandIn(device, {"left": takes, "right": takes}, answers)
+    pictures = rng.integers(0, 256, (2, *raw_shape), np.uint8)
+    cpu = OnCpu(engine, card, models, rectify, 0.11, keep)
+    wanted = cpu(*pictures)
+    wanted_tensors = engine.given
+    with ExitStack() as stack:
+        stack.callback(engine.close)
+        maps = tuple(r.maps for r in cpu.rectify) if rectify else None
+        rig = Rig(cpu.camera, cpu.cx_right, 0.11, maps)
+        pipeline = DevicePipeline(device, kernels, engine, card, raw_shape, rig, keep, graphs=False)
+        stack.callback(pipeline.close)
+        seen = [array.copy() for array in pipeline(*pictures)]
+    return seen, wanted, engine.given, wanted_tensors
+
+
+def card_of(size=Size(), colour=Colour("rgb", dtype="float32", layout="nchw"), **output):  # noqa: B008 - frozen
+    return Card(
+        "x", "stereo", "sgbm", "here", "MIT", size=size, colour=colour, output=Output(confidence="sure", **output)
+    )
+
+
+def assert_bits(a, b):
+    """Equal to the last bit, NaN where NaN."""
+    for mine, others in zip(a, b, strict=True):
+        assert mine.dtype == others.dtype
+        np.testing.assert_array_equal(mine, others, strict=True)
+
+
+SCALED = {"white": 1.0, "dtype": "float32", "mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+COLOURS = [
+    Colour("rgb", dtype="float32", layout="nchw"), Colour("bgr", layout="nchw", **SCALED),
+    Colour("rgb", layout="nhwc", **SCALED), Colour("grey", 255.0, (90.0,), (40.0,), "float32", "nchw"), Colour(),
+]  # fmt: skip
+
+
+@EXAMPLES
+@given(SHAPES, st.booleans(), st.booleans(), st.sampled_from(COLOURS), st.sampled_from([1, 16]), SEEDS)
+def test_a_pair_is_rectified_padded_and_normalised_as_on_the_cpu(machine, shape, grey, rectify, colour, stride, seed):
+    raw = shape if grey else (*shape, 3)
+    card = card_of(Size("pad", stride=stride), colour)
+    seen, wanted, tensors, wanted_tensors = run(machine, card, raw, seed, rectify)
+    assert_bits([tensors[name] for name in ("left", "right")], [wanted_tensors[name] for name in ("left", "right")])
+    assert_bits(seen, wanted)
+
+
+@EXAMPLES
+@given(
+    SHAPES, SEEDS, st.sampled_from(["float32", "float16"]), st.sampled_from(["positive", "negative"]),
+    st.sampled_from([1.0, 0.5, 0.25]), st.sampled_from([1, 2, 3]), st.integers(0, 200),
+)  # fmt: skip
+def test_disparity_becomes_depth_and_points_as_on_the_cpu(machine, shape, seed, dtype, sign, resolution, step, least):
+    card = card_of(Size("pad", stride=8), resolution=resolution, sign=sign, max_disparity=11.0, offset_px=0.5)
+    seen, wanted, *_ = run(machine, card, (*shape, 3), seed, True, Keep(0.5, 4.0, least, step), dtype)
+    assert_bits(seen, wanted)
+
+
+@EXAMPLES
+@given(SHAPES, SEEDS, st.sampled_from([Size("resize", width=96, height=80), Size("resize", width=8, height=7)]))
+def test_a_resized_picture_is_within_a_grey_value_of_opencvs(machine, shape, seed, size):
+    """OpenCV sums in fixed point; what comes after the network is the same to the last bit."""
+    seen, wanted, tensors, wanted_tensors = run(machine, card_of(size), (*shape, 3), seed)
+    for name in ("left", "right"):
+        assert np.abs(tensors[name] - wanted_tensors[name]).max() <= 1
+        assert np.abs(tensors[name] - wanted_tensors[name]).mean() < 0.1
+    assert_bits(seen, wanted)
