@@ -23,6 +23,7 @@ Bool = npt.NDArray[np.bool_]
 # Each effect draws from a generator of its own, so that one does not change another, nor the world.
 EFFECTS = ("rectification", "night", "haze", "rain", "motion", "water", "sensor")
 CHANCE = {"rectification": 0.5, "night": 0.12, "haze": 0.15, "rain": 0.1, "motion": 0.25, "water": 0.1, "sensor": 0.9}
+WINDOWS = 0.8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,8 +70,8 @@ def sample(
         if name not in EFFECTS:
             raise ConfigError(f"no effect {name!r}; {choices(name, EFFECTS)}")
     draw = stream(seed, "world")
-    # Half of the pairs are windows cut from a camera with more pixels, as crops in training and long lenses are.
-    more = draw.uniform(1.2, 4.0, 2) if draw.random() < 0.5 else np.ones(2)
+    # Most pairs are windows cut from a camera with more pixels, as crops in training and long lenses are.
+    more = draw.uniform(1.2, 4.0, 2) if draw.random() < WINDOWS else np.ones(2)
     rig = rig_for(draw, round(size[0] * more.max()), round(size[1] * more.min()), max_disparity)
     world = make_world(seed, draw, rig, scene)
     rig = window_of(draw, rig, *size)
