@@ -6,7 +6,7 @@ import math
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from engines.card import load_card
+from engines.card import load_card, with_runtime
 from engines.engine import EngineError
 from engines.open import open_engine
 from engines.stereo import Disparity, StereoMatcher
@@ -54,7 +54,7 @@ class Frames:
         self._stages = stages
         self._params = params.depth
         self.cameras = Cameras()
-        card = load_card(params.engine)
+        card = with_runtime(load_card(params.engine), params.runtime, params.precision, params.meanwhile)
         self._engine = open_engine(card)
         self._match = StereoMatcher(self._engine, card, stages)
         self._monitor = PairMonitor(params.monitor)
@@ -73,6 +73,10 @@ class Frames:
     def details(self) -> dict[str, str]:
         """How well the pair sees, for people; empty for other cameras."""
         return self._sight.details()
+
+    def running(self) -> dict[str, str]:
+        """What runs the stereo engine, and what it waits for or has changed to; empty where nothing is compiled."""
+        return {key: value for key, value in self._engine.report.items() if key in ("runtime", "waiting", "swapped")}
 
     def stereo(self, messages: Pair[Message], moving: bool) -> Frame:
         """Decode, rectify, look, match, triangulate, and judge what was seen."""

@@ -80,6 +80,7 @@ class PerceptionNode:
             self._look_for_silence(now_ns)
             self._health.note("sync", self._sync.counts())
             self._health.note("sight", self._frames.details())
+            self._health.note("stereo", self._frames.running())
             yield from self._health.tick(now_ns)
 
     def close(self) -> Iterable[Out]:

@@ -180,9 +180,18 @@ class MapParams:
 
 @dataclass(frozen=True, slots=True)
 class PerceptionParams:
-    """All of the node. `engine` is a card by name or path; see engines/cards."""
+    """All of the node. `engine` is a card by name or path; see engines/cards, and docs/engines.md for what runs it."""
 
     engine: str = param("sgbm", "stereo engine: a card of engines/cards by name, or a card's path")
+    runtime: Literal["", "onnxruntime", "openvino", "tensorrt"] = param(
+        "", "what runs the engine's graph on this machine; empty = what its card says"
+    )
+    precision: Literal["", "fp32", "fp16", "int8"] = param(
+        "", "precision of an engine that is compiled; empty = what its card says"
+    )
+    meanwhile: Literal["", "onnxruntime"] = param(
+        "", "what runs while no verified engine is there: empty = nothing, the node does not start; or the CPU"
+    )
     base_frame: str = param("base_link", "frame on the ground under the robot")
     sync: SyncParams = field(default_factory=SyncParams)
     depth: DepthParams = field(default_factory=DepthParams)

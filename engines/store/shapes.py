@@ -11,7 +11,7 @@ from engines.onnx_file import graph_inputs
 
 Shape = tuple[int, ...]
 
-SMALLEST, USUAL, LARGEST = (96, 160), (480, 640), (720, 1280)
+SMALLEST, USUAL, LARGEST = (64, 96), (480, 640), (720, 1280)
 """(H, W) of the pictures that an engine takes where neither the graph nor the card says so."""
 
 

@@ -83,6 +83,7 @@ def test_other_precisions_shapes_and_options_are_other_engines(verified):
     assert digests[2:] == [digests[0]] * 2  # how it is run does not change what is built
 
 
+@pytest.mark.slow
 def test_a_card_that_judges_otherwise_is_verified_anew_and_not_built(verified, tmp_path):
     card, _ = verified
     fields = yaml.safe_load((verified[0].beside("stand-in.yaml")).read_text())
@@ -154,6 +155,7 @@ def test_a_missing_library_says_what_to_install(tmp_path, cache):
         open_engine(card_at(tmp_path))
 
 
+@pytest.mark.slow
 def test_the_timing_cache_is_shared_by_builds_of_one_version(tmp_path, cache):
     for disparities in (18, 19):
         ensure(job(card_at(tmp_path / str(disparities), matcher(shape=(96, 160), disparities=disparities))))
