@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,6 +37,17 @@ def check_graph(path: Path) -> None:
         _check_model(data, path)
     except (IndexError, ValueError, UnicodeDecodeError) as error:
         raise EngineError(f"{path} is not an ONNX graph ({error}); expected a file made by an ONNX exporter") from error
+
+
+def read_model(name: str, path: Path, sha256: str) -> bytes:
+    """A model's file. EngineError where it cannot be read, or is another than the card of model `name` means."""
+    try:
+        model = path.read_bytes()
+    except OSError as error:
+        raise EngineError(f"{name}: cannot read {path}: {error.strerror}; the card says where to get it") from error
+    if (found := hashlib.sha256(model).hexdigest()) != sha256.lower():
+        raise EngineError(f"{name}: {path} has sha256 {found}, its card says {sha256}: not the model that was tested")
+    return model
 
 
 def graph_inputs(model: bytes) -> dict[str, tuple[int | str, ...]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
@@ -12,6 +11,7 @@ import numpy as np
 import onnxruntime
 
 from engines.engine import Array, ClosesItself, EngineError, EngineSpec, TensorSpec
+from engines.onnx_file import read_model
 from engines.options import OrtOptions
 from engines.ort_binding import Binding
 from engines.ort_providers import CPU, Provider, otherwise, placed, providers_for, told
@@ -33,7 +33,7 @@ class OrtEngine(ClosesItself):
     """
 
     def __init__(self, name: str, source: Path | bytes, sha256: str, options: OrtOptions, stream: int = 0) -> None:
-        self._model = source if isinstance(source, bytes) else _read(name, source, sha256)
+        self._model = source if isinstance(source, bytes) else read_model(name, source, sha256)
         self._name, self._options, self._stream, self._lock = name, options, stream, Lock()
         self._available = onnxruntime.get_available_providers()
         for provider in options.providers:
@@ -145,16 +145,6 @@ class OrtEngine(ClosesItself):
             return onnxruntime.InferenceSession(self._model, settings, providers=providers, enable_fallback=0)
         except Exception as error:  # ONNX Runtime's exceptions share no base class of their own
             raise EngineError(f"{self._name}: ONNX Runtime cannot load it: {error}") from error
-
-
-def _read(name: str, path: Path, sha256: str) -> bytes:
-    try:
-        model = path.read_bytes()
-    except OSError as error:
-        raise EngineError(f"{name}: cannot read {path}: {error.strerror}; the card says where to get it") from error
-    if (found := hashlib.sha256(model).hexdigest()) != sha256.lower():
-        raise EngineError(f"{name}: {path} has sha256 {found}, its card says {sha256}: not the model that was tested")
-    return model
 
 
 def _tensor(name: str, tensor: Any) -> TensorSpec:
