@@ -23,6 +23,8 @@ Packed = npt.NDArray[np.void]
 SIZE = (384, 256)
 RANGES = (48, 64, 96, 128, 192)
 """Largest disparity of a pair, drawn for each: near robots and far roads."""
+WINDOWS = 0.8
+"""Share of windows of a larger camera: whole scenes at this size are busier than what cameras show."""
 SUBPIXEL = 256
 PIXEL = np.dtype(
     [("left", "u1", 3), ("right", "u1", 3), ("disparity", "<u2"), ("right_disparity", "<u2"), ("confidence", "u1"),
@@ -36,7 +38,7 @@ CHUNK = 64
 def make(seed: int, size: tuple[int, int] = SIZE) -> Packed:
     """Pair number `seed` as (H, W) of `PIXEL`."""
     largest = int(stream(seed, "range").choice(RANGES))
-    s = sample(seed, size, largest)
+    s = sample(seed, size, largest, windows=WINDOWS)
     packed = np.zeros(size[::-1], PIXEL)
     packed["left"], packed["right"] = s.left, s.right
     packed["disparity"] = np.rint(s.disparity * SUBPIXEL)

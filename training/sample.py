@@ -23,7 +23,6 @@ Bool = npt.NDArray[np.bool_]
 # Each effect draws from a generator of its own, so that one does not change another, nor the world.
 EFFECTS = ("rectification", "night", "haze", "rain", "motion", "water", "sensor")
 CHANCE = {"rectification": 0.5, "night": 0.12, "haze": 0.15, "rain": 0.1, "motion": 0.25, "water": 0.1, "sensor": 0.9}
-WINDOWS = 0.8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,11 +55,12 @@ def sample(
     max_disparity: int = 128,
     effects: Collection[str] | None = None,
     scene: str | None = None,
+    windows: float = 0.5,
 ) -> StereoSample:
     """Make pair number `seed`, `size` = (width, height) pixels, both at least 32.
 
     `effects` of `EFFECTS` (None: drawn at random; water always where the scene is a seabed), `scene` of `SCENES` (None:
-    any). ConfigError for other names and sizes.
+    any). `windows`: the share of pairs that are cut out of a larger camera. ConfigError for other names and sizes.
     """
     if min(size) < 32 or max_disparity < 8 or seed < 0:
         raise ConfigError(
@@ -70,8 +70,8 @@ def sample(
         if name not in EFFECTS:
             raise ConfigError(f"no effect {name!r}; {choices(name, EFFECTS)}")
     draw = stream(seed, "world")
-    # Most pairs are windows cut from a camera with more pixels, as crops in training and long lenses are.
-    more = draw.uniform(1.2, 4.0, 2) if draw.random() < WINDOWS else np.ones(2)
+    # As crops in training and long lenses are.
+    more = draw.uniform(1.2, 4.0, 2) if draw.random() < windows else np.ones(2)
     rig = rig_for(draw, round(size[0] * more.max()), round(size[1] * more.min()), max_disparity)
     world = make_world(seed, draw, rig, scene)
     rig = window_of(draw, rig, *size)

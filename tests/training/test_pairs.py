@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.pairs import RANGES, SUBPIXEL, Packed, file_of, fill, make
+from training.pairs import RANGES, SUBPIXEL, WINDOWS, Packed, file_of, fill, make
 from training.sample import sample, stream
 
 SIZE = (96, 64)
@@ -19,7 +19,7 @@ def pair() -> Packed:
 
 
 def test_a_packed_pair_holds_the_sample_of_its_seed(pair: Packed) -> None:
-    s = sample(3, SIZE, int(stream(3, "range").choice(RANGES)))
+    s = sample(3, SIZE, int(stream(3, "range").choice(RANGES)), windows=WINDOWS)
     assert np.array_equal(pair["left"], s.left)
     assert np.array_equal(pair["occluded"], s.occluded)
     assert np.abs(pair["disparity"] / SUBPIXEL - s.disparity).max() <= 0.5 / SUBPIXEL
