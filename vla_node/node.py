@@ -22,7 +22,7 @@ from vla_node.health import Health
 from vla_node.params import VlaParams
 from vla_node.pilot import Pilot
 from vla_node.planner import NO_POINTS, NO_VALUES, VALID_FOR_NS, Reasoner
-from vla_node.reasoner import EmbeddedReasoner
+from vla_node.reasoners.embedded.reasoner import EmbeddedReasoner
 from vla_node.requests import Outcome, Requests, Told
 from vla_node.senses import SENSES, Senses
 from vla_node.worker import Job, ModelledWorker, ThreadWorker, Worker

@@ -13,7 +13,7 @@ from saccade.types import ActionChunk, LocalMap, Plan, PlanKind, RobotState
 from vla_node.embodiments.diff_drive import DIFF_DRIVE
 from vla_node.executor import Executor, ramped, scheduler
 from vla_node.params import VlaParams
-from vla_node.policy import Policy, ahead, grid_floor
+from vla_node.policies.embedded import Policy, ahead, grid_floor
 from vla_node.rollout import Motion, Style
 from vla_node.track import Track
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from vla_world import CAMERA, T_BODY_FROM_CAM, Box, render
 
 from saccade.geometry import SE3
-from vla_node.grounding import View, colour_mask, find, shape_fit
+from vla_node.reasoners.embedded.grounding import View, colour_mask, find, shape_fit
 
 RGB = {
     "red": (200, 30, 25), "orange": (230, 120, 20), "yellow": (230, 210, 30), "green": (30, 160, 40),

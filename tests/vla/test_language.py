@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vla_node.language import Drive, Explore, GoTo, Misunderstood, Return, Stop, Turn, Wait, parse
-from vla_node.numbers import number
+from vla_node.reasoners.embedded.language import Drive, Explore, GoTo, Misunderstood, Return, Stop, Turn, Wait, parse
+from vla_node.reasoners.embedded.numbers import number
 
 REAL = Path(__file__).resolve().parents[3] / "shared/data/text/r2r_real_robot.json"
 

@@ -12,7 +12,7 @@ from saccade.types import LocalMap, Plan, PlanKind
 from vla_node.embodiments.base import BaseLimits
 from vla_node.embodiments.diff_drive import DIFF_DRIVE
 from vla_node.params import PolicyParams
-from vla_node.policy import Policy, ahead
+from vla_node.policies.embedded import Policy, ahead
 from vla_node.rollout import Motion, Style
 from vla_node.track import Track
 

@@ -9,7 +9,7 @@ from saccade.clock import SEC
 from saccade.geometry import SE3
 from saccade.types import Image, LocalMap, PlanKind, RobotState
 from vla_node.planner import Observation, Reasoner
-from vla_node.reasoner import EmbeddedReasoner
+from vla_node.reasoners.embedded.reasoner import EmbeddedReasoner
 
 BOX = Box(3.0, 0.5, 0.2, 0.2, 0.5, RED)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from vla_world import BLUE, Box, chart, clearance
 
 from saccade.types import LocalMap
-from vla_node.search import cost_map, find_path
+from vla_node.reasoners.embedded.search import cost_map, find_path
 
 RADIUS = 0.4
 

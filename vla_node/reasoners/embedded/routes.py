@@ -8,7 +8,7 @@ import numpy as np
 
 from saccade.geometry import F64
 from vla_node.planner import Observation
-from vla_node.search import cost_map, find_path
+from vla_node.reasoners.embedded.search import cost_map, find_path
 
 HEADING_M = 0.02
 """Length of the last segment that only carries a heading."""

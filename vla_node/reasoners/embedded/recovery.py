@@ -10,7 +10,7 @@ import numpy as np
 
 from saccade.geometry import F64
 from vla_node.planner import Observation
-from vla_node.routes import facing, route
+from vla_node.reasoners.embedded.routes import facing, route
 
 SEARCH_STEP_RAD = math.radians(110)
 """How far ahead of the robot the heading to turn to is set; below 180 degrees so that the side is never in doubt."""

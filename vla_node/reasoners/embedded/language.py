@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from vla_node.numbers import NUMBER, number
+from vla_node.reasoners.embedded.numbers import NUMBER, number
 
 COLOURS = ("red", "orange", "yellow", "green", "cyan", "blue", "purple", "magenta", "white", "grey", "black")
 SHAPES = ("box", "cylinder", "ball")

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from vla_node.grounding import Sighting, View, find
-from vla_node.language import GoTo
 from vla_node.planner import Observation
+from vla_node.reasoners.embedded.grounding import Sighting, View, find
+from vla_node.reasoners.embedded.language import GoTo
 
 MIN_CONFIDENCE = 0.2
 SAME_M, SAME_SHARE = 0.8, 0.4

@@ -12,11 +12,22 @@ import numpy as np
 from saccade.clock import nanoseconds, seconds
 from saccade.geometry import F64, wrap_angle
 from saccade.types import Plan, PlanKind
-from vla_node.language import Drive, Explore, GoTo, Misunderstood, Return, Step, Stop, Turn, Wait, parse
 from vla_node.planner import VALID_FOR_NS, Observation, make_plan
-from vla_node.recovery import SEARCH_STEP_RAD, TRIES, Recovery
-from vla_node.routes import facing, free_behind, open_way, route
-from vla_node.sight import Memory
+from vla_node.reasoners.embedded.language import (
+    Drive,
+    Explore,
+    GoTo,
+    Misunderstood,
+    Return,
+    Step,
+    Stop,
+    Turn,
+    Wait,
+    parse,
+)
+from vla_node.reasoners.embedded.recovery import SEARCH_STEP_RAD, TRIES, Recovery
+from vla_node.reasoners.embedded.routes import facing, free_behind, open_way, route
+from vla_node.reasoners.embedded.sight import Memory
 
 ARRIVED_M = 0.20
 FACING_RAD = 0.20

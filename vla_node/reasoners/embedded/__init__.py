@@ -1,0 +1,1 @@
+"""The default reasoner: a bounded language, carried out on pictures, depth and the local map; no model."""
