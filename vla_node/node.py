@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -21,11 +22,11 @@ from vla_node.epochs import Epochs
 from vla_node.health import Health
 from vla_node.params import VlaParams
 from vla_node.pilot import Pilot
-from vla_node.planner import NO_POINTS, NO_VALUES, VALID_FOR_NS, Reasoner
+from vla_node.planner import NO_POINTS, NO_VALUES, VALID_FOR_NS, Answer, Job, Reasoner, think
 from vla_node.reasoners.embedded.reasoner import EmbeddedReasoner
 from vla_node.requests import Outcome, Requests, Told
 from vla_node.senses import SENSES, Senses
-from vla_node.worker import Job, ModelledWorker, ThreadWorker, Worker
+from vla_node.worker import ModelledWorker, ThreadWorker, Worker
 
 REPEAT_NS = 2 * SEC
 """The same words again within this time, or while they are being carried out, are an echo and no new instruction."""
@@ -45,10 +46,11 @@ class VlaNode:
         planner = params.planner
         self.stages = Stages()
         self._reasoner = reasoner or EmbeddedReasoner(params.limits.radius_m + planner.margin_m, planner.standoff_m)
-        self._worker: Worker = (
-            ThreadWorker(self._reasoner)
+        ask = partial(think, self._reasoner)
+        self._worker: Worker[Job, Answer] = (
+            ThreadWorker(ask, "planner", self._reasoner.cancel)
             if planner.worker == "thread"
-            else ModelledWorker(self._reasoner, nanoseconds(planner.latency_s))
+            else ModelledWorker(ask, nanoseconds(planner.latency_s))
         )
         self._ticks = TickGrid(round(SEC / params.policy.rate_hz))
         self._senses, self._pilot, self._epochs = Senses(), Pilot(params), Epochs()
@@ -99,11 +101,12 @@ class VlaNode:
         self._ticks.advance(now_ns)
         self.stages.frame.clear()
         outs: list[Out] = []
-        answer = self._worker.poll(now_ns)
-        if answer is not None and self._active and self._epochs.accepts(answer.epoch):
-            self._health.made("planner", answer.obs_stamp_ns, now_ns)
-            outs += self._adopt(answer, now_ns)
-        elif answer is not None:
+        done = self._worker.poll(now_ns)
+        if done is not None and self._active and self._epochs.accepts(done[0].plan.epoch):
+            plan = replace(done[0].plan, inference_ns=done[1])
+            self._health.made("planner", plan.obs_stamp_ns, now_ns)
+            outs += self._adopt(plan, now_ns)
+        elif done is not None:
             self._discarded += 1
         outs += self._act(now_ns)
         self._ask(now_ns)
@@ -114,6 +117,7 @@ class VlaNode:
     def close(self) -> Iterable[Out]:
         """See `Node.close`."""
         self._worker.close()
+        self._reasoner.close()
         outs = self._requests.end(Outcome.STOPPED, f"{self.name} ended", self._acted_ns)
         return outs + self._begin("", self._acted_ns) if self._active else outs
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from saccade.clock import SEC
+from saccade.errors import SaccadeError
 from saccade.geometry import F32, F64, SE3, Pinhole
 from saccade.types import Image, LocalMap, Plan, PlanKind, RobotState
 
@@ -18,9 +20,19 @@ VALID_FOR_NS = 4 * SEC
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Keyframe:
+    """A picture worth remembering, and where the robot was then."""
+
+    image: Image
+    T_odom_from_body: SE3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Observation:
     """What the robot saw and where it was at one instant.
 
+    `history` holds earlier pictures, oldest first, without this one's; `event` says what there was to think about again
+    besides the passing of time, and `feedback` what the operator has said since the instruction, in order.
     `state` is the odometry interpolated at `stamp_ns`; `start` the pose in the same frame where the instruction was
     given. image, depth_m (h, w) metres, camera (of the depth's size) and T_odom_from_cam are None where missing, and
     `blind` then says why. `held_ns` is how long the robot has been
@@ -39,6 +51,18 @@ class Observation:
     grid: LocalMap | None
     blind: str
     held_ns: int
+    history: tuple[Keyframe, ...] = ()
+    event: str = ""
+    feedback: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """A plan with what was asked and answered in words, for the record; empty where there were no words."""
+
+    plan: Plan
+    asked: str = ""
+    answered: str = ""
 
 
 class Reasoner(Protocol):
@@ -47,8 +71,17 @@ class Reasoner(Protocol):
     def refuses(self, instruction: str) -> str:
         """Why this instruction will not be acted on, or "" when it will be; quick, may be called at any time."""
 
-    def plan(self, observation: Observation) -> Plan:
-        """The plan from this observation; may take seconds. Its id and inference time are set by who asked."""
+    def plan(self, observation: Observation) -> Answer:
+        """The plan from this observation; may take seconds. Its id and inference time are set by who asked.
+
+        A SaccadeError becomes a STOP plan that says so.
+        """
+
+    def cancel(self) -> None:
+        """Have a `plan` that is under way in another thread end soon, however it ends."""
+
+    def close(self) -> None:
+        """Let go of what it holds; closing twice is allowed."""
 
 
 def make_plan(
@@ -70,3 +103,23 @@ def make_plan(
         valid_for_ns=valid_for_ns, frame_id=observation.state.frame_id, waypoints=waypoints, values=values,
         confidence=confidence, final=final, text=text, progress=progress,
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """One observation to think about. `observe` decodes its picture, so that this too happens in the worker."""
+
+    epoch: int
+    observe: Callable[[], Observation]
+
+
+def think(reasoner: Reasoner, job: Job) -> Answer:
+    """The reasoner's answer; whatever goes wrong becomes a STOP plan that says so, for a robot must not drive on."""
+    observation = job.observe()
+    try:
+        return reasoner.plan(observation)
+    except SaccadeError as error:
+        why = str(error)
+    except Exception as error:  # a reasoner may be any model; its bugs stop the robot, not the process
+        why = f"{type(error).__name__}: {error}"
+    return Answer(make_plan(observation, PlanKind.STOP, f"planner failed: {why}"))

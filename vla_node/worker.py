@@ -1,38 +1,31 @@
-"""Where the slow reasoner runs, so that the fast loop never waits for it: a thread live, a model of one in replay."""
+"""Where something slow runs, so that the fast loop need not wait: a thread live, a model of one in virtual time."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from saccade.clock import perf_ns
-from saccade.errors import SaccadeError
-from saccade.types import Plan, PlanKind
-from vla_node.planner import Observation, Reasoner, make_plan
+
+J = TypeVar("J")
+J_contra = TypeVar("J_contra", contravariant=True)
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Job:
-    """One observation to think about. `observe` decodes its picture, so that this too happens in the worker."""
-
-    epoch: int
-    observe: Callable[[], Observation]
-
-
-class Worker(Protocol):
-    """Thinks about one observation at a time; only the newest waits."""
+class Worker(Protocol[J_contra, T_co]):
+    """Does one job at a time; only the newest waits."""
 
     @property
     def busy(self) -> bool:
-        """Whether a job is being thought about or its answer has not been taken."""
+        """Whether a job is being done or its answer has not been taken."""
 
-    def offer(self, job: Job, now_ns: int) -> None:
-        """Think about this next; never blocks. A job that has not begun is replaced."""
+    def offer(self, job: J_contra, now_ns: int) -> None:
+        """Do this next; never blocks. A job that has not begun is replaced."""
 
-    def poll(self, now_ns: int) -> Plan | None:
-        """A finished answer, once; its `inference_ns` is set, its id is not."""
+    def poll(self, now_ns: int) -> tuple[T_co, int] | None:
+        """A finished answer and how many ns it took, once."""
 
     def cancel(self) -> None:
         """Forget what was offered; an answer that still comes is discarded."""
@@ -41,30 +34,29 @@ class Worker(Protocol):
         """Stop working."""
 
 
-class ModelledWorker:
-    """Virtual time: thinks at once and releases the answer `latency_ns` after it was asked. Deterministic."""
+class ModelledWorker(Generic[J, T]):
+    """Virtual time: does the job at once and releases the answer `latency_ns` after it was asked. Deterministic."""
 
-    def __init__(self, reasoner: Reasoner, latency_ns: int) -> None:
-        self._reasoner = reasoner
+    def __init__(self, do: Callable[[J], T], latency_ns: int) -> None:
+        self._do = do
         self._latency_ns = latency_ns
-        self._answer: tuple[int, Plan] | None = None
+        self._answer: tuple[int, T] | None = None
 
     @property
     def busy(self) -> bool:
         """See `Worker.busy`."""
         return self._answer is not None
 
-    def offer(self, job: Job, now_ns: int) -> None:
+    def offer(self, job: J, now_ns: int) -> None:
         """See `Worker.offer`."""
-        plan = replace(_think(self._reasoner, job), inference_ns=self._latency_ns)
-        self._answer = (now_ns + self._latency_ns, plan)
+        self._answer = (now_ns + self._latency_ns, self._do(job))
 
-    def poll(self, now_ns: int) -> Plan | None:
+    def poll(self, now_ns: int) -> tuple[T, int] | None:
         """See `Worker.poll`."""
         if self._answer is None or now_ns < self._answer[0]:
             return None
-        plan, self._answer = self._answer[1], None
-        return plan
+        answer, self._answer = self._answer[1], None
+        return answer, self._latency_ns
 
     def cancel(self) -> None:
         """See `Worker.cancel`."""
@@ -74,46 +66,53 @@ class ModelledWorker:
         """See `Worker.close`."""
 
 
-class ThreadWorker:
-    """Live: thinks in its own thread. The lock is held only to hand things over, never while thinking."""
+class ThreadWorker(Generic[J, T]):
+    """Live: works in its own thread. The lock is held only to hand things over, never while working.
 
-    def __init__(self, reasoner: Reasoner) -> None:
-        self._reasoner = reasoner
+    `do` must not raise. `abandon` is called from outside the thread to make a `do` that is under way end soon.
+    """
+
+    def __init__(self, do: Callable[[J], T], name: str, abandon: Callable[[], None] = lambda: None) -> None:
+        self._do, self._abandon = do, abandon
         self._changed = threading.Condition()
-        self._waiting: Job | None = None
-        self._thinking = False
-        self._answer: Plan | None = None
+        self._waiting: J | None = None
+        self._working = False
+        self._answer: tuple[T, int] | None = None
         self._round = 0
         self._open = True
-        self._thread = threading.Thread(target=self._work, name="planner", daemon=True)
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
     @property
     def busy(self) -> bool:
         """See `Worker.busy`."""
         with self._changed:
-            return self._thinking or self._waiting is not None or self._answer is not None
+            return self._working or self._waiting is not None or self._answer is not None
 
-    def offer(self, job: Job, now_ns: int) -> None:
+    def offer(self, job: J, now_ns: int) -> None:
         """See `Worker.offer`."""
         with self._changed:
             self._waiting = job
             self._changed.notify_all()
 
-    def poll(self, now_ns: int) -> Plan | None:
+    def poll(self, now_ns: int) -> tuple[T, int] | None:
         """See `Worker.poll`."""
         with self._changed:
-            plan, self._answer = self._answer, None
-            return plan
+            answer, self._answer = self._answer, None
+            return answer
 
     def cancel(self) -> None:
         """See `Worker.cancel`."""
         with self._changed:
             self._waiting = self._answer = None
             self._round += 1
+            working = self._working
+        if working:
+            self._abandon()
 
     def close(self) -> None:
-        """See `Worker.close`; a thought that is under way is not waited for longer than a second."""
+        """See `Worker.close`; a job that is under way is not waited for longer than a second."""
+        self.cancel()
         with self._changed:
             self._open = False
             self._changed.notify_all()
@@ -125,22 +124,11 @@ class ThreadWorker:
                 self._changed.wait_for(lambda: self._waiting is not None or not self._open)
                 if not self._open:
                     return
-                job, self._waiting, self._thinking, begun = self._waiting, None, True, self._round
+                job, self._waiting, self._working, begun = self._waiting, None, True, self._round
             assert job is not None
             begin_ns = perf_ns()
-            plan = _think(self._reasoner, job)
+            answer = self._do(job)
             with self._changed:
-                self._thinking = False
+                self._working = False
                 if begun == self._round:
-                    self._answer = replace(plan, inference_ns=perf_ns() - begin_ns)
-
-
-def _think(reasoner: Reasoner, job: Job) -> Plan:
-    """The reasoner's plan; whatever goes wrong becomes a STOP plan that says so, for a robot must not drive on."""
-    observation = job.observe()
-    try:
-        return reasoner.plan(observation)
-    except SaccadeError as error:
-        return make_plan(observation, PlanKind.STOP, f"planner failed: {error}")
-    except Exception as error:  # a reasoner may be any model; its bugs stop the robot, not the process
-        return make_plan(observation, PlanKind.STOP, f"planner failed: {type(error).__name__}: {error}")
+                    self._answer = (answer, perf_ns() - begin_ns)

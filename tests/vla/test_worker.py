@@ -1,4 +1,5 @@
 import threading
+from functools import partial
 
 import numpy as np
 from vla_world import BLUE, Box, chart
@@ -7,8 +8,8 @@ from saccade.clock import MS, SEC
 from saccade.errors import DataError
 from saccade.geometry import SE3
 from saccade.types import PlanKind, RobotState
-from vla_node.planner import Observation, make_plan
-from vla_node.worker import Job, ModelledWorker, ThreadWorker
+from vla_node.planner import Answer, Job, Observation, make_plan, think
+from vla_node.worker import ModelledWorker, ThreadWorker
 
 GRID = chart(0, 0, 0, [Box(9, 9, 1, 1, 1, BLUE)], size_m=2)
 
@@ -24,10 +25,13 @@ class Thinker:
 
     def __init__(self, error=None):
         self.go, self.begun, self.error = threading.Event(), threading.Event(), error
-        self.seen = []
+        self.seen, self.cancelled = [], 0
 
     def refuses(self, instruction):
         return ""
+
+    def cancel(self):
+        self.cancelled += 1
 
     def plan(self, observation):
         self.begun.set()
@@ -35,7 +39,7 @@ class Thinker:
         self.seen.append(observation.epoch)
         if self.error:
             raise self.error
-        return make_plan(observation, PlanKind.TEXT, "thought")
+        return Answer(make_plan(observation, PlanKind.TEXT, "thought"))
 
 
 def wait_for(condition):
@@ -50,13 +54,13 @@ def wait_for(condition):
 def test_modelled_answers_after_its_latency_and_once():
     thinker = Thinker()
     thinker.go.set()
-    worker = ModelledWorker(thinker, 400 * MS)
+    worker = ModelledWorker(partial(think, thinker), 400 * MS)
     worker.offer(job(), 10 * SEC)
     assert worker.busy
     assert worker.poll(10 * SEC + 399 * MS) is None
-    plan = worker.poll(10 * SEC + 400 * MS)
-    assert plan is not None
-    assert plan.inference_ns == 400 * MS
+    done = worker.poll(10 * SEC + 400 * MS)
+    assert done is not None
+    assert done[1] == 400 * MS
     assert worker.poll(20 * SEC) is None
     assert not worker.busy
 
@@ -64,7 +68,7 @@ def test_modelled_answers_after_its_latency_and_once():
 def test_modelled_cancel_forgets():
     thinker = Thinker()
     thinker.go.set()
-    worker = ModelledWorker(thinker, 0)
+    worker = ModelledWorker(partial(think, thinker), 0)
     worker.offer(job(), 0)
     worker.cancel()
     assert worker.poll(SEC) is None
@@ -72,7 +76,7 @@ def test_modelled_cancel_forgets():
 
 def test_thread_never_blocks_and_takes_only_the_newest():
     thinker = Thinker()
-    worker = ThreadWorker(thinker)
+    worker = ThreadWorker(partial(think, thinker), "planner", thinker.cancel)
     worker.offer(job(1), 0)
     assert thinker.begun.wait(10)
     worker.offer(job(2), 0)
@@ -81,11 +85,11 @@ def test_thread_never_blocks_and_takes_only_the_newest():
     assert worker.busy
     thinker.go.set()
     wait_for(lambda: thinker.seen == [1, 3])
-    wait_for(lambda: not worker._thinking)
-    plan = worker.poll(0)
-    assert plan is not None
-    assert plan.epoch == 3
-    assert plan.inference_ns > 0
+    wait_for(lambda: not worker._working)
+    done = worker.poll(0)
+    assert done is not None
+    assert done[0].plan.epoch == 3
+    assert done[1] > 0
     assert not worker.busy
     worker.close()
     assert not worker._thread.is_alive()
@@ -93,10 +97,11 @@ def test_thread_never_blocks_and_takes_only_the_newest():
 
 def test_thread_cancel_discards_an_answer_that_still_comes():
     thinker = Thinker()
-    worker = ThreadWorker(thinker)
+    worker = ThreadWorker(partial(think, thinker), "planner", thinker.cancel)
     worker.offer(job(1), 0)
     assert thinker.begun.wait(10)
     worker.cancel()
+    assert thinker.cancelled == 1
     thinker.go.set()
     wait_for(lambda: not worker.busy)
     assert thinker.seen == [1]
@@ -108,9 +113,9 @@ def test_a_reasoner_that_fails_is_a_stop_plan_with_the_reason():
     for error in (DataError("no such thing"), ZeroDivisionError("by zero")):
         thinker = Thinker(error)
         thinker.go.set()
-        worker = ModelledWorker(thinker, 0)
+        worker = ModelledWorker(partial(think, thinker), 0)
         worker.offer(job(), 0)
-        plan = worker.poll(0)
-        assert plan is not None
-        assert plan.kind is PlanKind.STOP
-        assert str(error) in plan.text
+        done = worker.poll(0)
+        assert done is not None
+        assert done[0].plan.kind is PlanKind.STOP
+        assert str(error) in done[0].plan.text

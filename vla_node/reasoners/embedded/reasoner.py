@@ -12,7 +12,7 @@ import numpy as np
 from saccade.clock import nanoseconds, seconds
 from saccade.geometry import F64, wrap_angle
 from saccade.types import Plan, PlanKind
-from vla_node.planner import VALID_FOR_NS, Observation, make_plan
+from vla_node.planner import VALID_FOR_NS, Answer, Observation, make_plan
 from vla_node.reasoners.embedded.language import (
     Drive,
     Explore,
@@ -76,8 +76,17 @@ class EmbeddedReasoner:
         steps = parse(instruction)
         return str(steps) if isinstance(steps, Misunderstood) else ""
 
-    def plan(self, observation: Observation) -> Plan:
+    def plan(self, observation: Observation) -> Answer:
         """See `Reasoner.plan`."""
+        return Answer(self._plan(observation))
+
+    def cancel(self) -> None:
+        """See `Reasoner.cancel`; it never thinks for long."""
+
+    def close(self) -> None:
+        """See `Reasoner.close`."""
+
+    def _plan(self, observation: Observation) -> Plan:
         if observation.epoch != self._epoch or self._mission is None:
             steps = parse(observation.instruction)
             if isinstance(steps, Misunderstood):

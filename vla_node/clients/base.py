@@ -1,0 +1,70 @@
+"""What every client of a policy server promises."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from vla_node.policies.base import PolicyError
+
+Array = npt.NDArray[Any]
+Observation = Mapping[str, "Array | str | Observation"]
+"""Arrays and texts by name, nested where a protocol nests them."""
+MOST_BYTES = 64 * 1024 * 1024
+"""A message larger than this is refused, sent or received, unless told otherwise."""
+
+
+class ServerError(PolicyError):
+    """The server answered with an error of its own; its text is in the message."""
+
+
+class Unreachable(PolicyError):
+    """No answer in time, no connection, or not even bytes of that protocol."""
+
+
+@dataclass(slots=True)
+class RoundTrips:
+    """How the last calls went; milliseconds."""
+
+    most: int = 512
+    answered: int = 0
+    failed: int = 0
+    late: int = 0
+    reconnected: int = 0
+    _rtt_ns: deque[int] = field(default_factory=lambda: deque(maxlen=512))
+
+    def took(self, rtt_ns: int) -> None:
+        """Count an answer that came `rtt_ns` after it was asked for."""
+        self.answered += 1
+        self._rtt_ns.append(rtt_ns)
+
+    def percentile_ms(self, percent: float) -> float:
+        """Round trip below which so many per cent of the last calls stayed; NaN before the first."""
+        return float(np.percentile(self._rtt_ns, percent)) / 1e6 if self._rtt_ns else float("nan")
+
+
+class PolicyClient(Protocol):
+    """One connection to one server. One thread at a time calls it; it connects by itself, and anew after a failure.
+
+    Nothing that it does outlasts the timeout it was given, whatever the server does: a reply that comes later is
+    dropped and counted, never taken for the answer to a later call.
+    """
+
+    trips: RoundTrips
+
+    def infer(self, observation: Observation, timeout_ns: int) -> Mapping[str, Array]:
+        """The server's answer: arrays by name. Unreachable, ServerError."""
+
+    def reset(self, timeout_ns: int) -> None:
+        """Have the server forget the episode, where the protocol knows that; else nothing. Unreachable, ServerError."""
+
+    def probe(self, timeout_ns: int) -> str:
+        """What the server says of itself, in words or JSON. Unreachable where it does not answer."""
+
+    def close(self) -> None:
+        """Hang up; closing twice is allowed."""

@@ -1,0 +1,101 @@
+"""What a fast policy is shown and what it must answer, wherever it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+import numpy as np
+
+from saccade.errors import SaccadeError
+from saccade.geometry import F32, F64, SE3, Pinhole
+from saccade.types import Image, LocalMap, Plan, RobotState
+
+NO_ROWS: F64 = np.zeros((0, 0))
+
+
+class PolicyError(SaccadeError):
+    """A policy did not answer in time, or not with actions that may be executed; the text says which and what to do."""
+
+
+class ActionKind(Enum):
+    """What the numbers of one row of actions are."""
+
+    VELOCITY = "velocity"
+    """m/s and rad/s by axis, in the body's frame."""
+    WAYPOINTS = "waypoints"
+    """x y [z] m [yaw rad], in the body's frame at the look's stamp; row i is where to be at t0 + (i + 1) dt."""
+    END_EFFECTOR = "end_effector"
+    """x y z m, rotation vector rad, of the tool in the arm's base frame, then the gripper (0 open, 1 closed)."""
+    JOINT_POSITION = "joint_position"
+    """rad or m by joint; row i is where to be at t0 + (i + 1) dt."""
+    JOINT_VELOCITY = "joint_velocity"
+    """rad/s or m/s by joint."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """What a policy is shown at one instant.
+
+    `stamp_ns` is the capture time of the newest picture, or of `state` where there is none; `state` the odometry at
+    that time. images: by camera name. joints: position rad or m by name. `plan` is valid and of the current epoch.
+    `since_plan_ns` and `T_plan_from_body` are the time and the ego-motion since the picture that the plan was reasoned
+    from: the delay that TIC-VLA (2026) hands to its policy, (position and heading now, in the body's frame of then).
+    promised (n, d): the rows that are executed from `stamp_ns` on whatever is answered, as far as chunks reach;
+    the first `delay_rows` of them will have been executed when the answer arrives (real-time chunking, Black et al.
+    2025).
+    """
+
+    stamp_ns: int
+    epoch: int
+    plan: Plan
+    state: RobotState
+    images: Mapping[str, Image]
+    joints: Mapping[str, float]
+    depth_m: F32 | None
+    camera: Pinhole | None
+    T_odom_from_cam: SE3 | None
+    grid: LocalMap | None
+    since_plan_ns: int
+    T_plan_from_body: SE3
+    promised: F64 = field(default_factory=lambda: NO_ROWS)
+    delay_rows: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySpec:
+    """What a policy answers with: `horizon` rows of `dt_ns`, one number an axis.
+
+    `cameras` names the pictures that it must be shown; `takes_promised` whether it uses `Look.promised`.
+    """
+
+    name: str
+    kind: ActionKind
+    axes: tuple[str, ...]
+    dt_ns: int
+    horizon: int
+    cameras: tuple[str, ...] = ()
+    takes_promised: bool = False
+
+
+class FastPolicy(Protocol):
+    """A policy: the embedded one, a model, or a client of a server. One thread at a time calls it."""
+
+    @property
+    def spec(self) -> PolicySpec:
+        """What it answers with; fixed."""
+
+    def begin(self, epoch: int) -> None:
+        """Forget what it remembers of an older epoch."""
+
+    def act(self, look: Look, timeout_ns: int) -> F64:
+        """Actions (k, d) float64, row i for [look.stamp_ns + i dt, + dt), units of `spec`.
+
+        It returns or raises within `timeout_ns`. PolicyError when there is no answer in time, or one that may not be
+        executed: wrong shape, not finite, of an older epoch.
+        """
+
+    def close(self) -> None:
+        """Let go of what it holds; closing twice is allowed."""
