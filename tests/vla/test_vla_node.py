@@ -163,9 +163,9 @@ def test_an_answer_that_slips_through_is_held_against_the_epoch(epoch):
     poll, asked = node._worker.poll, []
 
     def slips(now_ns):
-        plan = poll(now_ns)
-        asked.append(plan)
-        return plan and replace(plan, epoch=epoch)
+        done = poll(now_ns)
+        asked.append(done)
+        return done and (replace(done[0], plan=replace(done[0].plan, epoch=epoch)), done[1])
 
     node._worker.poll = slips
     ear = drive(World(HALL, 3.0, script=[told("turn left", 0.3), told(THERE_AND_BACK, 0.5)]), node)
