@@ -10,10 +10,15 @@ FILES = ("prepare", "triangulate", "between")
 
 
 @pytest.fixture(scope="session")
-def host(tmp_path_factory):
-    """(device, kernels) on the CPU."""
+def images(tmp_path_factory):
+    """Each file of kernels, compiled for the CPU."""
     folder = tmp_path_factory.mktemp("kernels")
-    images = {name: str(compiled(folder, name)).encode() for name in FILES}
+    return {name: str(compiled(folder, name)).encode() for name in FILES}
+
+
+@pytest.fixture(scope="session")
+def host(images):
+    """(device, kernels) on the CPU."""
     device = HostDevice()
     return device, Kernels(device, lambda name, capability: images[name])
 

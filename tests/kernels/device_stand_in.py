@@ -21,8 +21,8 @@ class DeviceStandIn:
         self.report = {}
 
     def infer_on_device(self, inputs, stream):
+        self.given = {name: np.empty(tensor.shape, tensor.dtype) for name, tensor in inputs.items()}
         for name, tensor in inputs.items():
-            self.given[name] = np.empty(tensor.shape, tensor.dtype)
             self.device.to_host(self.given[name], tensor.address, stream)
         given = {}
         for name, array in self.answers.items():

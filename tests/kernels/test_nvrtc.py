@@ -1,0 +1,72 @@
+"""NVRTC makes every kernel for every device that is meant, without a word; needs its library, no driver and no GPU."""
+
+import numpy as np
+import pytest
+
+from engines.engine import EngineError
+from engines.kernels import nvrtc as module
+from engines.kernels.nvrtc import image, nvrtc, source
+from engines.kernels.structs import CAMERA, PREPARATION, TRIANGULATION
+
+FILES = {"prepare": ["prepare"], "triangulate": ["triangulate"], "between": ["unit_groups", "correlate", "halve"]}
+DEVICES = {
+    "Xavier": (7, 2), "Orin": (8, 7), "Ada": (8, 9), "Hopper": (9, 0), "Thor": (10, 1),
+    "Thor by its later name": (11, 0), "Blackwell": (12, 0),
+}  # fmt: skip
+OLD = "are deprecated and may be removed"
+"""What NVRTC 12.9 says of Xavier whatever the source is."""
+
+
+@pytest.fixture(scope="module")
+def compiler():
+    try:
+        return nvrtc()
+    except EngineError as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("name", FILES)
+def test_every_kernel_compiles_without_a_warning(compiler, name, device):
+    capability = DEVICES[device]
+    if capability not in compiler.capabilities:
+        pytest.skip(f"NVRTC {compiler.version} does not know {device}, compute capability {capability}")
+    ptx, said = compiler.compile(source(name), f"{name}.cu", "compute_{}{}".format(*capability))
+    assert [line for line in said.splitlines() if OLD not in line] == []
+    for kernel in FILES[name]:
+        assert f".entry {kernel}(".encode() in ptx
+    assert b"fma.rn.f32" not in ptx.replace(b"div.rn", b"")  # the same bits as the CPU
+
+
+def test_what_the_compiler_says_is_told(compiler):
+    with pytest.raises(EngineError, match=r"broken.cu for compute_87.*undefined"):
+        compiler.compile("__global__ void f() { g(); }", "broken.cu", "compute_87")
+
+
+def test_the_nearest_older_device_is_taken_where_this_one_is_unknown(compiler):
+    assert compiler.architecture((8, 7)) == "sm_87"
+    assert compiler.architecture((99, 0)) == "compute_{}{}".format(*max(compiler.capabilities))
+    with pytest.raises(EngineError, match=r"has 1\.0"):
+        compiler.architecture((1, 0))
+
+
+def test_a_second_time_comes_from_the_cache_and_a_foreign_file_does_not(compiler, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "user_cache", lambda: tmp_path)
+    first = image("between", (8, 7))
+    (kept,) = (tmp_path / "kernels").iterdir()
+    assert kept.read_bytes() == first
+    kept.write_bytes(b"mine")
+    assert image("between", (8, 7)) == b"mine"
+    kept.chmod(0o666)  # now anybody could have written it
+    assert image("between", (8, 7)) == first
+    kept.chmod(0o600)
+    kept.parent.chmod(0o777)
+    kept.write_bytes(b"mine")
+    assert image("between", (8, 7)) == first
+
+
+def test_the_structs_are_the_kernels_structs():
+    """Sizes and offsets by the rules of C for fields of four bytes: one after the other, no gaps."""
+    for dtype, fields in ((CAMERA, 6), (PREPARATION, 6 + 8 + 6), (TRIANGULATION, 6 + 16)):
+        assert dtype.itemsize == 4 * fields
+        assert not dtype.isalignedstruct or dtype.alignment == np.dtype(np.int32).alignment

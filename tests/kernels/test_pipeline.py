@@ -1,0 +1,68 @@
+"""The pipeline's own promises, on a device that keeps a log: one way, in order, and captured once."""
+
+import numpy as np
+import pytest
+from device_stand_in import DeviceStandIn
+from test_kernels import camera_model, card_of, pinhole
+
+from engines.card import Size
+from engines.engine import EngineError
+from engines.kernels.pipeline import STAGES, DevicePipeline, Keep, Rig
+
+SHAPE = (20, 36)
+ORDER = ["upload", "upload", "prepare", "triangulate", "download", "download", "download", "download"]
+
+
+def pipeline(host, graphs, card=None):
+    device, kernels = host
+    takes = "float32", (-1,) * 4
+    plane = np.full((1, 1, *SHAPE), 5, np.float32)
+    engine = DeviceStandIn(device, {"left": takes, "right": takes}, {"disparity": plane, "sure": plane})
+    rig = Rig(pinhole(camera_model(SHAPE, 18.0)), 18.0, 0.1)
+    return DevicePipeline(device, kernels, engine, card or card_of(), SHAPE, rig, Keep(0.1, 50.0), graphs)
+
+
+def test_each_call_goes_the_way_once_in_order(host):
+    pair = np.zeros((2, *SHAPE), np.uint8)
+    with pipeline(host, graphs=False) as device_pipeline:
+        for _ in range(3):
+            device_pipeline._stream.log.clear()
+            device_pipeline(*pair)
+            assert device_pipeline._stream.log == ORDER
+            assert device_pipeline.times_ms().keys() == {*STAGES, "total"}
+            assert device_pipeline.times_ms()["total"] == len(ORDER)
+
+
+def test_the_second_call_captures_the_way_and_later_ones_start_it(host):
+    device, _ = host
+    before = len(device.graphs)
+    with pipeline(host, graphs=True) as device_pipeline:
+        seen = []
+        for level in (10, 80, 200):
+            pair = np.full((2, *SHAPE), level, np.uint8)
+            device_pipeline._stream.log.clear()
+            seen.append(device_pipeline(*pair).points[..., 3].copy())
+            assert device_pipeline._stream.log == ORDER
+        assert [graph.launches for graph in device.graphs[before:]] == [2]
+        assert device_pipeline.times_ms().keys() == {"total"}
+    assert len({colours.tobytes() for colours in seen}) == 3  # each call shows its own pictures
+
+
+def test_nothing_is_made_anew_once_the_shapes_are_known(host):
+    device, _ = host
+    pair = np.zeros((2, *SHAPE), np.uint8)
+    with pipeline(host, graphs=False) as device_pipeline:
+        first = device_pipeline(*pair)
+        made = len(device.memories)
+        again = device_pipeline(*pair)
+        assert len(device.memories) == made
+        assert all(a is b for a, b in zip(first, again, strict=True))
+
+
+def test_what_it_cannot_do_it_refuses(host):
+    with pytest.raises(EngineError, match="StereoMatcher"):
+        pipeline(host, False, card_of(confidence=""))
+    with pytest.raises(EngineError, match="narrower and higher"):
+        pipeline(host, False, card_of(Size("resize", width=20, height=40)))
+    with pipeline(host, False) as device_pipeline, pytest.raises(EngineError, match=r"made for \(20, 36\)"):
+        device_pipeline(*np.zeros((2, 20, 37), np.uint8))
