@@ -22,6 +22,9 @@ class Lowering(Protocol):
     def lowered(self, nodes: frozenset[str]) -> bytes:
         """The graph with these of `nodes` lowered and all others in fp32; inputs and outputs are fp32."""
 
+    def rehearsed(self, nodes: frozenset[str]) -> bytes:
+        """A graph whose answers on a CPU, which may lack that precision, are those of `lowered` where it is there."""
+
 
 def parsed(model: bytes) -> onnx.ModelProto:
     """An ONNX file's graph, made ready to be converted. EngineError where it is none."""

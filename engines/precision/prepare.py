@@ -11,7 +11,8 @@ from engines.engine import Array
 Samples = Sequence[Mapping[str, Array]]
 """Inputs of the graph by name, as it is given them when it works; int8 takes its ranges from them."""
 Passes = Callable[[bytes], bool]
-"""Whether the answers of a graph are still good enough."""
+"""Whether the answers of a graph, run on the CPU, are still good enough. For fp16 it is given a rehearsal: a graph that
+rounds on the CPU as the prepared one does on a GPU."""
 
 
 @dataclass(frozen=True, slots=True)

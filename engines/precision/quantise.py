@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import tempfile
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from engines.engine import Array, EngineError
-from engines.precision.graph import parsed
+from engines.precision.graph import parsed, sort
 
 WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 FOLLOWING = ("Relu", "Add")
@@ -41,8 +41,8 @@ class Quantised:
 
     `samples`: inputs by name, out of which come the largest and smallest value of each tensor. `portable`: signed and
     symmetric for every backend; else unsigned with int32 biases, in which ONNX Runtime's CPU kernels are fastest.
-    `nodes`: those that may be lowered, where the rule above is not to choose. EngineError without samples, or when
-    there is nothing to quantise.
+    `wanted`: says by its name whether a node may be lowered, where the rule above is not to choose. EngineError without
+    samples, or when there is nothing to quantise.
     """
 
     def __init__(
@@ -50,13 +50,14 @@ class Quantised:
         model: bytes,
         samples: Iterable[Mapping[str, Array]],
         portable: bool = True,
-        nodes: Collection[str] | None = None,
+        wanted: Callable[[str], bool] | None = None,
     ) -> None:
         self._portable = portable
         with tempfile.TemporaryDirectory() as folder:
             ready = Path(folder) / "ready.onnx"
             self._graph = _ready(model, ready)
-            self.nodes = tuple(chosen(self._graph.graph) if nodes is None else nodes)
+            able = (node.name for node in self._graph.graph.node if node.op_type in (*WEIGHTED, *FOLLOWING))
+            self.nodes = tuple(chosen(self._graph.graph) if wanted is None else filter(wanted, able))
             if not self.nodes:
                 raise EngineError(f"nothing in this graph can be made int8; expected one of {', '.join(WEIGHTED)}")
             self._ranges = _calibrated(ready, samples)
@@ -77,7 +78,14 @@ class Quantised:
             except Exception as error:
                 raise EngineError(f"this graph cannot be made int8: {error}") from error
             made = quantizer.model.model
+            sort(made.graph)
+            del made.metadata_props[:]  # the graph's notes instead of the tool's
+            made.metadata_props.extend(self._graph.metadata_props)
         return bytes(made.SerializeToString())
+
+    def rehearsed(self, nodes: frozenset[str]) -> bytes:
+        """See `Lowering.rehearsed`: the CPU has eight bits too."""
+        return self.lowered(nodes)
 
 
 def chosen(graph: onnx.GraphProto) -> Iterator[str]:
@@ -85,9 +93,8 @@ def chosen(graph: onnx.GraphProto) -> Iterator[str]:
     weights = {initialiser.name for initialiser in graph.initializer}
     features: set[str] = set()
     for node in graph.node:
-        given = [name for name in node.input if name and name not in weights]
         weighted = node.op_type in WEIGHTED and len(node.input) > 1 and node.input[1] in weights
-        if weighted or (node.op_type in FOLLOWING and given and features.issuperset(given)):
+        if weighted or (node.op_type in FOLLOWING and features.issuperset(node.input)):
             features.update(node.output)
             yield node.name
 
@@ -103,13 +110,16 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]  # ONNX Runtime has 
 
 def _ready(model: bytes, path: Path) -> onnx.ModelProto:
     """The graph, its foldable parts folded, with the type of every tensor; written to `path` too."""
-    named = path.with_name("named.onnx")
-    named.write_bytes(parsed(model).SerializeToString())
+    graph, named = parsed(model), path.with_name("named.onnx")
+    named.write_bytes(graph.SerializeToString())
     try:
         quant_pre_process(str(named), str(path), skip_symbolic_shape=True)
-        return onnx.load(path)
+        ready = onnx.load(path)
     except Exception as error:
         raise EngineError(f"this graph cannot be made ready for int8: {error}") from error
+    del ready.metadata_props[:]
+    ready.metadata_props.extend(graph.metadata_props)
+    return ready
 
 
 def _calibrated(path: Path, samples: Iterable[Mapping[str, Array]]) -> Any:

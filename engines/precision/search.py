@@ -38,21 +38,24 @@ def search(
     """The graph with the fewest nodes in fp32 that `passes`. See `prepare`."""
     everything = frozenset(lowering.nodes)
     progress(f"{precision}: all layers", 0.02)
-    if passes(found := lowering.lowered(everything)):
-        return Prepared(found, precision, (), 1.0)
+    if passes(lowering.rehearsed(everything)):
+        return Prepared(lowering.lowered(everything), precision, (), 1.0)
     if not samples:
         raise EngineError(f"{precision} of all layers does not pass, and without samples none can be judged apart")
     runs = runs_of(lowering.nodes)
     errors = _errors(model, lowering, precision, runs, samples, progress)
     worst = sorted(range(len(runs)), key=lambda i: (-errors[i], i))
     failed, kept = 0, 1
-    tried: dict[int, bytes] = {}
+    tried = 0
+
+    def without(count: int) -> frozenset[str]:
+        return everything - {name for i in worst[:count] for name in runs[i].nodes}
 
     def good(count: int) -> bool:
-        progress(f"{precision}: {count} of {len(runs)} runs of layers in fp32", 0.7 + 0.3 * count / len(runs))
-        spared = {name for i in worst[:count] for name in runs[i].nodes}
-        tried[count] = lowering.lowered(everything - spared)
-        return passes(tried[count])
+        nonlocal tried
+        progress(f"{precision}: {count} of {len(runs)} runs of layers in fp32", 1.0 - 0.3 * 0.8**tried)
+        tried += 1
+        return passes(lowering.rehearsed(without(count)))
 
     while kept < len(runs) and not good(kept):
         failed, kept = kept, 2 * kept
@@ -66,7 +69,9 @@ def search(
             "Use fp32, or look at the tolerance of its card"
         )
     told = tuple(Kept(runs[i].name, len(runs[i].nodes), errors[i]) for i in worst[:kept])
-    return Prepared(tried[kept], precision, told, 1.0 - sum(k.nodes for k in told) / len(everything))
+    return Prepared(
+        lowering.lowered(without(kept)), precision, told, 1.0 - sum(k.nodes for k in told) / len(everything)
+    )
 
 
 def runs_of(nodes: tuple[str, ...], at_most: int = RUNS) -> list[Run]:
@@ -105,7 +110,7 @@ def _errors(
     errors = []
     for number, run in enumerate(runs):
         progress(f"{precision}: judging {run.name}", 0.05 + 0.65 * number / len(runs))
-        errors.append(noise(_answers(lowering.lowered(frozenset(run.nodes)), looked), want))
+        errors.append(noise(_answers(lowering.rehearsed(frozenset(run.nodes)), looked), want))
     return errors
 
 

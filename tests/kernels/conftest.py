@@ -1,10 +1,9 @@
 """Devices to run kernels on: the CPU, through a C++ compiler, and a GPU where there is one."""
 
 import pytest
-from host_device import HostDevice, compiled
+from host_device import HostDevice, compiled, loaded
 
 from engines.engine import EngineError
-from engines.kernels.launch import Kernels
 
 FILES = ("prepare", "triangulate", "between")
 
@@ -19,8 +18,7 @@ def images(tmp_path_factory):
 @pytest.fixture(scope="session")
 def host(images):
     """(device, kernels) on the CPU."""
-    device = HostDevice()
-    return device, Kernels(device, lambda name, capability: images[name])
+    return loaded(HostDevice(), images)
 
 
 @pytest.fixture(scope="session")
@@ -32,8 +30,7 @@ def gpu():
         device = open_device()
     except EngineError as error:
         pytest.skip(f"no CUDA device: {error}")
-    with device.use():
-        return device, Kernels(device)
+    return loaded(device)
 
 
 @pytest.fixture(params=["host", pytest.param("gpu", marks=pytest.mark.gpu)])

@@ -16,6 +16,7 @@ import pytest
 from engines.device.common import scalars
 from engines.device.device import DeviceInfo, DeviceTensor
 from engines.engine import ClosesItself
+from engines.kernels.launch import Kernels
 from engines.kernels.nvrtc import source
 
 HERE = Path(__file__).parent
@@ -105,10 +106,11 @@ class HostEvent(ClosesItself):
 
 
 class HostFunction:
-    def __init__(self, name, call):
-        self.name, self.call = name, call
+    def __init__(self, name, call, device):
+        self.name, self.call, self.device = name, call, device
 
     def launch(self, grid, block, arguments, stream, shared_bytes=0):
+        self.device.check_used()
         stream.log.append(self.name)
         values = [np.array([scalar]) for scalar in scalars(arguments)]
         places = (ctypes.c_void_p * len(values))(*(value.ctypes.data for value in values))
@@ -117,11 +119,11 @@ class HostFunction:
 
 
 class HostModule(ClosesItself):
-    def __init__(self, path):
-        self._library = ctypes.CDLL(path)
+    def __init__(self, path, device):
+        self._library, self._device = ctypes.CDLL(path), device
 
     def function(self, name):
-        return HostFunction(name, getattr(self._library, f"launch_{name}"))
+        return HostFunction(name, getattr(self._library, f"launch_{name}"), self._device)
 
     def close(self):
         pass
@@ -142,43 +144,67 @@ class HostGraph(ClosesItself):
 
 
 class HostDevice(ClosesItself):
+    """Strict where CUDA is: nothing works outside of `use`."""
+
     supports_graphs = True
     supports_priorities = False
 
     def __init__(self):
         self.info = DeviceInfo("host", (8, 7), True, 0, "12.6", "none")
         self.graphs, self.memories = [], []
+        self._users = 0
 
     @contextmanager
     def use(self):
-        yield
+        self._users += 1
+        try:
+            yield
+        finally:
+            self._users -= 1
+
+    def check_used(self):
+        assert self._users, "a device was called outside of `with device.use()`"
 
     def memory(self, nbytes):
+        self.check_used()
         self.memories.append(HostMemory(nbytes))
         return self.memories[-1]
 
     def array(self, shape, dtype):
+        self.check_used()
         self.memories.append(HostArray(tuple(shape), dtype))
         return self.memories[-1]
 
     def stream(self, priority="normal"):
+        self.check_used()
         return HostStream()
 
     def event(self):
+        self.check_used()
         return HostEvent()
 
     def to_device(self, address, array, stream):
+        self.check_used()
         ctypes.memmove(address, array.ctypes.data, array.nbytes)
 
     def to_host(self, array, address, stream):
+        self.check_used()
         ctypes.memmove(array.ctypes.data, address, array.nbytes)
 
     def capture(self, stream, work):
+        self.check_used()
         self.graphs.append(HostGraph(work))
         return self.graphs[-1]
 
     def load(self, image):
-        return HostModule(image.decode())
+        self.check_used()
+        return HostModule(image.decode(), self)
 
     def close(self):
         pass
+
+
+def loaded(device, images=None):
+    """(device, its kernels), from images by file, else compiled by NVRTC."""
+    with device.use():
+        return device, Kernels(device, lambda name, _: images[name]) if images else Kernels(device)

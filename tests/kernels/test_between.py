@@ -21,20 +21,15 @@ def handed_over(machine, step, first_gives, second_takes, inputs):
     device, kernels = machine
     second_step = Second("second.onnx", "0" * 64, **step)
     card = Card("two", "stereo", "sgbm", "here", "MIT", second=second_step)
-    first = DeviceStandIn(device, dict.fromkeys(inputs, ("float32", (-1,) * 4)), first_gives)
     takes = {name: ("float32", shape) for name, shape in second_takes.items()}
-    second = DeviceStandIn(device, takes, {"disparity": np.zeros((1, 1, 2, 2), np.float32)})
-    TwoGraphs(first, second, card).infer(inputs)
-    here = first.given, second.given
-    first.given, second.given = {}, {}
-    with (
-        device.use(),
-        device.stream("normal") as stream,
-        uploaded(device, stream, inputs) as tensors,
-        DeviceTwoGraphs(device, kernels, first, second, card) as twin,
-    ):
-        for _ in range(2):  # the second time into the buffers of the first
-            twin.infer_on_device(tensors, stream)
+    with device.use(), device.stream("normal") as stream, uploaded(device, stream, inputs) as tensors:
+        first = DeviceStandIn(device, dict.fromkeys(inputs, ("float32", (-1,) * 4)), first_gives)
+        second = DeviceStandIn(device, takes, {"disparity": np.zeros((1, 1, 2, 2), np.float32)})
+        TwoGraphs(first, second, card).infer(inputs)
+        here = first.given, second.given
+        with DeviceTwoGraphs(device, kernels, first, second, card) as twin:
+            for _ in range(2):  # the second time into the buffers of the first
+                twin.infer_on_device(tensors, stream)
     return (first.given, second.given), here
 
 

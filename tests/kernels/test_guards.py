@@ -20,8 +20,7 @@ import ctypes, sys
 import numpy as np
 sys.path[:0] = sys.argv[1:2]
 import host_device
-from host_device import HostDevice
-from engines.kernels.launch import Kernels
+from host_device import HostDevice, loaded
 images = dict(zip(("prepare", "triangulate", "between"), sys.argv[2:], strict=True))
 libc = ctypes.CDLL(None)
 libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
@@ -38,7 +37,7 @@ host_device.GUARD = 0
 host_device.HostMemory.__init__ = exact
 host_device.HostMemory.close = lambda self: None
 device = HostDevice()
-machine = device, Kernels(device, lambda name, capability: images[name].encode())
+machine = loaded(device, {name: path.encode() for name, path in images.items()})
 from test_kernels import *
 from test_between import handed_over
 

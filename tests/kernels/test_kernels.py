@@ -1,17 +1,14 @@
 """The kernels against NumPy and OpenCV, on the CPU through a C++ compiler and, marked gpu, on a GPU."""
 
-from contextlib import ExitStack
-
 import cv2
 import numpy as np
 import pytest
 from device_stand_in import DeviceStandIn
-from host_device import HostDevice, compiled
+from host_device import HostDevice, compiled, loaded
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engines.card import Card, Colour, Output, Size
-from engines.kernels.launch import Kernels
 from engines.kernels.nvrtc import source
 from engines.kernels.pipeline import DevicePipeline, Keep, Rig
 from engines.pictures import fitted_shape
@@ -78,18 +75,15 @@ def run(machine, card, raw_shape, seed, rectify=True, keep=Keep(0.2, 30.0), dtyp
     if dtype == "float16":
         answers = {name: array.astype(np.float16) for name, array in answers.items()}
     takes = card.colour.dtype, (-1,) * (2 if card.colour.layout == "hw" else 4)
-    engine = DeviceStandIn(device, {"left": takes, "right": takes}, answers)
     pictures = rng.integers(0, 256, (2, *raw_shape), np.uint8)
-    cpu = OnCpu(engine, card, models, rectify, 0.11, keep)
-    wanted = cpu(*pictures)
-    wanted_tensors = engine.given
-    with ExitStack() as stack:
-        stack.callback(engine.close)
+    with device.use(), DeviceStandIn(device, {"left": takes, "right": takes}, answers) as engine:
+        cpu = OnCpu(engine, card, models, rectify, 0.11, keep)
+        wanted = cpu(*pictures)
+        wanted_tensors = engine.given
         maps = tuple(r.maps for r in cpu.rectify) if rectify else None
         rig = Rig(cpu.camera, cpu.cx_right, 0.11, maps)
-        pipeline = DevicePipeline(device, kernels, engine, card, raw_shape, rig, keep, graphs=False)
-        stack.callback(pipeline.close)
-        seen = [array.copy() for array in pipeline(*pictures)]
+        with DevicePipeline(device, kernels, engine, card, raw_shape, rig, keep, graphs=False) as pipeline:
+            seen = [array.copy() for array in pipeline(*pictures)]
     return seen, wanted, engine.given, wanted_tensors
 
 
@@ -169,8 +163,7 @@ def test_a_kernel_that_is_wrong_is_seen(mutant, images, tmp_path):
     text = source(name)
     assert text.count(right) == 1
     wrong_one = str(compiled(tmp_path, name, text.replace(right, wrong), ["-w"])).encode()
-    device = HostDevice()
-    machine = device, Kernels(device, lambda file, capability: wrong_one if file == name else images[file])
+    machine = loaded(HostDevice(), {**images, name: wrong_one})
     card = card_of(Size("pad", stride=16), COLOURS[1], max_disparity=11.0)
     seen, wanted, tensors, wanted_tensors = run(machine, card, (40, 50, 3), 4, keep=Keep(0.4, 1.0, 40))
     with pytest.raises(AssertionError):

@@ -17,7 +17,8 @@ def pipeline(host, graphs, card=None):
     device, kernels = host
     takes = "float32", (-1,) * 4
     plane = np.full((1, 1, *SHAPE), 5, np.float32)
-    engine = DeviceStandIn(device, {"left": takes, "right": takes}, {"disparity": plane, "sure": plane})
+    with device.use():
+        engine = DeviceStandIn(device, {"left": takes, "right": takes}, {"disparity": plane, "sure": plane})
     rig = Rig(pinhole(camera_model(SHAPE, 18.0)), 18.0, 0.1)
     return DevicePipeline(device, kernels, engine, card or card_of(), SHAPE, rig, Keep(0.1, 50.0), graphs)
 
