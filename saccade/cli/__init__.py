@@ -18,6 +18,7 @@ VERBS = {
     "adapt": "adapt a stereo network to a recording; installed only if it is better there",
     "bench": "measure stereo matching on this machine, against true disparity",
     "engine": "list, add and probe models",
+    "serve": "offer a reasoner or a policy to robots elsewhere, and make keys for them",
     "view": "show a recording or a live bus in Foxglove",
     "doctor": "what works on this machine and what does not",
 }

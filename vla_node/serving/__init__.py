@@ -1,0 +1,1 @@
+"""Servers that other robots' runtimes ask: the counterparts of the clients."""
