@@ -93,6 +93,7 @@ _ROWS = [
         "what the robot is told to do; empty = stop",
         latched=True,
     ),
+    Topic("feedback", "std_msgs/msg/String", _R, 0, 0, "what the operator says meanwhile; empty = plan anew"),
     Topic("operator_stop", "std_msgs/msg/Bool", _R, 0, 0, "true stops the robot until false", latched=True),
     Topic("disparity", "stereo_msgs/msg/DisparityImage", _O, 30, 300 * MS, "pixels, left image"),
     Topic("depth/image_rect", _IMAGE, _O, 30, 300 * MS, "32FC1 metres, NaN = none (REP 118)"),
@@ -102,6 +103,7 @@ _ROWS = [
     Topic("local_map", "saccade_msgs/msg/LocalMap", _I, 10, 400 * MS, "occupancy and clearance around the robot"),
     Topic("occupancy", "nav_msgs/msg/OccupancyGrid", _O, 2, 2 * SEC, "the local map for RViz and Nav2"),
     Topic("plan", "saccade_msgs/msg/Plan", _I, 1, 10 * SEC, "the slow planner's newest plan"),
+    Topic("plan/exchange", "saccade_msgs/msg/Exchange", _O, 0, 0, "what a reasoner was asked and answered, in words"),
     Topic("plan/path", "nav_msgs/msg/Path", _O, 1, 10 * SEC, "the plan for RViz"),
     Topic(
         "chunk",

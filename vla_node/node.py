@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 
-from saccade.clock import SEC, TickGrid, nanoseconds
+from saccade.clock import SEC, TickGrid
 from saccade.errors import DataError
 from saccade.geometry import SE3
 from saccade.inbox import Arrival
@@ -17,41 +16,36 @@ from saccade.stages import Stages
 from saccade.types import Decision, Plan, PlanKind, Verdict
 from saccade.wire.convert import decode, decode_verdict, encode_chunk, encode_path, encode_plan
 from saccade.wire.diagnostics import Level
+from saccade.wire.exchange import encode_exchange
 from vla_node import requests
 from vla_node.epochs import Epochs
 from vla_node.health import Health
 from vla_node.params import VlaParams
 from vla_node.pilot import Pilot
-from vla_node.planner import NO_POINTS, NO_VALUES, VALID_FOR_NS, Answer, Job, Reasoner, think
+from vla_node.planner import NO_POINTS, NO_VALUES, VALID_FOR_NS, Reasoner
+from vla_node.reasoners.embedded.language import says_stop
 from vla_node.reasoners.embedded.reasoner import EmbeddedReasoner
 from vla_node.requests import Outcome, Requests, Told
 from vla_node.senses import SENSES, Senses
-from vla_node.worker import ModelledWorker, ThreadWorker, Worker
+from vla_node.slow import SlowHalf, Thought
 
 REPEAT_NS = 2 * SEC
 """The same words again within this time, or while they are being carried out, are an echo and no new instruction."""
 HELD_BY_OPERATOR = "the operator stop is pressed; release it, then give the instruction again"
-HELD_NS = SEC
-"""A robot that is held at a standstill for longer than this needs another plan."""
 
 
 class VlaNode:
     """Fast in slow: the worker thinks, the pilot acts on what it thought last; every instruction is an epoch."""
 
     name = "vla_node"
-    reads = SENSES | requests.READS | {"instruction", "operator_stop", "verdict"}
-    writes = requests.WRITES | {"plan", "plan/path", "chunk", "diagnostics"}
+    reads = SENSES | requests.READS | {"instruction", "feedback", "operator_stop", "verdict"}
+    writes = requests.WRITES | {"plan", "plan/path", "plan/exchange", "chunk", "diagnostics"}
 
     def __init__(self, params: VlaParams, reasoner: Reasoner | None = None) -> None:
         planner = params.planner
         self.stages = Stages()
         self._reasoner = reasoner or EmbeddedReasoner(params.limits.radius_m + planner.margin_m, planner.standoff_m)
-        ask = partial(think, self._reasoner)
-        self._worker: Worker[Job, Answer] = (
-            ThreadWorker(ask, "planner", self._reasoner.cancel)
-            if planner.worker == "thread"
-            else ModelledWorker(ask, nanoseconds(planner.latency_s))
-        )
+        self._slow = SlowHalf(self._reasoner, planner)
         self._ticks = TickGrid(round(SEC / params.policy.rate_hz))
         self._senses, self._pilot, self._epochs = Senses(), Pilot(params), Epochs()
         self.retune(params)
@@ -59,19 +53,16 @@ class VlaNode:
         self._requests = Requests(self._tell, self._refuse)
         self._instruction = ""
         self._heard_ns = -NEVER_NS
-        self._start: SE3 | None = None
         self._active = False
         self._operator_stop = False
-        self._asked_ns: int | None = None
         self._stopped = self._refused = self._standing = False
         self._held_since_ns: int | None = None
         self._acted_ns = 0
-        self._plans = self._discarded = 0
-        self._event = False
+        self._plans = 0
 
     def retune(self, params: VlaParams) -> None:
         """See `Tunable.retune`."""
-        self._period_ns = nanoseconds(params.planner.period_s)
+        self._slow.retune(params.planner)
         self._on_map = params.policy.on_map
         self._pilot.retune(params)
 
@@ -88,6 +79,8 @@ class VlaNode:
                 return self._instruct(str(decode("instruction", sample.cdr).data), now_ns)
             if sample.topic == "operator_stop":
                 return self._operator(bool(decode("operator_stop", sample.cdr).data), now_ns)
+            if sample.topic == "feedback":
+                return self._hear(str(decode("feedback", sample.cdr).data), now_ns)
             if sample.topic in requests.READS:
                 return self._requests.take(sample, now_ns)
             self._judged(decode_verdict(sample.cdr))
@@ -101,13 +94,9 @@ class VlaNode:
         self._ticks.advance(now_ns)
         self.stages.frame.clear()
         outs: list[Out] = []
-        done = self._worker.poll(now_ns)
-        if done is not None and self._active and self._epochs.accepts(done[0].plan.epoch):
-            plan = replace(done[0].plan, inference_ns=done[1])
-            self._health.made("planner", plan.obs_stamp_ns, now_ns)
-            outs += self._adopt(plan, now_ns)
-        elif done is not None:
-            self._discarded += 1
+        self._slow.look(self._senses)
+        if (thought := self._slow.poll(now_ns)) is not None:
+            outs += self._thought(thought, now_ns)
         outs += self._act(now_ns)
         self._ask(now_ns)
         self._report(now_ns)
@@ -116,8 +105,7 @@ class VlaNode:
 
     def close(self) -> Iterable[Out]:
         """See `Node.close`."""
-        self._worker.close()
-        self._reasoner.close()
+        self._slow.close()
         outs = self._requests.end(Outcome.STOPPED, f"{self.name} ended", self._acted_ns)
         return outs + self._begin("", self._acted_ns) if self._active else outs
 
@@ -149,6 +137,15 @@ class VlaNode:
             self._active = True
         return Told(refusal, self._epochs.current, outs)
 
+    def _hear(self, text: str, now_ns: int) -> Iterable[Out]:
+        """What the operator says about the mission under way; a word that means stop is not left to a model."""
+        if not self._active:
+            return ()
+        if text.strip() and says_stop(text):
+            return self._stop(f"told to stop: {text!r}", now_ns)
+        self._slow.tell(text)
+        return ()
+
     def _operator(self, stop: bool, now_ns: int) -> Iterable[Out]:
         """An operator's stop ends the mission: its release alone must not set the robot in motion (ISO 13850)."""
         pressed, self._operator_stop = stop and not self._operator_stop, stop
@@ -168,10 +165,9 @@ class VlaNode:
         """A new epoch: nothing of the old one counts, and the robot brakes until the first plan."""
         odom = self._senses.odom(now_ns)
         self._instruction, self._active = text, False
-        self._start = odom.value.T_odom_from_body if odom.fresh else None
-        self._worker.cancel()
-        self._pilot.begin(self._epochs.begin(now_ns))
-        self._asked_ns = None
+        epoch = self._epochs.begin(now_ns)
+        self._slow.begin(epoch, text, odom.value.T_odom_from_body if odom.fresh else None)
+        self._pilot.begin(epoch)
         return self._act(now_ns)
 
     def _refuse(self, why: str, now_ns: int) -> list[Out]:
@@ -186,6 +182,17 @@ class VlaNode:
         )  # fmt: skip
         return outs + self._adopt(plan, now_ns)
 
+    def _thought(self, thought: Thought, now_ns: int) -> list[Out]:
+        """Follow what was thought if it is still wanted; its words are for the record either way."""
+        outs, plan_id = [], 0
+        if self._active and thought.valid and self._epochs.accepts(thought.plan.epoch):
+            self._health.made("planner", thought.plan.obs_stamp_ns, now_ns)
+            outs = self._adopt(thought.plan, now_ns)
+            plan_id = self._plans
+        if thought.exchange is not None:
+            outs.append(Out("plan/exchange", encode_exchange(replace(thought.exchange, plan_id=plan_id))))
+        return outs
+
     def _adopt(self, answer: Plan, now_ns: int) -> list[Out]:
         self._plans += 1
         plan = replace(answer, id=self._plans)
@@ -194,7 +201,13 @@ class VlaNode:
         self._pilot.adopt(plan)
         level = Level.WARN if plan.kind is PlanKind.STOP and plan.progress < 1.0 else Level.OK
         self._health.set(
-            "planner", level, plan.text, plan=plan.id, epoch=plan.epoch, kind=plan.kind.name, dropped=self._discarded
+            "planner",
+            level,
+            plan.text,
+            plan=plan.id,
+            epoch=plan.epoch,
+            kind=plan.kind.name,
+            dropped=self._slow.discarded,
         )
         said = [Out("plan", encode_plan(plan)), Out("plan/path", encode_path(plan))]
         return said + self._requests.planned(plan, now_ns)
@@ -205,7 +218,8 @@ class VlaNode:
         reached = self._pilot.arrived
         with self.stages.timed("policy"):
             chunk = self._pilot.act(now_ns, odom, grid, self._stopped)
-        self._event |= self._pilot.arrived and not reached
+        if self._pilot.arrived and not reached:
+            self._slow.note("goal reached")
         if not (self._refused or self._pilot.blocked):
             self._held_since_ns = None
         elif self._held_since_ns is None:
@@ -216,35 +230,20 @@ class VlaNode:
         return [Out("chunk", encode_chunk(chunk))]
 
     def _ask(self, now_ns: int) -> None:
-        """Have the worker think, if it is idle and there is reason to: the period, or something has happened."""
-        if not self._active or self._worker.busy:
+        """Have the slow half think, if there is an instruction and reason to."""
+        if not self._active:
             return
-        odom, plan = self._senses.odom(now_ns), self._pilot.plan
         held_ns = 0 if self._held_since_ns is None else now_ns - self._held_since_ns
-        asked_ns = now_ns - self._asked_ns if self._asked_ns is not None else NEVER_NS
-        lapsed = plan is not None and plan.expired(now_ns)
-        stuck = HELD_NS < held_ns < asked_ns
-        if not (asked_ns >= self._period_ns or self._event or lapsed or stuck):
-            return
-        if self._start is None and odom.fresh:
-            self._start = odom.value.T_odom_from_body
-        if self._start is None:
-            return
-        observe = self._senses.observe(
-            now_ns, self._epochs.current, self._instruction, self._start, held_ns if held_ns > HELD_NS else 0
-        )
-        if observe is None:
-            return
-        self._asked_ns, self._event = now_ns, False
+        held = "stopped by the gate" if self._refused else "the policy sees no way"
         with self.stages.timed("planner"):
-            self._worker.offer(Job(self._epochs.current, observe), now_ns)
+            self._slow.ask(now_ns, self._senses, self._pilot.plan, held_ns, held)
 
     def _report(self, now_ns: int) -> None:
         pilot, self._health.judged = self._pilot, self._active
         plan_age_ms = round((now_ns - pilot.plan.obs_stamp_ns) / 1e6) if pilot.plan else -1
         level = Level.WARN if pilot.why and self._active else Level.OK
         self._health.set(
-            "policy", level, pilot.why or "following", plan_age_ms=plan_age_ms, planner_busy=self._worker.busy,
+            "policy", level, pilot.why or "following", plan_age_ms=plan_age_ms, planner_busy=self._slow.busy,
             dropped=self._ticks.missed,
         )  # fmt: skip
         faults = self._senses.faults(now_ns)

@@ -22,14 +22,19 @@ class PlannerParams:
     )
     latency_s: float = param(0.4, "how long the modelled worker takes", low=0, high=10000.0)
     period_s: float = param(1.0, "time between two plans", low=0, high=10000.0, live=True)
+    valid_for_s: float = param(
+        4.0, "how long a plan may be acted on; over twice the time to think, else the robot waits", low=0, high=1000.0,
+        live=True,
+    )  # fmt: skip
+    history: int = param(0, "earlier pictures that are kept for the reasoner", low=0, high=64)
     margin_m: float = param(0.15, "distance of plans from obstacles, beyond the robot's radius", low=0, high=10000.0)
     standoff_m: float = param(
         0.6, "distance of the robot's centre from the surface of an object that it was sent to", low=0, high=10000.0
     )
 
     def __post_init__(self) -> None:
-        _positive("planner", self, "period_s")
-        _not_negative("planner", self, "latency_s", "margin_m", "standoff_m")
+        _positive("planner", self, "period_s", "valid_for_s")
+        _not_negative("planner", self, "latency_s", "history", "margin_m", "standoff_m")
 
 
 @dataclass(frozen=True, slots=True)

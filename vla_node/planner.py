@@ -12,11 +12,12 @@ from saccade.clock import SEC
 from saccade.errors import SaccadeError
 from saccade.geometry import F32, F64, SE3, Pinhole
 from saccade.types import Image, LocalMap, Plan, PlanKind, RobotState
+from vla_node.reasoners.embedded.language import says_stop
 
 NO_POINTS: F64 = np.zeros((0, 3))
 NO_VALUES: F64 = np.zeros(0)
 VALID_FOR_NS = 4 * SEC
-"""How long a plan may be acted on without a newer one."""
+"""How long a plan may be acted on without a newer one, unless told otherwise."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +34,7 @@ class Observation:
 
     `history` holds earlier pictures, oldest first, without this one's; `event` says what there was to think about again
     besides the passing of time, and `feedback` what the operator has said since the instruction, in order.
+    A plan from it may be acted on for `valid_for_ns`.
     `state` is the odometry interpolated at `stamp_ns`; `start` the pose in the same frame where the instruction was
     given. image, depth_m (h, w) metres, camera (of the depth's size) and T_odom_from_cam are None where missing, and
     `blind` then says why. `held_ns` is how long the robot has been
@@ -51,6 +53,7 @@ class Observation:
     grid: LocalMap | None
     blind: str
     held_ns: int
+    valid_for_ns: int = VALID_FOR_NS
     history: tuple[Keyframe, ...] = ()
     event: str = ""
     feedback: tuple[str, ...] = ()
@@ -94,13 +97,14 @@ def make_plan(
     confidence: float = 1.0,
     final: bool = False,
     progress: float = 0.0,
-    valid_for_ns: int = VALID_FOR_NS,
+    valid_for_ns: int | None = None,
 ) -> Plan:
-    """A plan tied to its observation's stamp, pose, frame and epoch."""
+    """A plan tied to its observation's stamp, pose, frame and epoch; valid as long as that allows, or less."""
+    valid_ns = observation.valid_for_ns if valid_for_ns is None else min(valid_for_ns, observation.valid_for_ns)
     return Plan(
         id=0, epoch=observation.epoch, instruction=observation.instruction, kind=kind,
         obs_stamp_ns=observation.stamp_ns, obs_pose=observation.state.T_odom_from_body, inference_ns=0,
-        valid_for_ns=valid_for_ns, frame_id=observation.state.frame_id, waypoints=waypoints, values=values,
+        valid_for_ns=valid_ns, frame_id=observation.state.frame_id, waypoints=waypoints, values=values,
         confidence=confidence, final=final, text=text, progress=progress,
     )  # fmt: skip
 
@@ -116,6 +120,9 @@ class Job:
 def think(reasoner: Reasoner, job: Job) -> Answer:
     """The reasoner's answer; whatever goes wrong becomes a STOP plan that says so, for a robot must not drive on."""
     observation = job.observe()
+    if says_stop(observation.instruction):  # no model is asked whether it agrees
+        why = f"told to stop: {observation.instruction!r}"
+        return Answer(make_plan(observation, PlanKind.STOP, why, final=True, progress=1.0))
     try:
         return reasoner.plan(observation)
     except SaccadeError as error:

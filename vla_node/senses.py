@@ -18,7 +18,8 @@ from saccade.tf import TfBuffer, TransformError
 from saccade.types import LocalMap, RobotState
 from saccade.wire.convert import decode, decode_camera, decode_map, decode_odom, se3
 from saccade.wire.images import decode_depth, decode_image
-from vla_node.planner import Observation
+from vla_node.history import History, Kept
+from vla_node.planner import Keyframe, Observation
 from vla_node.rollout import Motion
 
 PICTURES = (
@@ -44,6 +45,7 @@ class Senses:
         self._faults: dict[str, tuple[int, str]] = {}
         self.jumped = False
         self._tf = TfBuffer()
+        self._odom_frame = ""
         self._pictures: OrderedDict[int, Sample] = OrderedDict()
 
     def take(self, sample: Sample) -> Arrival | None:
@@ -105,6 +107,7 @@ class Senses:
             self._pictures.clear()
             self.jumped = True
         elif arrival is Arrival.ACCEPTED:
+            self._odom_frame = state.frame_id
             self._tf.add(state.frame_id, BODY, state.stamp_ns, state.T_odom_from_body)
         return arrival
 
@@ -121,12 +124,22 @@ class Senses:
         T = state.T_odom_from_body
         return Motion(float(T.t[0]), float(T.t[1]), T.yaw, float(state.twist[0]), float(state.twist[5]))
 
+    def newest_picture(self) -> tuple[int, Sample, SE3] | None:
+        """Stamp, message and pose of the robot of the newest picture that odometry reaches to; None without one."""
+        for stamp in reversed(self._pictures):
+            try:
+                return stamp, self._pictures[stamp], self._tf.lookup(self._odom_frame, BODY, stamp)
+            except TransformError:
+                continue
+        return None
+
     def observe(
-        self, now_ns: int, epoch: int, instruction: str, start: SE3, held_ns: int
+        self, now_ns: int, blank: Callable[..., Observation], history: History
     ) -> Callable[[], Observation] | None:
         """How to make the newest observation: all of it is fixed now, and decoded when called. None without odometry.
 
-        It is dated by the depth image if there is a fresh one, else by the odometry.
+        It is dated by the depth image if there is a fresh one, else by the odometry. `blank` is Observation with all
+        that is not seen.
         """
         odom, grid, depth = self.odom(now_ns), self.grid(now_ns), self.inbox.get("depth/image_rect", now_ns)
         if not odom.fresh:
@@ -134,8 +147,9 @@ class Senses:
         chart: LocalMap | None = grid.value if grid.fresh and grid.value.frame_id == odom.value.frame_id else None
 
         def bare(state: RobotState, blind: str) -> Observation:
-            return Observation(
-                state.stamp_ns, epoch, instruction, state, start, None, None, None, None, chart, blind, held_ns
+            return blank(
+                stamp_ns=state.stamp_ns, state=state, image=None, depth_m=None, camera=None, T_odom_from_cam=None,
+                grid=chart, blind=blind,
             )  # fmt: skip
 
         if not depth.fresh:
@@ -149,7 +163,8 @@ class Senses:
             camera, picture, T_body_from_cam = self._camera(now_ns, depth.value)
         except DataError as error:
             return partial(bare, state, str(error))
-        return partial(_look, bare(state, ""), picture, depth.value, camera, T_odom_from_body @ T_body_from_cam)
+        T_odom_from_cam, earlier = T_odom_from_body @ T_body_from_cam, history.before(depth.stamp_ns)
+        return partial(_look, bare(state, ""), picture, depth.value, camera, T_odom_from_cam, earlier)
 
     def _camera(self, now_ns: int, depth: Sample) -> tuple[Pinhole, Sample, SE3]:
         """Intrinsics, picture and place on the robot that belong to a depth image; DataError if one is missing."""
@@ -163,19 +178,24 @@ class Senses:
         return info.value, self._pictures[near], self._tf.lookup(BODY, frame_id, stamp)
 
 
-def _look(bare: Observation, picture: Sample, depth: Sample, camera: Pinhole, T_odom_from_cam: SE3) -> Observation:
+def _look(
+    bare: Observation, picture: Sample, depth: Sample, camera: Pinhole, T_odom_from_cam: SE3, earlier: tuple[Kept, ...]
+) -> Observation:  # fmt: skip
     """The observation with its pictures decoded, or blind if they are corrupt."""
     try:
         topic = picture.topic
         image = decode_image(topic, picture.cdr)
         topic = depth.topic
         _, _, depth_m = decode_depth(topic, depth.cdr)
+        history = tuple(Keyframe(decode_image(k.picture.topic, k.picture.cdr), k.T_odom_from_body) for k in earlier)
     except DataError as error:
         return replace(bare, blind=named(topic, error))
     if depth_m.shape != (camera.height, camera.width):
         size = f"{camera.width}x{camera.height}"
         return replace(bare, blind=f"depth of shape {depth_m.shape} but its camera_info says {size}")
-    return replace(bare, image=image, depth_m=depth_m, camera=camera, T_odom_from_cam=T_odom_from_cam)
+    return replace(
+        bare, image=image, depth_m=depth_m, camera=camera, T_odom_from_cam=T_odom_from_cam, history=history
+    )  # fmt: skip
 
 
 def named(topic: str, error: Exception) -> str:

@@ -160,14 +160,14 @@ def test_an_answer_of_the_old_epoch_is_discarded():
 def test_an_answer_that_slips_through_is_held_against_the_epoch(epoch):
     """A worker that answers for another epoch than 1001 although it was cancelled, or was never asked."""
     node = VlaNode(PARAMS)
-    poll, asked = node._worker.poll, []
+    poll, asked = node._slow._worker.poll, []
 
     def slips(now_ns):
         done = poll(now_ns)
         asked.append(done)
         return done and (replace(done[0], plan=replace(done[0].plan, epoch=epoch)), done[1])
 
-    node._worker.poll = slips
+    node._slow._worker.poll = slips
     ear = drive(World(HALL, 3.0, script=[told("turn left", 0.3), told(THERE_AND_BACK, 0.5)]), node)
     assert any(asked)
     assert ear.plans() == []
@@ -212,15 +212,15 @@ def test_a_plan_that_expires_ends_in_a_standstill_and_silence():
     """The worker never answers again: no new plan comes to take over."""
     node = VlaNode(PARAMS)
     world = World(HALL, 9.0, script=[told("follow the corridor", 0.5)])
-    answered = node._worker.poll
+    answered = node._slow._worker.poll
 
     def once(now_ns):
         plan = answered(now_ns)
         if plan is not None:
-            node._worker.poll = lambda now_ns: None
+            node._slow._worker.poll = lambda now_ns: None
         return plan
 
-    node._worker.poll = once
+    node._slow._worker.poll = once
     ear = drive(world, node)
     rows, (plan,) = trail(world), ear.plans()
     end_s = (plan.obs_stamp_ns + plan.valid_for_ns - START_NS) / SEC

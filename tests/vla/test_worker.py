@@ -16,7 +16,7 @@ GRID = chart(0, 0, 0, [Box(9, 9, 1, 1, 1, BLUE)], size_m=2)
 
 def job(epoch=1, stamp=0):
     state = RobotState(stamp, "odom", SE3.identity(), np.zeros(6))
-    observation = Observation(stamp, epoch, "", state, SE3.identity(), None, None, None, None, GRID, "", 0)
+    observation = Observation(stamp, epoch, "turn left", state, SE3.identity(), None, None, None, None, GRID, "", 0)
     return Job(epoch, lambda: observation)
 
 

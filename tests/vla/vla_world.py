@@ -184,7 +184,7 @@ class Ear:
     """A node that writes down what it hears."""
 
     name = "ear"
-    reads = frozenset({"plan", "chunk", "diagnostics", "plan/path"})
+    reads = frozenset({"plan", "plan/exchange", "chunk", "diagnostics", "plan/path"})
     writes = frozenset()
 
     def __init__(self):

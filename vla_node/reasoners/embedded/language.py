@@ -218,6 +218,12 @@ def parse(text: str) -> list[Step] | Misunderstood:
     return steps
 
 
+def says_stop(text: str) -> bool:
+    """Whether a text, to whatever reasoner, begins by telling the robot to stop; an empty one does."""
+    steps = parse(text)
+    return not isinstance(steps, Misunderstood) and isinstance(steps[0], Stop)
+
+
 def _step(clause: str) -> Step | Misunderstood:
     words = _POLITE.sub("", clause)
     for pattern, build in _COMPILED:

@@ -12,7 +12,7 @@ import numpy as np
 from saccade.clock import nanoseconds, seconds
 from saccade.geometry import F64, wrap_angle
 from saccade.types import Plan, PlanKind
-from vla_node.planner import VALID_FOR_NS, Answer, Observation, make_plan
+from vla_node.planner import Answer, Observation, make_plan
 from vla_node.reasoners.embedded.language import (
     Drive,
     Explore,
@@ -157,7 +157,7 @@ class EmbeddedReasoner:
             return _halt(obs, mission, "the way behind is not known to be free, and no camera looks there", final=True)
         return make_plan(
             obs, PlanKind.VELOCITY, text, values=np.array([-BACK_UP_M_S, 0.0, 0.0]), final=_last(mission),
-            valid_for_ns=min(nanoseconds(left_m / BACK_UP_M_S), VALID_FOR_NS),
+            valid_for_ns=nanoseconds(left_m / BACK_UP_M_S),
         )  # fmt: skip
 
     def _turn(self, step: Turn, obs: Observation, mission: _Mission, progress: _Progress) -> Plan | None:
@@ -173,7 +173,7 @@ class EmbeddedReasoner:
         if left_ns <= 0:
             return None
         text = f"{mission.label()}: {seconds(left_ns):.1f} s left"
-        return make_plan(obs, PlanKind.STOP, text, valid_for_ns=min(left_ns, VALID_FOR_NS))
+        return make_plan(obs, PlanKind.STOP, text, valid_for_ns=left_ns)
 
     def _explore(self, step: Explore, obs: Observation, mission: _Mission, progress: _Progress) -> Plan:
         if obs.grid is None:

@@ -1,0 +1,136 @@
+"""The slow half: when to think again, about what, and what came of it. It never keeps the fast half waiting."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+from saccade.clock import nanoseconds
+from saccade.geometry import SE3
+from saccade.node import NEVER_NS
+from saccade.types import Plan
+from saccade.wire.exchange import Exchange
+from vla_node.history import History
+from vla_node.params import PlannerParams
+from vla_node.planner import Answer, Job, Observation, Reasoner, think
+from vla_node.senses import Senses
+from vla_node.worker import ModelledWorker, ThreadWorker, Worker
+
+MOST_FEEDBACK = 8
+"""What the operator said longer ago than this many times is forgotten."""
+HELD_NS = nanoseconds(1.0)
+"""A robot that is held at a standstill for longer than this needs another plan, and then again."""
+
+
+class Thought(NamedTuple):
+    """A finished plan, whether it may still be followed, and the words of it if there were any."""
+
+    plan: Plan
+    valid: bool
+    exchange: Exchange | None
+
+
+class SlowHalf:
+    """Asks the reasoner about the newest observation, one at a time: on a period, or when something has happened."""
+
+    def __init__(self, reasoner: Reasoner, params: PlannerParams) -> None:
+        ask = partial(think, reasoner)
+        self._worker: Worker[Job, Answer] = (
+            ThreadWorker(ask, "planner", reasoner.cancel)
+            if params.worker == "thread"
+            else ModelledWorker(ask, nanoseconds(params.latency_s))
+        )
+        self._reasoner = reasoner
+        self._history = History(params.history)
+        self.retune(params)
+        self._epoch, self._instruction = 0, ""
+        self._start: SE3 | None = None
+        self._occasions: list[str] = []
+        self._feedback: list[str] = []
+        self._asked_ns: int | None = None
+        self._under_way = ""
+        self.discarded = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether it is thinking."""
+        return self._worker.busy
+
+    def retune(self, params: PlannerParams) -> None:
+        """See `Tunable.retune`."""
+        self._period_ns, self._valid_for_ns = nanoseconds(params.period_s), nanoseconds(params.valid_for_s)
+
+    def begin(self, epoch: int, instruction: str, start: SE3 | None) -> None:
+        """Forget the old epoch; think about this instruction, given where the robot is at `start`, if known."""
+        self._worker.cancel()
+        self._epoch, self._instruction, self._start = epoch, instruction, start
+        self._occasions, self._feedback, self._asked_ns = ["instruction"], [], None
+        self._history.clear()
+
+    def note(self, occasion: str) -> None:
+        """Something has happened that the plan should be looked at for: think again as soon as may be."""
+        if occasion not in self._occasions:
+            self._occasions.append(occasion)
+
+    def tell(self, feedback: str) -> None:
+        """The operator says something: a thought under way does not know of it and is dropped. "" only asks anew."""
+        self._worker.cancel()
+        if feedback:
+            self._feedback = [*self._feedback, feedback][-MOST_FEEDBACK:]
+        self.note(f"feedback: {feedback}" if feedback else "asked to")
+
+    def look(self, senses: Senses) -> None:
+        """Remember the newest picture if it shows something new."""
+        if self._history.most and (seen := senses.newest_picture()) is not None:
+            self._history.offer(*seen)
+
+    def ask(self, now_ns: int, senses: Senses, plan: Plan | None, held_ns: int, held: str) -> None:
+        """Have the reasoner think, if it is idle and there is reason to.
+
+        `held_ns`: for how long the robot has been held at a standstill, and `held` by what.
+        """
+        if self._worker.busy:
+            return
+        since_ns = now_ns - self._asked_ns if self._asked_ns is not None else NEVER_NS
+        if plan is not None and plan.expired(now_ns):
+            self.note("plan expired")
+        if HELD_NS < min(held_ns, since_ns):
+            self.note(held)
+        if since_ns >= self._period_ns:
+            self.note("period")
+        odom = senses.odom(now_ns)
+        if self._start is None and odom.fresh:
+            self._start = odom.value.T_odom_from_body
+        if not self._occasions or self._start is None:
+            return
+        blank = partial(
+            Observation, epoch=self._epoch, instruction=self._instruction, start=self._start,
+            held_ns=held_ns if held_ns > HELD_NS else 0,
+            valid_for_ns=self._valid_for_ns, event="; ".join(self._occasions), feedback=tuple(self._feedback),
+        )  # fmt: skip
+        observe = senses.observe(now_ns, blank, self._history)
+        if observe is None:
+            return
+        self._under_way, self._occasions = "; ".join(self._occasions), []
+        self._asked_ns = now_ns
+        self._worker.offer(Job(self._epoch, observe), now_ns)
+
+    def poll(self, now_ns: int) -> Thought | None:
+        """What was thought, once; not to be followed when it is of another epoch."""
+        done = self._worker.poll(now_ns)
+        if done is None:
+            return None
+        answer, took_ns = done
+        plan = replace(answer.plan, inference_ns=took_ns)
+        valid = plan.epoch == self._epoch
+        self.discarded += not valid
+        if not answer.asked:
+            return Thought(plan, valid, None)
+        words = answer.asked, answer.answered
+        return Thought(plan, valid, Exchange(plan.obs_stamp_ns, 0, plan.epoch, self._under_way, *words, took_ns))
+
+    def close(self) -> None:
+        """Stop thinking."""
+        self._worker.close()
+        self._reasoner.close()
