@@ -1,4 +1,4 @@
-"""What every dialect is built from: bounded answers, quoted errors, pictures in the size and order that is asked for."""
+"""What every dialect is built from: bounded answers, quoted errors, pictures in the size and order asked for."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from saccade.errors import SaccadeError
 from saccade.types import U8, Image, Plan
+from vla_node.lift import LiftError
 from vla_node.planner import Observation
 
 MOST_CHARS = 16_384
@@ -34,19 +36,31 @@ class Question:
     """What is sent to a model: the system's words, then one message of the user.
 
     parts: words and pictures (h, w, 3) RGB uint8, in the order in which they are sent. `temperature` and `max_tokens`
-    are what the model was published with, or what its answer needs.
+    are what the model was published with, or what its answer needs. `before` holds what was asked and answered
+    earlier in the same exchange, oldest first: each the parts of the user's message, and the model's words.
     """
 
     system: str
     parts: tuple[str | U8, ...]
     temperature: float = 0.0
     max_tokens: int = 1024
+    before: tuple[tuple[tuple[str | U8, ...], str], ...] = ()
 
     @property
     def words(self) -> str:
         """All of it as text for the record, a picture as its size."""
-        parts = (part if isinstance(part, str) else f"[{part.shape[1]}x{part.shape[0]} picture]" for part in self.parts)
-        return "\n".join(filter(None, (self.system, *parts)))
+        said = [self.system]
+        for parts, answer in self.before:
+            said += [*map(_in_words, parts), f"[answered] {answer}"]
+        return "\n".join(filter(None, (*said, *map(_in_words, self.parts))))
+
+
+class AskAgain(DialectError):
+    """The model wants to be asked once more before it answers: `question` is what to send; not sent, it is a stop."""
+
+    def __init__(self, reason: str, text: str, question: Question) -> None:
+        super().__init__(reason, text)
+        self.question = question
 
 
 class Dialect(Protocol):
@@ -62,7 +76,8 @@ class Dialect(Protocol):
     def read(self, text: str, observation: Observation) -> Plan:
         """The plan that an answer to this observation's question stands for.
 
-        DialectError for anything that is not completely understood: nothing is repaired, guessed, or left out.
+        DialectError for anything that is not completely understood: nothing is repaired, guessed, or left out. It is an
+        AskAgain where one more question about the same observation may lead on.
         """
 
 
@@ -74,14 +89,31 @@ def clipped(text: str) -> str:
     return f"{text[:half]} ... {len(text) - 2 * half} more ... {text[-half:]}"
 
 
-def bounded(text: str) -> str:
-    """An answer without the white space around it. DialectError when it is empty or longer than MOST_CHARS."""
-    if len(text) > MOST_CHARS:
-        raise DialectError(f"{len(text)} characters long; at most {MOST_CHARS} are read", text)
+def bounded(text: str, most: int = MOST_CHARS) -> str:
+    """An answer without the white space around it. DialectError when it is empty or longer than `most`."""
+    if len(text) > most:
+        raise DialectError(f"{len(text)} characters long; at most {most} are read", text)
     stripped = text.strip()
     if not stripped:
         raise DialectError("nothing was answered")
     return stripped
+
+
+def understood(
+    read: Callable[[str, Observation], Plan], text: str, observation: Observation, most: int = MOST_CHARS
+) -> Plan:
+    """What `read` makes of an answer of bounded length; a DialectError or LiftError comes out quoting the answer."""
+    try:
+        return read(bounded(text, most), observation)
+    except AskAgain:
+        raise
+    except (DialectError, LiftError) as error:
+        reason = error.reason if isinstance(error, DialectError) else str(error)
+        raise DialectError(reason, text) from error
+
+
+def _in_words(part: str | U8) -> str:
+    return part if isinstance(part, str) else f"[{part.shape[1]}x{part.shape[0]} picture]"
 
 
 def picture(observation: Observation) -> Image:

@@ -1,0 +1,101 @@
+"""Our own: one JSON object, for any model that can follow a format (Qwen-VL and other general ones).
+
+    {"action": "waypoints", "points": [[x, y], ...]}   metres from where the picture was taken, x forward, y left
+    {"action": "point", "pixel": [x, y]}               in the picture, 0 to 1000 from its left and its top
+    {"action": "turn", "degrees": a}                   on the spot, left positive, -180 to 180
+    {"action": "stop", "done": true or false}          stand still; done when the instruction has been carried out
+
+Each may have a "reason" in words, which is recorded and not read. A ``` fence around it is allowed, nothing else is.
+The scale of 0 to 1000 is what Qwen3-VL and Gemini point in; a model that points in pixels must be told, as here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from saccade.geometry import planar
+from saccade.types import Plan
+from vla_node.dialects.base import DialectError, Question, earlier, picture, rgb, told, understood, within
+from vla_node.dialects.markup import keyed, number, numbers, plain_json
+from vla_node.dialects.params import DialectParams
+from vla_node.dialects.plans import STEPS, TOTAL_M, Turn, along, finished, halted, of_steps, to_goal
+from vla_node.lift import goal_at
+from vla_node.planner import Observation
+
+HISTORY, LONGEST_PX = 3, 640
+SYSTEM = """You steer a wheeled robot by its front camera. Answer with one JSON object and nothing else, one of:
+{"action": "waypoints", "points": [[x, y], ...], "reason": "..."}  metres from the robot, x forward, y left, in order
+{"action": "point", "pixel": [x, y], "reason": "..."}  a place on the floor or a thing to drive up to, in the last
+picture, 0 to 1000 from its left edge and from its top edge
+{"action": "turn", "degrees": a, "reason": "..."}  on the spot, positive to the left, -180 to 180
+{"action": "stop", "done": false, "reason": "..."}  stand still; done is true once the instruction is carried out
+Prefer "point" for what you can see. Stop when you are not sure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waypoints:
+    """See the module."""
+
+    name: ClassVar[str] = "waypoints"
+    params: DialectParams = field(default_factory=DialectParams)
+
+    def ask(self, observation: Observation) -> Question:
+        """See `Dialect.ask`: up to three earlier pictures, then the current one, none longer than 640 pixels."""
+        image = picture(observation)
+        parts: list[Any] = []
+        for shot in earlier(observation, HISTORY):
+            parts += ["Earlier:", rgb(shot, *within(shot, LONGEST_PX // 2))]
+        parts += ["Now:", rgb(image, *within(image, LONGEST_PX)), f"Instruction: {told(observation)}"]
+        return Question(SYSTEM, tuple(parts), max_tokens=512)
+
+    def read(self, text: str, observation: Observation) -> Plan:
+        """See `Dialect.read`."""
+        return understood(self._read, text, observation)
+
+    def _read(self, text: str, observation: Observation) -> Plan:
+        answer = plain_json(text)
+        actions: dict[str, tuple[str, Callable[[Any, Observation], Plan]]] = {
+            "waypoints": ("points", self._follow), "point": ("pixel", self._point), "turn": ("degrees", self._turn),
+            "stop": ("done", self._stop),
+        }  # fmt: skip
+        action = answer.get("action") if isinstance(answer, dict) else None
+        if not isinstance(action, str) or action not in actions:
+            raise DialectError(f'"action" is {action!r:.40}; expected one of {", ".join(actions)}')
+        key, act = actions[action]
+        keyed(answer, f'"{action}"', ("action", key), ("reason",))
+        if not isinstance(answer.get("reason", ""), str):
+            raise DialectError(f'"reason" is {answer["reason"]!r:.40}; expected words')
+        return act(answer[key], observation)
+
+    def _follow(self, points: Any, observation: Observation) -> Plan:
+        if not isinstance(points, list) or not 1 <= len(points) <= STEPS:
+            raise DialectError(f'"points" is {points!r:.40}; expected a list of 1 to {STEPS} points')
+        local = [[*numbers(point, "a point", 2, -TOTAL_M, TOTAL_M), 0.0] for point in points]
+        here = observation.state.T_odom_from_body
+        way = np.vstack([here.t, planar(here).apply(np.array(local))])
+        return along(observation, way, f"{len(points)} waypoints", self.params.valid_for_s)
+
+    def _point(self, pixel: Any, observation: Observation) -> Plan:
+        u, v = pixel_of(numbers(pixel, '"pixel"', 2, 0, 1000), 1000, observation)
+        goal = goal_at(observation, u, v, self.params.standoff_m)
+        return to_goal(observation, goal, f"pixel ({u:.0f}, {v:.0f})", self.params.valid_for_s)
+
+    def _turn(self, degrees: Any, observation: Observation) -> Plan:
+        turn = Turn(number(degrees, '"degrees"', -180, 180))
+        return of_steps(observation, [turn], self.params.valid_for_s)
+
+    def _stop(self, done: Any, observation: Observation) -> Plan:
+        if not isinstance(done, bool):
+            raise DialectError(f'"done" is {done!r:.40}; expected true or false')
+        return finished(observation, observation.instruction) if done else halted(observation, "told to stand still")
+
+
+def pixel_of(xy: list[float], scale: float, observation: Observation) -> tuple[float, float]:
+    """Pixel (u, v) of the observation's picture for x and y in 0..scale from its left and top edges."""
+    height, width = picture(observation).data.shape[:2]
+    u, v = xy[0] / scale * width - 0.5, xy[1] / scale * height - 0.5
+    return min(max(u, 0.0), width - 1.0), min(max(v, 0.0), height - 1.0)
