@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from engines.card import OrtOptions, load_card
@@ -10,6 +11,7 @@ from engines.check import check_engine
 from engines.engine import EngineError
 from engines.open import open_engine, open_unproven
 from engines.ort import OrtEngine
+from engines.ort_providers import OPENVINO
 from saccade.errors import ConfigError
 
 
@@ -20,6 +22,17 @@ def pair(height=32, width=64, disparity=5):
 
 def test_it_keeps_the_contract(blocks_card):
     check_engine(open_engine(blocks_card), pair(), pair(48, 32), lambda: open_engine(blocks_card))
+
+
+@pytest.mark.skipif(OPENVINO not in onnxruntime.get_available_providers(), reason="needs onnxruntime-openvino")
+def test_the_openvino_provider_keeps_it_too_and_gives_the_same(blocks_card):
+    def opened():
+        return open_engine(blocks_card, providers=(OPENVINO,))
+
+    check_engine(opened(), pair(), pair(48, 32), opened)
+    with opened() as engine, open_engine(blocks_card) as reference:
+        np.testing.assert_array_equal(engine.infer(pair())["flow"], reference.infer(pair())["flow"])
+        assert "by OpenVINOExecutionProvider" in engine.report["nodes"]
 
 
 def test_it_computes_what_the_graph_says(blocks_card):

@@ -1,6 +1,7 @@
 """Two graphs as one engine: the correlation between them, and the contract."""
 
 import dataclasses
+import threading
 
 import numpy as np
 import pytest
@@ -54,6 +55,29 @@ def pair(seed=1):
 
 def test_both_keep_the_contract(card):
     check_engine(open_unproven(card), pair(), another=lambda: open_unproven(card))
+
+
+def test_a_call_goes_through_both_before_the_next_begins(card):
+    """What the first graph gave is read after it, by when another call must not have written over it."""
+    engine = open_unproven(card)
+    other, entered = None, threading.Event()
+
+    def first(inputs, infer=engine._first.infer):
+        nonlocal other
+        if other is not None:
+            entered.set()
+            return infer(inputs)
+        other = threading.Thread(target=engine.infer, args=(pair(2),))
+        given = infer(inputs)
+        other.start()
+        assert not entered.wait(0.2), "a second call came in between the two graphs of the first"
+        return given
+
+    engine._first.infer = first
+    with engine:
+        engine.infer(pair(1))
+        other.join(60)
+        assert entered.is_set()
 
 
 def test_the_report_names_both_graphs(card):
