@@ -37,7 +37,8 @@ class Question:
 
     parts: words and pictures (h, w, 3) RGB uint8, in the order in which they are sent. `temperature` and `max_tokens`
     are what the model was published with, or what its answer needs. `before` holds what was asked and answered
-    earlier in the same exchange, oldest first: each the parts of the user's message, and the model's words.
+    earlier in the same exchange, oldest first: each the parts of the user's message, and the model's words. An answer
+    is complete with the first of `ends` that it contains: what would come after is neither waited for nor read.
     """
 
     system: str
@@ -45,6 +46,7 @@ class Question:
     temperature: float = 0.0
     max_tokens: int = 1024
     before: tuple[tuple[tuple[str | U8, ...], str], ...] = ()
+    ends: tuple[str, ...] = ()
 
     @property
     def words(self) -> str:

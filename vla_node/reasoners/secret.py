@@ -37,6 +37,14 @@ def read_secret(path: Path | str, what: str) -> str:
     return text
 
 
+def read_token(path: Path | str) -> str:
+    """A token in a file of its own, one word; ConfigError, as `read_secret`."""
+    token = read_secret(path, "the token file")
+    if not all("!" <= c <= "~" for c in token):
+        raise ConfigError(f"the token file {path} must hold one word of printable characters and nothing else")
+    return token
+
+
 def write_secret(path: Path, text: str) -> None:
     """A new file that its owner alone can read, from its first byte on; FileExistsError where there is one."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
