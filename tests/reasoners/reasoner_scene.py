@@ -6,7 +6,7 @@ import numpy as np
 
 from saccade.geometry import SE3, Pinhole
 from saccade.types import Image, PlanKind, RobotState
-from vla_node.dialects.base import DialectError, Question
+from vla_node.dialects.base import AskAgain, DialectError, Question
 from vla_node.planner import Keyframe, Observation, make_plan
 
 
@@ -43,6 +43,9 @@ class TwoNumbers:
 
     def read(self, text, observation):
         """See `Dialect.read`."""
+        if text == "again":
+            before = (("Where to?", observation.image.data), text)
+            raise AskAgain("more", text, Question("Be brief.", ("And now?",), before=(before,), ends=self.ends))
         found = re.fullmatch(r"<go>(-?\d+\.\d) (-?\d+\.\d)</go>", text.strip())
         if not found:
             raise DialectError("not two numbers", text)

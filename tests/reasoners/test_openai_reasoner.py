@@ -395,6 +395,20 @@ def test_a_token_of_two_words_or_for_all_to_read_is_refused(token):
         reasoner("http://127.0.0.1:1", token_file=str(token))
 
 
+def test_a_model_that_wants_to_be_asked_again_is_within_the_same_deadline():
+    answer, chat = ask(whole("again"), whole("again"), whole())
+    assert_went(answer)
+    assert [message["role"] for message in chat.asked[2]["messages"]] == ["system", "user", "assistant", "user"]
+    assert chat.asked[2]["messages"][2]["content"] == "again"
+    assert chat.asked[2]["messages"][3]["content"] == [{"type": "text", "text": "And now?"}]
+    assert "[answered] again" in answer.asked
+    answer, chat = ask(whole("again"))
+    assert "more; the answer was 'again'" in answer.plan.text
+    assert len(chat.asked) == 4
+    answer, _ = ask(whole("again"), server.frozen, deadline_s=0.3)
+    assert "within 0.3 s" in answer.plan.text
+
+
 def test_a_question_that_cannot_be_asked_is_not_sent():
     with serving(whole()) as chat, pytest.raises(DialectError, match="no picture"):
         reasoner(chat.address).plan(observe(image=None))

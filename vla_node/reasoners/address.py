@@ -38,7 +38,7 @@ def chat_url(text: str) -> Url:
     if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment or not text.isascii():
         raise ConfigError(f"{text!r} is no address of an OpenAI-compatible server; {example}")
     if any(c.isspace() for c in text):
-        raise ConfigError(f"{text!r} has a space in it; {example}")
+        raise ConfigError(f"{text!r} is no address: it has a space in it; {example}")
     tls = parts.scheme == "https"
     path = parts.path.rstrip("/") or "/v1"
     return Url(tls, host, port or (443 if tls else 80), path if path.endswith(_CHAT) else path + _CHAT)

@@ -41,17 +41,17 @@ class Said:
 
 def request(question: Question, model: str, quality: int, seed: int) -> bytes:
     """The body of a request: pictures as JPEG of this quality in data URLs."""
-    content = [
-        {"type": "text", "text": part}
-        if isinstance(part, str)
-        else {"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{_base64(part, quality)}"}}
-        for part in question.parts
-    ]
-    system = [{"role": "system", "content": question.system}] if question.system else []
+    messages: list[dict[str, Any]] = []
+    if question.system:
+        messages.append({"role": "system", "content": question.system})
+    for parts, answer in question.before:
+        messages.append({"role": "user", "content": _content(parts, quality)})
+        messages.append({"role": "assistant", "content": answer})
+    messages.append({"role": "user", "content": _content(question.parts, quality)})
     return json.dumps(
         {
             "model": model,
-            "messages": [*system, {"role": "user", "content": content}],
+            "messages": messages,
             "temperature": question.temperature,
             "max_tokens": question.max_tokens,
             "seed": seed,
@@ -69,8 +69,15 @@ def jpeg(picture: U8, quality: int) -> bytes:
     return data.tobytes()
 
 
-def _base64(picture: U8, quality: int) -> str:
-    return base64.b64encode(jpeg(picture, quality)).decode()
+def _content(parts: Iterable[str | U8], quality: int) -> list[dict[str, Any]]:
+    content: list[dict[str, Any]] = []
+    for part in parts:
+        if isinstance(part, str):
+            content.append({"type": "text", "text": part})
+        else:
+            data = base64.b64encode(jpeg(part, quality)).decode()
+            content.append({"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{data}"}})
+    return content
 
 
 class Stream:

@@ -9,7 +9,7 @@ from random import Random
 
 from saccade.clock import SEC, nanoseconds, perf_ns, seconds
 from saccade.errors import ConfigError
-from vla_node.dialects.base import Dialect, DialectError, Question
+from vla_node.dialects.base import AskAgain, Dialect, DialectError, Question
 from vla_node.planner import Answer, Observation
 from vla_node.reasoners import chat
 from vla_node.reasoners.address import chat_url
@@ -19,6 +19,9 @@ from vla_node.reasoners.http import Reply, post
 from vla_node.reasoners.params import ReasonerParams
 from vla_node.reasoners.retry import Breaker, State, backoff
 from vla_node.reasoners.secret import read_token, without
+
+MOST_QUESTIONS = 4
+"""About one observation, where the model answers that it wants to be asked again."""
 
 
 class OpenAiReasoner:
@@ -44,16 +47,22 @@ class OpenAiReasoner:
 
     def plan(self, observation: Observation) -> Answer:
         """See `Reasoner.plan`."""
-        question, said = self._dialect.ask(observation), Said()
-        asked = question.words
+        question, said, left = self._dialect.ask(observation), Said(), MOST_QUESTIONS
         try:
             with self._under.way(nanoseconds(self._params.deadline_s)) as call:
-                self._ask(question, said, call)
-            said.text, said.thought = self._clean(said.text), self._clean(said.thought)
-            plan = self._dialect.read(_complete(said, question), observation)
+                while True:
+                    self._ask(question, said, call)
+                    said.text, said.thought = self._clean(said.text), self._clean(said.thought)
+                    left -= 1
+                    try:
+                        plan = self._dialect.read(_complete(said, question), observation)
+                        return Answer(plan, question.words, said.record)
+                    except AskAgain as more:
+                        if not left:
+                            raise
+                        question = more.question
         except (ReasonerError, DialectError) as error:
-            return stop(observation, error, asked, self._clean(said.record))
-        return Answer(plan, asked, said.record)
+            return stop(observation, error, question.words, self._clean(said.record))
 
     def cancel(self) -> None:
         """See `Reasoner.cancel`."""

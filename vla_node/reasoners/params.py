@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from saccade.params import param
+from vla_node.dialects.params import DialectParams
 from vla_node.reasoners.address import chat_url, loopback, tcp
 
 
@@ -31,6 +32,8 @@ class ReasonerParams:
     failures: int = param(3, "openai: failed calls in a row after which the server is left alone", low=1, high=1000)
     open_s: float = param(5.0, "openai: for how long, until one call finds out whether it works", low=0, high=600.0)
     seed: int = param(0, "openai: of the model's sampling and of the jitter between retries", low=0, high=2**31 - 1)
+
+    dialects: DialectParams = field(default_factory=DialectParams)
 
     def __post_init__(self) -> None:
         for name, low, high in (

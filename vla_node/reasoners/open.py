@@ -1,0 +1,20 @@
+"""From parameters to a reasoner."""
+
+from __future__ import annotations
+
+from vla_node.dialects import dialect
+from vla_node.planner import Reasoner
+from vla_node.reasoners.embedded.reasoner import EmbeddedReasoner
+from vla_node.reasoners.params import ReasonerParams
+
+
+def open_reasoner(params: ReasonerParams, radius_m: float, standoff_m: float) -> Reasoner:
+    """The reasoner that is asked for; nothing is connected yet, so that a robot starts before its server.
+
+    `radius_m`, what the embedded one keeps to obstacles, and `standoff_m` are the embedded one's. ConfigError.
+    """
+    if params.kind == "embedded":
+        return EmbeddedReasoner(radius_m, standoff_m)
+    from vla_node.reasoners.openai import OpenAiReasoner
+
+    return OpenAiReasoner(params, dialect(params.dialect, params.dialects))
