@@ -34,6 +34,7 @@ setup(
         "saccade.report": ["*.html"],
         "engines": ["cards/*.yaml", "cards/foreign/*.yaml", "models/*"],
         "sim": ["*.xml"],
+        "vla_node.policies": ["cards/*.yaml"],
     },
     install_requires=[pip.get("requires", "") for pip in package.iterfind("export/pip")],
     extras_require={

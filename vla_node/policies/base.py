@@ -45,7 +45,7 @@ class Look:
     from: the delay that TIC-VLA (2026) hands to its policy, (position and heading now, in the body's frame of then).
     promised (n, d): the rows that are executed from `stamp_ns` on whatever is answered, as far as chunks reach;
     the first `delay_rows` of them will have been executed when the answer arrives (real-time chunking, Black et al.
-    2025).
+    2025). `T_arm_from_tool`: the tool in the arm's base frame at `stamp_ns`, None where there is no arm.
     """
 
     stamp_ns: int
@@ -62,6 +62,7 @@ class Look:
     T_plan_from_body: SE3
     promised: F64 = field(default_factory=lambda: NO_ROWS)
     delay_rows: int = 0
+    T_arm_from_tool: SE3 | None = None
 
 
 @dataclass(frozen=True, slots=True)

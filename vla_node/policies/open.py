@@ -1,0 +1,52 @@
+"""`open_policy(card)`: the one door to policies with cards. What a protocol needs is imported when it is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from saccade.errors import ConfigError
+from vla_node.clients.base import PolicyClient
+from vla_node.policies.base import FastPolicy
+from vla_node.policies.card import PolicyCard, load_card
+
+
+def open_policy(card: PolicyCard | str | Path) -> FastPolicy:
+    """The policy of a card, given as such, by name ("openpi-droid") or by path.
+
+    A server need not be there yet. ConfigError for a card that does not exist or reads wrongly, or a package that its
+    protocol needs and that is not installed; EngineError for a graph that cannot be loaded.
+    """
+    card = card if isinstance(card, PolicyCard) else load_card(card)
+    if card.protocol == "stub":
+        from vla_node.policies.stub import StubPolicy
+
+        return StubPolicy(card)
+    if card.protocol == "replay":
+        from vla_node.policies.replay import ReplayPolicy
+
+        return ReplayPolicy(card)
+    if card.protocol == "onnx":
+        return _graph(card)
+    from vla_node.policies.remote import RemotePolicy
+
+    return RemotePolicy(card, open_client(card))
+
+
+def open_client(card: PolicyCard) -> PolicyClient:
+    """The client of a card's server."""
+    if card.protocol == "http":
+        from vla_node.clients.http_act import HttpClient
+
+        return HttpClient(card.address, card.most_bytes)
+    raise ConfigError(f"{card.name}: no client of protocol {card.protocol}")
+
+
+def _graph(card: PolicyCard) -> FastPolicy:
+    from engines.onnx_file import check_graph
+    from engines.options import OrtOptions
+    from engines.ort import OrtEngine
+    from vla_node.policies.onnx import OnnxPolicy
+
+    path = card.beside(card.onnx)
+    check_graph(path)
+    return OnnxPolicy(card, OrtEngine(card.name, path, card.sha256, OrtOptions()))
