@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from saccade.clock import MS, perf_ns
 from saccade.errors import ConfigError
 from vla_node.clients.base import MOST_BYTES, Array, Observation, RoundTrips, ServerError, Unreachable
-from vla_node.clients.deadline import DeadlineSocket, connect, resolver
 from vla_node.clients.json_numpy import arrays, dumps, loads
+from vla_node.clients.timed_socket import DeadlineSocket, connect, resolver
 from vla_node.policies.base import PolicyError
 
 _UNKNOWN = (404, 405, 501)
