@@ -31,7 +31,7 @@ def observation(image=None, history=(), **more) -> Observation:
     state = RobotState(0, "odom", SE3.identity(), np.zeros(6))
     return Observation(
         0, 1, "go to the door.", state, SE3.identity(), image, None, None, None, None, "no camera yet", 0,
-        tuple(Keyframe(shot, SE3.identity()) for shot in history), **more,
+        history=tuple(Keyframe(shot, SE3.identity()) for shot in history), **more,
     )  # fmt: skip
 
 
