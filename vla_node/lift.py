@@ -75,23 +75,22 @@ def spot_at(observation: Observation, u: float, v: float) -> Spot:
     return Spot(point, depth_m, above_m <= near_m)
 
 
-def goal_at(observation: Observation, u: float, v: float, standoff_m: float) -> Goal:
+def goal_at(observation: Observation, u: float, v: float, standoff_m: float, start: F64 | None = None) -> Goal:
     """Where to stand for pixel (u, v): a point of the floor itself, or `standoff_m` before a thing, facing it.
 
-    LiftError as `spot_at`.
+    It is approached straight from `start` (3,), or from where the robot was. LiftError as `spot_at`.
     """
     spot = spot_at(observation, u, v)
-    return stand(observation, spot, 0.0 if spot.on_floor else standoff_m)
+    begin = observation.state.T_odom_from_body.t if start is None else start
+    return stand(begin, spot, 0.0 if spot.on_floor else standoff_m)
 
 
-def stand(observation: Observation, spot: Spot, standoff_m: float) -> Goal:
-    """Where to stand at a distance from a point, on the straight way to it; where the robot is, when that is nearer."""
-    here = observation.state.T_odom_from_body
-    away = spot.point[:2] - here.t[:2]
-    distance_m = float(np.hypot(*away))
-    yaw = math.atan2(away[1], away[0]) if distance_m > 1e-6 else here.yaw
-    forward_m = max(0.0, distance_m - standoff_m)
-    return Goal(here.t + forward_m * np.array([math.cos(yaw), math.sin(yaw), 0.0]), yaw, spot)
+def stand(start: F64, spot: Spot, standoff_m: float) -> Goal:
+    """Where to stand before a point on the straight way to it; at the start, turned to it, when that is nearer."""
+    away = spot.point[:2] - start[:2]
+    yaw = math.atan2(away[1], away[0])
+    forward_m = max(0.0, float(np.hypot(*away)) - standoff_m)
+    return Goal(start + forward_m * np.array([math.cos(yaw), math.sin(yaw), 0.0]), yaw, spot)
 
 
 def _surface(depth_m: F32, u: float, v: float) -> float:

@@ -50,7 +50,7 @@ class NavR1:
 
     def _read(self, text: str, observation: Observation) -> Plan:
         said = answer_in(text, "action", "answer").removesuffix(".")
-        return of_steps(observation, [_step(step) for step in re.split(r"[,;\n]", said)], self.params.valid_for_s)
+        return of_steps(observation, [_step(step) for step in re.split(r"[,;\n]", said)])
 
 
 def _step(text: str) -> Step:

@@ -34,12 +34,8 @@ class MobileVlaUnits:
 
 @dataclass(frozen=True, slots=True)
 class DialectParams:
-    """What dialects are made with.
+    """What dialects are made with."""
 
-    `valid_for_s` counts from the picture's stamp, so it must outlast two answers in a row.
-    """
-
-    valid_for_s: float = param(12.0, "how long a plan may be acted on, from the picture's stamp", low=0, high=60.0)
     standoff_m: float = param(0.6, "distance kept to the surface of a thing that a model points to", low=0, high=10.0)
     dualvln_order: Literal["xy", "yx"] = param("xy", "order of DualVLN's pixel: the model's x y, or its agent's [y, x]")
     dualvln_latents: bool = param(False, "the fast policy takes DualVLN's latents")
@@ -49,7 +45,5 @@ class DialectParams:
     mobilevla_r1: MobileVlaUnits = field(default_factory=MobileVlaUnits)
 
     def __post_init__(self) -> None:
-        if not 0 < self.valid_for_s <= 60:
-            raise ValueError(f"valid_for_s is {self.valid_for_s}; expected a number above 0 and at most 60")
         if not 0 <= self.standoff_m <= 10:
             raise ValueError(f"standoff_m is {self.standoff_m}; expected a number from 0 to 10")

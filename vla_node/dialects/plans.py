@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from saccade.clock import nanoseconds
 from saccade.geometry import F64, wrap_angle
 from saccade.types import Plan, PlanKind
-from vla_node.dialects.base import DialectError
-from vla_node.lift import Goal
+from vla_node.dialects.base import DialectError, picture
+from vla_node.lift import Goal, LiftError, goal_at, spot_at
 from vla_node.planner import Observation, make_plan
 from vla_node.reasoners.embedded.routes import facing
 
@@ -59,7 +58,7 @@ class Stop:
 Step = Forward | Turn | Stop
 
 
-def of_steps(observation: Observation, steps: Sequence[Step], valid_for_s: float) -> Plan:
+def of_steps(observation: Observation, steps: Sequence[Step]) -> Plan:
     """The plan of steps taken one after the other from the pose of the picture.
 
     A Stop alone ends the mission; as the last of several it lets the robot get there and be asked again. DialectError:
@@ -93,7 +92,7 @@ def of_steps(observation: Observation, steps: Sequence[Step], valid_for_s: float
         raise DialectError(f"{driven_m:g} m in all; at most {TOTAL_M:g} m are driven")
     if turned:
         points[-1:] = list(facing(points[-1], wrap_angle(yaw)))
-    return along(observation, np.array(points), text, valid_for_s)
+    return along(observation, np.array(points), text)
 
 
 def _limit(what: str, value: float, limits: tuple[float, float], unit: str) -> None:
@@ -101,24 +100,43 @@ def _limit(what: str, value: float, limits: tuple[float, float], unit: str) -> N
         raise DialectError(f"{what} of {value:g} {unit}; expected {limits[0]:g} to {limits[1]:g}")
 
 
-def to_goal(observation: Observation, goal: Goal, text: str, valid_for_s: float) -> Plan:
-    """Straight to a goal, ending with its heading."""
-    end = facing(goal.point, goal.yaw)
-    where = "the floor" if goal.spot.on_floor else "a thing"
-    words = f"{text}: {where}, {goal.spot.depth_m:.1f} m away"
-    return along(observation, np.vstack([observation.state.T_odom_from_body.t, end]), words, valid_for_s)
+def pixel_of(observation: Observation, x: float, y: float, scale: float) -> tuple[float, float]:
+    """Pixel (u, v) of the observation's picture for x and y in 0..scale from its left and top edges."""
+    height, width = picture(observation).data.shape[:2]
+    u, v = x / scale * width - 0.5, y / scale * height - 0.5
+    return min(max(u, 0.0), width - 1.0), min(max(v, 0.0), height - 1.0)
 
 
-def along(observation: Observation, points: F64, text: str, valid_for_s: float) -> Plan:
+def to_pixels(observation: Observation, pixels: Sequence[tuple[float, float]], standoff_m: float, text: str) -> Plan:
+    """Along pixels (u, v) of the observation's picture; all but the last must show the floor, the last may be a thing.
+
+    The plan ends on the floor point, or `standoff_m` before the thing, facing it. DialectError or LiftError.
+    """
+    here = observation.state.T_odom_from_body
+    way = [here.t]
+    for u, v in pixels[:-1]:
+        spot = spot_at(observation, u, v)
+        if not spot.on_floor:
+            raise LiftError(f"pixel ({u:.0f}, {v:.0f}) on the way is not on the floor, where a base can go")
+        way.append(np.array([*spot.point[:2], here.t[2]]))
+    return to_goal(observation, goal_at(observation, *pixels[-1], standoff_m, way[-1]), text, way)
+
+
+def to_goal(observation: Observation, goal: Goal, text: str, way: Sequence[F64] = ()) -> Plan:
+    """Along a way to a goal, ending with its heading; straight from here where no way is given."""
+    what = "the floor" if goal.spot.on_floor else "a thing"
+    points = np.vstack([*(way or [observation.state.T_odom_from_body.t]), facing(goal.point, goal.yaw)])
+    return along(observation, points, f"{text}: {what}, {goal.spot.depth_m:.1f} m away")
+
+
+def along(observation: Observation, points: F64, text: str) -> Plan:
     """A plan along waypoints (n, 3) in metres in the odometry frame. DialectError when one is not finite or too far."""
     if not np.isfinite(points).all():
         raise DialectError("a point is not finite")
     far_m = float(np.hypot(*(points - observation.state.T_odom_from_body.t)[:, :2].T).max())
     if far_m > TOTAL_M:
         raise DialectError(f"a point {far_m:.1f} m away; at most {TOTAL_M:g} m are driven")
-    return make_plan(
-        observation, PlanKind.WAYPOINTS, text, waypoints=points, valid_for_ns=nanoseconds(valid_for_s)
-    )  # fmt: skip
+    return make_plan(observation, PlanKind.WAYPOINTS, text, waypoints=points)
 
 
 def finished(observation: Observation, text: str) -> Plan:

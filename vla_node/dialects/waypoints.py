@@ -22,8 +22,7 @@ from saccade.types import Plan
 from vla_node.dialects.base import DialectError, Question, earlier, picture, rgb, told, understood, within
 from vla_node.dialects.markup import keyed, number, numbers, plain_json
 from vla_node.dialects.params import DialectParams
-from vla_node.dialects.plans import STEPS, TOTAL_M, Turn, along, finished, halted, of_steps, to_goal
-from vla_node.lift import goal_at
+from vla_node.dialects.plans import STEPS, TOTAL_M, Turn, along, finished, halted, of_steps, pixel_of, to_pixels
 from vla_node.planner import Observation
 
 HISTORY, LONGEST_PX = 3, 640
@@ -77,25 +76,18 @@ class Waypoints:
         local = [[*numbers(point, "a point", 2, -TOTAL_M, TOTAL_M), 0.0] for point in points]
         here = observation.state.T_odom_from_body
         way = np.vstack([here.t, planar(here).apply(np.array(local))])
-        return along(observation, way, f"{len(points)} waypoints", self.params.valid_for_s)
+        return along(observation, way, f"{len(points)} waypoints")
 
     def _point(self, pixel: Any, observation: Observation) -> Plan:
-        u, v = pixel_of(numbers(pixel, '"pixel"', 2, 0, 1000), 1000, observation)
-        goal = goal_at(observation, u, v, self.params.standoff_m)
-        return to_goal(observation, goal, f"pixel ({u:.0f}, {v:.0f})", self.params.valid_for_s)
+        x, y = numbers(pixel, '"pixel"', 2, 0, 1000)
+        u, v = pixel_of(observation, x, y, 1000)
+        return to_pixels(observation, [(u, v)], self.params.standoff_m, f"pixel ({u:.0f}, {v:.0f})")
 
     def _turn(self, degrees: Any, observation: Observation) -> Plan:
         turn = Turn(number(degrees, '"degrees"', -180, 180))
-        return of_steps(observation, [turn], self.params.valid_for_s)
+        return of_steps(observation, [turn])
 
     def _stop(self, done: Any, observation: Observation) -> Plan:
         if not isinstance(done, bool):
             raise DialectError(f'"done" is {done!r:.40}; expected true or false')
         return finished(observation, observation.instruction) if done else halted(observation, "told to stand still")
-
-
-def pixel_of(xy: list[float], scale: float, observation: Observation) -> tuple[float, float]:
-    """Pixel (u, v) of the observation's picture for x and y in 0..scale from its left and top edges."""
-    height, width = picture(observation).data.shape[:2]
-    u, v = xy[0] / scale * width - 0.5, xy[1] / scale * height - 0.5
-    return min(max(u, 0.0), width - 1.0), min(max(v, 0.0), height - 1.0)
