@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import redirect_stdout, suppress
+from io import StringIO
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
 from engines.engine import Array, ClosesItself, EngineError, EngineSpec, TensorSpec
+
+try:
+    import onnxruntime
+except ImportError as error:
+    raise EngineError(
+        f"ONNX Runtime cannot be imported ({error}). Install one build of it: pip install 'saccade[cpu]', or [gpu], "
+        "[gpu-cu12], [jetson] (docs/platforms.md says which); OpenCV's matchers (sgbm, bm) do without"
+    ) from None
+
 from engines.onnx_file import read_model
 from engines.options import OrtOptions
 from engines.ort_binding import Binding
-from engines.ort_providers import CPU, Provider, otherwise, placed, providers_for, told
+from engines.ort_providers import CPU, CUDA, TENSORRT, Provider, otherwise, placed, providers_for, told
 from engines.threads import threads
+from engines.trt_library import tensorrt
 from saccade.errors import choices
 
 _DTYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(double)": "float64",
@@ -39,6 +50,7 @@ class OrtEngine(ClosesItself):
         for provider in options.providers:
             if provider not in self._available and not options.allow_fallback:
                 raise EngineError(f"{name}: ONNX Runtime has no {provider}; {choices(provider, self._available)}")
+        load_libraries(set(options.providers) & set(self._available))
         self._threads = threads(options.intra_threads, options.share)
         self.report = {
             "backend": f"ONNX Runtime {onnxruntime.__version__}",
@@ -145,6 +157,21 @@ class OrtEngine(ClosesItself):
             return onnxruntime.InferenceSession(self._model, settings, providers=providers, enable_fallback=0)
         except Exception as error:  # ONNX Runtime's exceptions share no base class of their own
             raise EngineError(f"{self._name}: ONNX Runtime cannot load it: {error}") from error
+
+
+def load_libraries(providers: Iterable[str]) -> None:
+    """Load what these providers are linked to from the wheels that brought it; the system's loader does not look there.
+
+    Nothing is said of what is missing: the session that needs it fails, and names it.
+    """
+    if {CUDA, TENSORRT}.isdisjoint(providers):
+        return
+    if hasattr(onnxruntime, "preload_dlls"):  # since 1.21
+        with redirect_stdout(StringIO()):
+            onnxruntime.preload_dlls()
+    if TENSORRT in providers:
+        with suppress(EngineError):  # the library may be the system's, and the Python package not there
+            tensorrt()
 
 
 def _tensor(name: str, tensor: Any) -> TensorSpec:

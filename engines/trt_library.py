@@ -21,7 +21,7 @@ def tensorrt() -> Any:
     except ImportError as error:
         raise EngineError(
             f"TensorRT's Python package cannot be imported ({error}). On Jetson it comes with JetPack (sudo apt "
-            "install python3-libnvinfer), elsewhere: pip install tensorrt; see docs/tensorrt.md"
+            "install python3-libnvinfer), elsewhere: pip install 'saccade[gpu]'; see docs/platforms.md"
         ) from None
     if major_of(trt) not in KNOWN or (major_of(trt) == 8 and not trt.__version__.startswith("8.6")):
         raise EngineError(f"TensorRT {trt.__version__} is not known here; expected 8.6, 10.x or 11.x")

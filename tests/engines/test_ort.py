@@ -6,6 +6,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from engines import ort
 from engines.card import OrtOptions, load_card
 from engines.check import check_engine
 from engines.engine import EngineError
@@ -130,3 +131,33 @@ def test_a_file_that_is_no_model_is_refused(blocks_card, tmp_path):
 def test_an_unknown_option_is_an_error(blocks_card):
     with pytest.raises(ConfigError, match="did you mean 'intra_threads'"):
         open_engine(blocks_card, intra_thread=1)
+
+
+@pytest.mark.parametrize(
+    ("providers", "loaded"),
+    [
+        ([ort.CPU], []), ([ort.CUDA, ort.CPU], ["cuda"]), ([ort.TENSORRT, ort.CUDA], ["cuda", "tensorrt"]),
+        ([ort.TENSORRT], ["cuda", "tensorrt"]),
+    ],
+)  # fmt: skip
+def test_libraries_that_came_as_wheels_are_loaded_for_the_providers_that_need_them(
+    providers, loaded, monkeypatch, capsys
+):
+    seen = []
+
+    def missing():
+        seen.append("tensorrt")
+        raise EngineError("not installed")
+
+    monkeypatch.setattr(ort.onnxruntime, "preload_dlls", lambda: print("WARNING") or seen.append("cuda"), raising=False)
+    monkeypatch.setattr(ort, "tensorrt", missing)
+    ort.load_libraries(providers)
+    assert seen == loaded
+    assert capsys.readouterr().out == ""
+
+
+def test_an_engine_loads_them_for_what_it_runs_on(blocks_card, monkeypatch):
+    asked = []
+    monkeypatch.setattr(ort, "load_libraries", asked.append)
+    open_engine(blocks_card, providers=(ort.CUDA, ort.CPU), allow_fallback=True).close()
+    assert asked == [{ort.CUDA, ort.CPU} & set(ort.onnxruntime.get_available_providers())]
