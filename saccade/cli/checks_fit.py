@@ -21,7 +21,7 @@ from saccade.cli.fits import (
 from saccade.cli.host import Host
 
 _WHAT = "fit together"
-_FOR_OLDER = "pip install 'saccade[gpu-cu12]'"
+_FOR_NEWER, _FOR_OLDER = "pip install 'saccade[gpu]'", "pip install 'saccade[gpu-cu12]'"
 
 
 def fit(host: Host) -> Iterator[Finding]:
@@ -50,9 +50,11 @@ def install(host: Host) -> str:
     offered, capability = cuda_of(version(facts.driver)), facts.gpus[0].capability
     if offered is None or offered < 12:
         return f"a driver of at least {driver_for(12)}, better {driver_for(13)}; then saccade doctor again"
+    # The builds of ONNX Runtime share one folder: a second one would break both.
+    first = "pip uninstall -y onnxruntime && " if "onnxruntime" in facts.packages else ""
     if capability and capability < CUDA_13_CAPABILITY:
-        return f"{_FOR_OLDER} (for this GPU: neither CUDA 13 nor TensorRT 10.5 and newer, see docs/platforms.md)"
-    return "pip install 'saccade[gpu]'" if offered >= 13 and host.python >= (3, 11) else _FOR_OLDER
+        return f"{first}{_FOR_OLDER} (for this GPU: neither CUDA 13 nor TensorRT 10.5 and newer, see docs/platforms.md)"
+    return f"{first}{_FOR_NEWER if offered >= 13 and host.python >= (3, 11) else _FOR_OLDER}"
 
 
 def _below(facts: Facts) -> str:
