@@ -19,6 +19,37 @@ def text(tag: str) -> str:
 maintainer = package.find("maintainer")
 NODES = ("perception_node", "vla_node", "safety_node")
 SHARE = f"share/{text('name')}"
+REQUIRED = [pip.get("requires", "") for pip in package.iterfind("export/pip")]
+
+# Versions that fit together by the table in saccade/cli/fits.py; a test holds these to it. TensorRT stays at 10: there
+# is no onnxruntime-gpu yet that links another libnvinfer. The extras [cuda,cudnn] bring CUDA's libraries along, so that
+# only the driver has to be installed.
+CUDA_12 = ["onnxruntime-gpu[cuda,cudnn]>=1.22,<1.27", "tensorrt-cu12>=10.9,<11", "cuda-python>=12.8,<13"]
+CUDA_13 = ["onnxruntime-gpu[cuda,cudnn]>=1.28,<1.32", "tensorrt-cu13>=10.13.2,<11", "cuda-python>=13,<14"]
+# Python 3.10 has no onnxruntime-gpu for CUDA 13.
+GPU = [f"{need}; python_version >= '3.11'" for need in CUDA_13] + [
+    f"{need}; python_version < '3.11'" for need in CUDA_12
+]
+
+EXTRAS = {
+    # One of cpu, gpu, gpu-cu12, jetson. ONNX Runtime is not in the base (the demo needs none of it): its builds share
+    # one folder, so a base with one and an extra with the other would break both.
+    "cpu": ["onnxruntime>=1.20"],
+    "gpu": GPU,
+    "gpu-cu12": CUDA_12,
+    # TensorRT and CUDA are JetPack's own, seen through a venv with --system-site-packages; a wheel would shadow them.
+    # JetPack 6 has CUDA 12 and Python 3.10, JetPack 7 CUDA 13 and Python 3.12.
+    "jetson": [
+        "onnxruntime>=1.20",
+        "cuda-python>=12.8,<13; python_version < '3.12'",
+        "cuda-python>=13,<14; python_version >= '3.12'",
+    ],
+    "openvino": ["openvino>=2024.4"],
+    # In the base already, for the demo: the name is for those who ask for the world by it.
+    "sim": [need for need in REQUIRED if need.startswith("mujoco")],
+    "train": ["torch>=2.4", "onnx>=1.16"],
+    "viz": ["foxglove-sdk>=0.20"],
+}
 
 setup(
     name=text("name"),
@@ -36,13 +67,8 @@ setup(
         "sim": ["*.xml"],
         "vla_node.policies": ["cards/*.yaml"],
     },
-    install_requires=[pip.get("requires", "") for pip in package.iterfind("export/pip")],
-    extras_require={
-        "view": ["foxglove-sdk>=0.20"],
-        "openvino": ["openvino>=2024.4"],
-        "train": ["torch>=2.4", "onnx>=1.16"],
-        "gpu": ["onnxruntime-gpu>=1.20", "cuda-python>=12.6"],
-    },
+    install_requires=REQUIRED,
+    extras_require=EXTRAS,
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/saccade"]),
         (SHARE, ["package.xml"]),

@@ -81,7 +81,7 @@ class Viewer:
         try:
             import foxglove  # takes a moment; `saccade view --layout` does without
         except ImportError:
-            raise ConfigError("a live view needs the Foxglove SDK; try: pip install 'saccade[view]'") from None
+            raise ConfigError("a live view needs the Foxglove SDK; try: pip install 'saccade[viz]'") from None
 
         self._context = foxglove.Context()  # the server does not keep it alive
         self._channels: dict[str, foxglove.Channel] = {}
