@@ -106,6 +106,7 @@ class VlaNode:
     def close(self) -> Iterable[Out]:
         """See `Node.close`."""
         self._slow.close()
+        self._pilot.close()
         outs = self._requests.end(Outcome.STOPPED, f"{self.name} ended", self._acted_ns)
         return outs + self._begin("", self._acted_ns) if self._active else outs
 
@@ -214,10 +215,9 @@ class VlaNode:
 
     def _act(self, now_ns: int) -> list[Out]:
         self._acted_ns = now_ns
-        odom, grid = self._senses.odom(now_ns), self._senses.grid(now_ns)
         reached = self._pilot.arrived
         with self.stages.timed("policy"):
-            chunk = self._pilot.act(now_ns, odom, grid, self._stopped)
+            chunk = self._pilot.act(now_ns, self._senses, self._stopped)
         if self._pilot.arrived and not reached:
             self._slow.note("goal reached")
         if not (self._refused or self._pilot.blocked):

@@ -61,12 +61,23 @@ class PolicyParams:
     reached_rad: float = param(0.06, "error of heading that counts as none", low=0, high=10000.0, live=True)
     lookahead_m: float = param(0.3, "distance to the point that is steered for", low=0, high=10000.0, live=True)
     lookahead_s: float = param(0.5, "what speed adds to it", low=0, high=10000.0, live=True)
+    timeout_s: float = param(0.5, "how long a policy that runs elsewhere may take", low=0, high=60.0)
+    latency_s: float = param(0.1, "how long such a policy takes on virtual time", low=0, high=60.0)
 
     def __post_init__(self) -> None:
         _positive(
-            "policy", self, "rate_hz", "horizon", "cruise_m_s", "turn_rad_s", "reached_m", "reached_rad", "lookahead_m"
+            "policy",
+            self,
+            "rate_hz",
+            "horizon",
+            "cruise_m_s",
+            "turn_rad_s",
+            "reached_m",
+            "reached_rad",
+            "lookahead_m",
+            "timeout_s",
         )
-        _not_negative("policy", self, "margin_m", "lookahead_s")
+        _not_negative("policy", self, "margin_m", "lookahead_s", "latency_s")
 
 
 @dataclass(frozen=True, slots=True)

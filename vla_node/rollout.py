@@ -6,10 +6,12 @@ Pure pursuit after Coulter (1992); regulation of speed by curvature and distance
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from saccade.geometry import wrap_angle
+from saccade.clock import seconds
+from saccade.geometry import SE3, wrap_angle
+from saccade.types import RobotState
 from vla_node.embodiments.base import BaseLimits
 from vla_node.track import Track
 
@@ -145,3 +147,12 @@ def _turn(error_rad: float, w: float, style: Style, limits: BaseLimits) -> float
     if abs(error) > _ABOUT_FACE_RAD and abs(w) > 0.05:
         return math.copysign(rate, w)
     return math.copysign(rate, error)
+
+
+def moved(state: RobotState, to_ns: int) -> RobotState:
+    """The state at `to_ns` if its planar speeds stay as they are."""
+    dt, v, w = seconds(to_ns - state.stamp_ns), float(state.twist[0]), float(state.twist[5])
+    step_m = (v * dt * math.cos(0.5 * w * dt), v * dt * math.sin(0.5 * w * dt), 0.0)
+    return replace(
+        state, stamp_ns=to_ns, T_odom_from_body=state.T_odom_from_body @ SE3.from_rpy(0.0, 0.0, w * dt, step_m)
+    )  # fmt: skip

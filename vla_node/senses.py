@@ -5,22 +5,17 @@ from __future__ import annotations
 import math
 import struct
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
 
-from saccade.clock import MS, SEC
+import numpy as np
+
+from saccade.clock import SEC
 from saccade.errors import DataError
-from saccade.geometry import SE3, Pinhole
+from saccade.geometry import Pinhole
 from saccade.inbox import Arrival, Inbox, Reading
 from saccade.node import Sample
-from saccade.tf import TfBuffer, TransformError
-from saccade.types import LocalMap, RobotState
-from saccade.wire.convert import decode, decode_camera, decode_map, decode_odom, se3
-from saccade.wire.images import decode_depth, decode_image
-from vla_node.history import History, Kept
-from vla_node.planner import Keyframe, Observation
-from vla_node.rollout import Motion
+from saccade.tf import TfBuffer
+from saccade.types import RobotState
+from saccade.wire.convert import decode, decode_camera, decode_map, decode_odom, se3, stamp_ns
 
 PICTURES = (
     "left/image_rect", "left/image_rect/compressed", "rgbd/color/image_rect", "rgbd/color/image_rect/compressed",
@@ -31,8 +26,6 @@ SENSES = frozenset({*PICTURES, "depth/image_rect", "depth/camera_info", "local_m
 
 _KEPT = 8
 """Pictures kept while the depth of one is being computed."""
-_SAME_NS = 50 * MS
-"""A picture and a depth image this close together are taken for one moment."""
 BODY = "base_link"
 """The robot's own frame: every odometry message is taken to be about it."""
 
@@ -44,9 +37,9 @@ class Senses:
         self.inbox = Inbox()
         self._faults: dict[str, tuple[int, str]] = {}
         self.jumped = False
-        self._tf = TfBuffer()
-        self._odom_frame = ""
-        self._pictures: OrderedDict[int, Sample] = OrderedDict()
+        self.tf = TfBuffer()
+        self.odom_frame = ""
+        self.pictures: OrderedDict[int, Sample] = OrderedDict()
 
     def take(self, sample: Sample) -> Arrival | None:
         """Take one sample on one of SENSES; what became of it, or None when it could not be read."""
@@ -72,13 +65,15 @@ class Senses:
         if name == "tf_static":
             for link in decode(name, cdr).transforms:
                 T = se3(link.transform.translation, link.transform.rotation)
-                self._tf.set_static(link.header.frame_id, link.child_frame_id, T)
+                self.tf.set_static(link.header.frame_id, link.child_frame_id, T)
             return Arrival.ACCEPTED
         if name == "odom":
             return self._move(decode_odom(cdr)[0], sample)
         if name == "local_map":
             grid = decode_map(cdr)
             return self.inbox.put(name, grid.stamp_ns, sample.stamp_ns, grid)
+        if name == "joint_states":
+            return self._joints(sample)
         if name == "depth/camera_info":
             stamp, model = decode_camera(cdr)
             camera = Pinhole(model.P[0, 0], model.P[1, 1], model.P[0, 2], model.P[1, 2], model.width, model.height)
@@ -91,25 +86,34 @@ class Senses:
 
     def _keep_picture(self, sample: Sample) -> Arrival:
         stamp = peek_header(sample)[0]
-        known = self._pictures.get(stamp)
+        known = self.pictures.get(stamp)
         if known is None or PICTURES.index(sample.topic) < PICTURES.index(known.topic):
-            self._pictures[stamp] = sample
-        while len(self._pictures) > _KEPT:
-            self._pictures.popitem(last=False)
-        return self.inbox.put(sample.topic, stamp, sample.stamp_ns, None)
+            self.pictures[stamp] = sample
+        while len(self.pictures) > _KEPT:
+            self.pictures.popitem(last=False)
+        return self.inbox.put(sample.topic, stamp, sample.stamp_ns, sample)
 
     def _move(self, state: RobotState, sample: Sample) -> Arrival:
         if not all(map(math.isfinite, state.twist)):
             raise DataError(f"odom with twist {state.twist.tolist()}; expected finite m/s and rad/s")
         arrival = self.inbox.put("odom", state.stamp_ns, sample.stamp_ns, state)
         if arrival is Arrival.CLOCK_BACK:
-            self._tf.forget_moving()
-            self._pictures.clear()
+            self.tf.forget_moving()
+            self.pictures.clear()
             self.jumped = True
         elif arrival is Arrival.ACCEPTED:
-            self._odom_frame = state.frame_id
-            self._tf.add(state.frame_id, BODY, state.stamp_ns, state.T_odom_from_body)
+            self.odom_frame = state.frame_id
+            self.tf.add(state.frame_id, BODY, state.stamp_ns, state.T_odom_from_body)
         return arrival
+
+    def _joints(self, sample: Sample) -> Arrival:
+        """Positions by name, of any joints that a message names: an arm and its gripper may send their own."""
+        msg = decode(sample.topic, sample.cdr)
+        if len(msg.position) != len(msg.name) or not np.isfinite(msg.position).all():
+            raise DataError(f"joint_states with {len(msg.name)} names and positions {msg.position.tolist()[:8]}")
+        known = self.inbox.get(sample.topic, sample.stamp_ns)
+        joints = dict(known.value if known.fresh else {}) | dict(zip(msg.name, msg.position.tolist(), strict=True))
+        return self.inbox.put(sample.topic, stamp_ns(msg.header.stamp), sample.stamp_ns, joints)
 
     def odom(self, now_ns: int) -> Reading:
         """Reading of the newest RobotState."""
@@ -118,84 +122,6 @@ class Senses:
     def grid(self, now_ns: int) -> Reading:
         """Reading of the newest LocalMap; not to be used in another frame than the odometry's."""
         return self.inbox.get("local_map", now_ns)
-
-    def motion(self, state: RobotState) -> Motion:
-        """Planar pose and speeds of a state."""
-        T = state.T_odom_from_body
-        return Motion(float(T.t[0]), float(T.t[1]), T.yaw, float(state.twist[0]), float(state.twist[5]))
-
-    def newest_picture(self) -> tuple[int, Sample, SE3] | None:
-        """Stamp, message and pose of the robot of the newest picture that odometry reaches to; None without one."""
-        for stamp in reversed(self._pictures):
-            try:
-                return stamp, self._pictures[stamp], self._tf.lookup(self._odom_frame, BODY, stamp)
-            except TransformError:
-                continue
-        return None
-
-    def observe(
-        self, now_ns: int, blank: Callable[..., Observation], history: History
-    ) -> Callable[[], Observation] | None:
-        """How to make the newest observation: all of it is fixed now, and decoded when called. None without odometry.
-
-        It is dated by the depth image if there is a fresh one, else by the odometry. `blank` is Observation with all
-        that is not seen.
-        """
-        odom, grid, depth = self.odom(now_ns), self.grid(now_ns), self.inbox.get("depth/image_rect", now_ns)
-        if not odom.fresh:
-            return None
-        chart: LocalMap | None = grid.value if grid.fresh and grid.value.frame_id == odom.value.frame_id else None
-
-        def bare(state: RobotState, blind: str) -> Observation:
-            return blank(
-                stamp_ns=state.stamp_ns, state=state, image=None, depth_m=None, camera=None, T_odom_from_cam=None,
-                grid=chart, blind=blind,
-            )  # fmt: skip
-
-        if not depth.fresh:
-            return partial(bare, odom.value, depth.why())
-        try:
-            T_odom_from_body = self._tf.lookup(odom.value.frame_id, BODY, depth.stamp_ns)
-        except TransformError as error:
-            return partial(bare, odom.value, str(error))
-        state = RobotState(depth.stamp_ns, odom.value.frame_id, T_odom_from_body, odom.value.twist)
-        try:
-            camera, picture, T_body_from_cam = self._camera(now_ns, depth.value)
-        except DataError as error:
-            return partial(bare, state, str(error))
-        T_odom_from_cam, earlier = T_odom_from_body @ T_body_from_cam, history.before(depth.stamp_ns)
-        return partial(_look, bare(state, ""), picture, depth.value, camera, T_odom_from_cam, earlier)
-
-    def _camera(self, now_ns: int, depth: Sample) -> tuple[Pinhole, Sample, SE3]:
-        """Intrinsics, picture and place on the robot that belong to a depth image; DataError if one is missing."""
-        stamp, frame_id = peek_header(depth)
-        info = self.inbox.get("depth/camera_info", now_ns)
-        if not info.fresh:
-            raise DataError(info.why())
-        near = min(self._pictures, key=lambda s: (abs(s - stamp), s), default=None)
-        if near is None or abs(near - stamp) > _SAME_NS:
-            raise DataError("no picture of the depth image's moment")
-        return info.value, self._pictures[near], self._tf.lookup(BODY, frame_id, stamp)
-
-
-def _look(
-    bare: Observation, picture: Sample, depth: Sample, camera: Pinhole, T_odom_from_cam: SE3, earlier: tuple[Kept, ...]
-) -> Observation:  # fmt: skip
-    """The observation with its pictures decoded, or blind if they are corrupt."""
-    try:
-        topic = picture.topic
-        image = decode_image(topic, picture.cdr)
-        topic = depth.topic
-        _, _, depth_m = decode_depth(topic, depth.cdr)
-        history = tuple(Keyframe(decode_image(k.picture.topic, k.picture.cdr), k.T_odom_from_body) for k in earlier)
-    except DataError as error:
-        return replace(bare, blind=named(topic, error))
-    if depth_m.shape != (camera.height, camera.width):
-        size = f"{camera.width}x{camera.height}"
-        return replace(bare, blind=f"depth of shape {depth_m.shape} but its camera_info says {size}")
-    return replace(
-        bare, image=image, depth_m=depth_m, camera=camera, T_odom_from_cam=T_odom_from_cam, history=history
-    )  # fmt: skip
 
 
 def named(topic: str, error: Exception) -> str:

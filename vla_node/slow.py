@@ -15,6 +15,7 @@ from vla_node.history import History
 from vla_node.params import PlannerParams
 from vla_node.planner import Answer, Job, Observation, Reasoner, think
 from vla_node.senses import Senses
+from vla_node.views import newest_picture, observation
 from vla_node.worker import ModelledWorker, ThreadWorker, Worker
 
 MOST_FEEDBACK = 8
@@ -82,7 +83,7 @@ class SlowHalf:
 
     def look(self, senses: Senses) -> None:
         """Remember the newest picture if it shows something new."""
-        if self._history.most and (seen := senses.newest_picture()) is not None:
+        if self._history.most and (seen := newest_picture(senses)) is not None:
             self._history.offer(*seen)
 
     def ask(self, now_ns: int, senses: Senses, plan: Plan | None, held_ns: int, held: str) -> None:
@@ -95,7 +96,7 @@ class SlowHalf:
         since_ns = now_ns - self._asked_ns if self._asked_ns is not None else NEVER_NS
         if plan is not None and plan.expired(now_ns):
             self.note("plan expired")
-        if HELD_NS < min(held_ns, since_ns):
+        if min(held_ns, since_ns) > HELD_NS:
             self.note(held)
         if since_ns >= self._period_ns:
             self.note("period")
@@ -109,7 +110,7 @@ class SlowHalf:
             held_ns=held_ns if held_ns > HELD_NS else 0,
             valid_for_ns=self._valid_for_ns, event="; ".join(self._occasions), feedback=tuple(self._feedback),
         )  # fmt: skip
-        observe = senses.observe(now_ns, blank, self._history)
+        observe = observation(senses, now_ns, blank, self._history)
         if observe is None:
             return
         self._under_way, self._occasions = "; ".join(self._occasions), []

@@ -50,7 +50,8 @@ def look(**changes: Any) -> Look:
     T = SE3.from_rpy(0.0, 0.0, np.pi / 2, (1.0, 2.0, 0.0))
     picture = np.arange(48 * 64 * 3, dtype=np.uint32).reshape(48, 64, 3) % 251
     plan = Plan(
-        id=3, epoch=7, instruction="go there", kind=PlanKind.WAYPOINTS, obs_stamp_ns=STAMP_NS, obs_pose=T,
+        id=3, epoch=7, instruction="go there", kind=PlanKind.WAYPOINTS, obs_stamp_ns=STAMP_NS - 250_000_000,
+        obs_pose=T @ SE3.from_rpy(0.0, 0.0, 0.1, (0.2, 0.05, 0.0)).inverse(),
         inference_ns=0, valid_for_ns=10**10, frame_id="odom", waypoints=np.array([[1.0, 2.0, 0.0], [1.0, 5.0, 0.0]]),
         values=np.zeros(0), confidence=1.0, final=False, text="to the door",
     )  # fmt: skip
@@ -59,7 +60,7 @@ def look(**changes: Any) -> Look:
         "state": RobotState(STAMP_NS, "odom", T, np.array([0.5, 0.0, 0.0, 0.0, 0.0, 0.25])),
         "images": {"front": Image(STAMP_NS, "cam", picture.astype(np.uint8))},
         "joints": {"a": 0.1, "b": -0.2, "finger": 0.02}, "depth_m": None, "camera": None, "T_odom_from_cam": None,
-        "grid": None, "since_plan_ns": 250_000_000, "T_plan_from_body": SE3.from_rpy(0.0, 0.0, 0.1, (0.2, 0.05, 0.0)),
+        "grid": None,
         "T_arm_from_tool": SE3.from_rpy(0.3, -0.2, 0.5, (0.4, 0.1, 0.3)),
     }  # fmt: skip
     return Look(**{**fields, **changes})

@@ -13,6 +13,7 @@ from saccade.errors import SaccadeError
 from saccade.geometry import F32, F64, SE3, Pinhole
 from saccade.types import Image, LocalMap, Plan, RobotState
 
+NO_ROW: F64 = np.zeros(0)
 NO_ROWS: F64 = np.zeros((0, 0))
 
 
@@ -41,11 +42,11 @@ class Look:
 
     `stamp_ns` is the capture time of the newest picture, or of `state` where there is none; `state` the odometry at
     that time. images: by camera name. joints: position rad or m by name. `plan` is valid and of the current epoch.
-    `since_plan_ns` and `T_plan_from_body` are the time and the ego-motion since the picture that the plan was reasoned
-    from: the delay that TIC-VLA (2026) hands to its policy, (position and heading now, in the body's frame of then).
-    promised (n, d): the rows that are executed from `stamp_ns` on whatever is answered, as far as chunks reach;
-    the first `delay_rows` of them will have been executed when the answer arrives (real-time chunking, Black et al.
-    2025). `T_arm_from_tool`: the tool in the arm's base frame at `stamp_ns`, None where there is no arm.
+    asked (d,): the row that was executed until `stamp_ns`, NaN where none was. promised (n, d): the rows that are
+    executed from `stamp_ns` on whatever is answered, as far as chunks reach; the first `delay_rows` of them will have
+    been executed when the answer arrives (real-time chunking, Black et al. 2025). Both in the axes of the robot's
+    commands. `held` says that the gate stands the robot still, whatever is asked.
+    `T_arm_from_tool`: the tool in the arm's base frame at `stamp_ns`, None where there is no arm.
     """
 
     stamp_ns: int
@@ -58,11 +59,21 @@ class Look:
     camera: Pinhole | None
     T_odom_from_cam: SE3 | None
     grid: LocalMap | None
-    since_plan_ns: int
-    T_plan_from_body: SE3
+    asked: F64 = field(default_factory=lambda: NO_ROW)
     promised: F64 = field(default_factory=lambda: NO_ROWS)
     delay_rows: int = 0
+    held: bool = False
     T_arm_from_tool: SE3 | None = None
+
+    @property
+    def since_plan_ns(self) -> int:
+        """Time since the picture that the plan was reasoned from: thinking, and what has elapsed since (TIC-VLA)."""
+        return self.stamp_ns - self.plan.obs_stamp_ns
+
+    @property
+    def T_plan_from_body(self) -> SE3:
+        """Ego-motion since that picture: the pose of the body now in its own frame of then (TIC-VLA)."""
+        return self.plan.obs_pose.inverse() @ self.state.T_odom_from_body
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The fast policy: follow the newest plan on the newest local map, and say so as a chunk on absolute time."""
+"""The embedded policy: follow the newest plan on the newest local map."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import numpy as np
 
 from saccade.clock import seconds
 from saccade.geometry import F64
-from saccade.types import ActionChunk, LocalMap, Plan, PlanKind
+from saccade.types import LocalMap, PlanKind
 from vla_node.embodiments.base import BaseLimits, Embodiment
-from vla_node.rollout import Motion, Style, at_end, brake, follow, step
+from vla_node.policies.base import ActionKind, Look, PolicyError, PolicySpec
+from vla_node.rollout import Motion, Style, brake, follow, step
 from vla_node.track import Track
 
 _VARIANTS = ((1.0, 1.2), (1.0, -1.2), (0.4, 0.0), (0.4, 1.2), (0.4, -1.2))
@@ -22,8 +23,8 @@ _SEE_MORE_M = 0.03
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
-    """Pure: the same plan, map and motion give the same chunk. H = `horizon` actions of `dt_ns`."""
+class EmbeddedPolicy:
+    """Pure: the same look gives the same rows, `horizon` of them of `dt_ns`; a way that is not clear gives zeros."""
 
     embodiment: Embodiment
     limits: BaseLimits
@@ -32,23 +33,50 @@ class Policy:
     horizon: int
     dt_ns: int
 
-    def act(self, t0_ns: int, plan: Plan, track: Track | None, grid: LocalMap, motion: Motion) -> ActionChunk:
-        """The chunk from `t0_ns` on for a plan that has not expired; `track` is that of its waypoints."""
-        left_s = seconds(plan.obs_stamp_ns + plan.valid_for_ns - t0_ns)
+    @property
+    def spec(self) -> PolicySpec:
+        """See `FastPolicy.spec`."""
+        return PolicySpec("embedded", ActionKind.VELOCITY, self.embodiment.axes, self.dt_ns, self.horizon)
+
+    def begin(self, epoch: int) -> None:
+        """See `FastPolicy.begin`; it remembers nothing."""
+
+    def act(self, look: Look, timeout_ns: int) -> F64:
+        """See `FastPolicy.act`; it takes a millisecond. PolicyError without a map, or for a plan it cannot follow."""
+        if look.grid is None:
+            raise PolicyError("the embedded policy drives on the local map, and there is none")
+        motion, plan = self._motion(look), look.plan
+        left_s = seconds(plan.obs_stamp_ns + plan.valid_for_ns - look.stamp_ns)
         motions = None
-        if plan.kind is PlanKind.WAYPOINTS and track is not None:
-            motions = self._pursue(motion, track, grid, left_s)
+        if plan.kind is PlanKind.WAYPOINTS and len(plan.waypoints):
+            motions = self._pursue(motion, Track(plan.waypoints), look.grid, left_s)
         elif plan.kind is PlanKind.VELOCITY:
-            motions = self._steady(motion, plan.values, grid, left_s)
-        return self._chunk(t0_ns, grid.stamp_ns, plan.id, plan.epoch, motions or self._stop(motion))
+            motions = self._steady(motion, plan.values, look.grid, left_s)
+        else:
+            raise PolicyError(f"the embedded policy follows WAYPOINTS and VELOCITY plans, not {plan.kind.name}")
+        if motions is None:
+            motions = brake(motion, self.limits, seconds(self.dt_ns), self.horizon)
+        return np.array([self._row(m.v, m.w) for m in motions])
 
-    def brake(self, t0_ns: int, obs_stamp_ns: int, plan_id: int, epoch: int, motion: Motion) -> ActionChunk:
-        """A chunk that brings the robot to a standstill and keeps it there."""
-        return self._chunk(t0_ns, obs_stamp_ns, plan_id, epoch, self._stop(motion))
+    def close(self) -> None:
+        """See `FastPolicy.close`."""
 
-    def arrived(self, track: Track, motion: Motion) -> bool:
-        """Whether the robot has reached a track's end and stands."""
-        return abs(motion.v) < 0.05 and abs(motion.w) < 0.1 and at_end(motion, track, self.style)
+    def _motion(self, look: Look) -> Motion:
+        """Where the robot is, with the speeds it has been asked for and how these are about to change."""
+        axes, T, twist = self.embodiment, look.state.T_odom_from_body, look.state.twist
+        pose = Motion(float(T.t[0]), float(T.t[1]), T.yaw, float(twist[0]), float(twist[5]))
+        if not len(look.asked) or not np.isfinite(look.asked).all():
+            return pose
+        v, w = float(look.asked[axes.forward]), float(look.asked[axes.turn])
+        if not len(look.promised):
+            return pose._replace(v=v, w=w)
+        dt, after = seconds(self.dt_ns), look.promised[0]
+        return pose._replace(v=v, w=w, a=(after[axes.forward] - v) / dt, aw=(after[axes.turn] - w) / dt)
+
+    def _row(self, v: float, w: float) -> F64:
+        row = np.zeros(len(self.embodiment.axes))
+        row[self.embodiment.forward], row[self.embodiment.turn] = v, w
+        return row
 
     def _pursue(self, motion: Motion, track: Track, grid: LocalMap, left_s: float) -> list[Motion]:
         """The plain pursuit when it is clear; else the clear variant with the most progress; else turn, no further."""
@@ -102,27 +130,3 @@ class Policy:
         if least >= need or (here < need and least >= here - 1e-3 and end >= min(need, here + _SEE_MORE_M)):
             return least
         return None
-
-    def _stop(self, motion: Motion) -> list[Motion]:
-        return brake(motion, self.limits, seconds(self.dt_ns), self.horizon)
-
-    def _chunk(self, t0_ns: int, obs_stamp_ns: int, plan_id: int, epoch: int, motions: list[Motion]) -> ActionChunk:
-        actions = np.zeros((len(motions), len(self.embodiment.axes)))
-        actions[:, self.embodiment.forward] = [m.v for m in motions]
-        actions[:, self.embodiment.turn] = [m.w for m in motions]
-        return ActionChunk(obs_stamp_ns, t0_ns, self.dt_ns, self.embodiment.axes, actions, plan_id, epoch)
-
-
-def grid_floor(now_ns: int, dt_ns: int) -> int:
-    """The instant of the chunk grid at or before `now_ns`."""
-    return now_ns - now_ns % dt_ns
-
-
-def ahead(motion: Motion, by_ns: int) -> Motion:
-    """The motion `by_ns` later at constant speeds."""
-    dt = seconds(by_ns)
-    yaw = motion.yaw + 0.5 * motion.w * dt
-    return motion._replace(
-        x=motion.x + motion.v * dt * math.cos(yaw), y=motion.y + motion.v * dt * math.sin(yaw),
-        yaw=motion.yaw + motion.w * dt,
-    )  # fmt: skip
