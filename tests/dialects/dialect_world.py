@@ -78,6 +78,7 @@ class Fixture:
 
     def __init__(self, path: Path) -> None:
         head, _, self.answer = path.read_text().partition("---\n")
+        self.name, self.id = path.parent.name, f"{path.parent.name}-{path.stem}"
         lines = dict(re.match(r"(\w+):? ?(.*)", line).groups() for line in head.splitlines())
         self.values = {k: yaml.safe_load(v) for k, v in (item.split("=") for item in lines.pop("with", "").split())}
         ((self.kind, self.value),) = lines.items()

@@ -42,7 +42,7 @@ from vla_node.planner import Observation, make_plan
 
 HISTORY, HISTORY_PX, LONGEST_PX = 8, 384, 640
 LATENTS, LATENT_SIZES, LATENT_CHARS = 4, (1, 8192), 1_000_000
-_PIXEL = re.compile(r"(\d{1,4})(?: *, *| +)(\d{1,4})|\[ *(\d{1,4}) *, *(\d{1,4}) *\]")
+_PIXEL = re.compile(r"(\d{1,4})(?: *, *| +)(\d{1,4})|\[ *(\d{1,4}) *, *(\d{1,4}) *\]", re.ASCII)
 _ARROWS: dict[str, Step] = {"↑": Forward(0.25), "←": Turn(15.0), "→": Turn(-15.0)}
 LOOK_DOWN = "↓"
 

@@ -23,7 +23,9 @@ from vla_node.planner import Observation
 
 HISTORY, SIZE_PX = 5, 224
 FORWARD_CM, TURN_DEG = 25, 30
-_STEP = re.compile(r"move forward (?P<cm>\d{1,4}) ?cm|turn (?P<side>left|right) (?P<deg>\d{1,4}) ?(?:°|degrees?)|stop")
+_STEP = re.compile(
+    r"move forward (?P<cm>\d{1,4}) ?cm|turn (?P<side>left|right) (?P<deg>\d{1,4}) ?(?:°|degrees?)|stop", re.ASCII
+)
 QUESTION = (
     "Think about the scene and the next move in <think></think>, then give the next moves in <action></action>, "
     "separated by commas. The moves are: Move forward 25cm, Turn left 30 degrees, Turn right 30 degrees, Stop."

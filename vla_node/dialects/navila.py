@@ -26,7 +26,8 @@ from vla_node.planner import Observation
 PAST, SIZE_PX = 7, 448
 _STEP = re.compile(
     r"(?:the next action is )?"
-    r"(?:move forward (?P<cm>\d{1,4}) ?cm|turn (?P<side>left|right) (?P<deg>\d{1,4}) ?(?:°|degrees?)|stop)\.?"
+    r"(?:move forward (?P<cm>\d{1,4}) ?cm|turn (?P<side>left|right) (?P<deg>\d{1,4}) ?(?:°|degrees?)|stop)\.?",
+    re.ASCII,
 )
 
 

@@ -37,6 +37,7 @@ class DialectParams:
     """What dialects are made with."""
 
     standoff_m: float = param(0.6, "distance kept to the surface of a thing that a model points to", low=0, high=10.0)
+    vla_r1_asks: Literal["box", "path"] = param("box", "what VLA-R1 is asked for: a box around a thing, or a path")
     dualvln_order: Literal["xy", "yx"] = param("xy", "order of DualVLN's pixel: the model's x y, or its agent's [y, x]")
     dualvln_latents: bool = param(False, "the fast policy takes DualVLN's latents")
     r1_3d_boxes: Literal["refused", "body", "odom"] = param(

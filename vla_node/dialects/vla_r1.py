@@ -14,7 +14,7 @@ never ends a mission.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from saccade.types import Plan
 from vla_node.dialects.base import DialectError, Question, bounded, picture, rgb, told, understood, within
@@ -50,16 +50,15 @@ Path = tuple[tuple[float, float], ...]
 
 @dataclass(frozen=True, slots=True)
 class VlaR1:
-    """See the module; `wants` is the form that is asked for, and either is understood."""
+    """See the module. One form is asked for, `DialectParams.vla_r1_asks`; either is understood."""
 
     name: ClassVar[str] = "vla_r1"
     params: DialectParams = field(default_factory=DialectParams)
-    wants: Literal["box", "path"] = "box"
 
     def ask(self, observation: Observation) -> Question:
         """See `Dialect.ask`: the current picture alone, after the words."""
         image = picture(observation)
-        suffix = BOX if self.wants == "box" else PATH
+        suffix = BOX if self.params.vla_r1_asks == "box" else PATH
         parts = (f"{told(observation)}.{suffix}", rgb(image, *within(image, LONGEST_PX)))
         return Question("", parts, temperature=0.7, max_tokens=2048)
 
