@@ -94,8 +94,8 @@ def test_the_first_question_of_a_mission_has_no_history(name):
 
 
 NONSENSE = (
-    "", "   \n", "forward", "Move forward!", "<think>move forward 25 cm</think>", "I will move forward 25 cm.", "<think>",
-    "</answer>", "```json\n```", "null", "[]]", '{"action"', "-" * 20_000, "[" * 16_000, "<think>" * 2_000,
+    "", "   \n", "forward", "Move forward!", "<think>move forward 25 cm</think>", "I will move forward 25 cm.",
+    "<think>", "</answer>", "```json\n```", "null", "[]]", '{"action"', "-" * 20_000, "[" * 16_000, "<think>" * 2_000,
     "<answer>" + "1," * 8_000, "9" * 16_000, "{" * 16_000, '{"a":' * 3_000, "move forward 25 cm and stop",
 )  # fmt: skip
 
@@ -108,8 +108,8 @@ def test_no_dialect_moves_for_nonsense(name):
 
 
 PIECES = (
-    "box: ", "box: [", "1 ", "1 ,", "turn left ", "move forward ", "<", "<loc>1", "<step>", "</think>", "↑", "`", "[1, ",
-    '{"a": ["',
+    "box: ", "box: [", "1 ", "1 ,", "turn left ", "move forward ", "<", "<loc>1", "<step>", "</think>", "↑", "`",
+    "[1, ", '{"a": ["',
 )  # fmt: skip
 WRAPS = ("{}", "<answer>{}</answer>", "<answer><plan><step>{}</step></plan></answer>", "<output>{}")
 
