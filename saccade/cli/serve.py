@@ -6,9 +6,11 @@ import argparse
 import importlib
 
 KINDS = {
+    "reasoner": "host a Python callable as a reasoner",
     "keys": "make keys for a server and for the robots that may ask it",
 }
 EXAMPLES = """examples:
+  saccade serve reasoner my_model:plan                      # for robots on this machine
   saccade serve keys keys/ --robot hall-3                   # keys for the server and for one robot
 """
 

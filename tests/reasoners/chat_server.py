@@ -92,22 +92,27 @@ def stream(*events, hold=False):
     return act
 
 
-def drip(data, every_s=0.02):
-    """A byte now and then, for ever."""
+def drip(data):
+    """A byte now and then, for half a minute."""
 
     def act(handler):
         handler.begin(kind="text/event-stream")
-        while not handler.server.over.wait(every_s):
-            handler.say(data)
+        _drip(handler, data)
 
     return act
 
 
 def drip_headers(handler):
-    """A byte of a header now and then, for ever."""
+    """A byte of a header now and then, for half a minute."""
     handler.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
-    while not handler.server.over.wait(0.02):
-        handler.say(b"x")
+    _drip(handler, b"x")
+
+
+def _drip(handler, data):
+    for _ in range(1500):
+        if handler.server.over.wait(0.02):
+            return
+        handler.say(data)
 
 
 def frozen(handler):

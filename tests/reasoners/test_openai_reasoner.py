@@ -25,8 +25,6 @@ from vla_node.reasoners.params import ReasonerParams
 from vla_node.reasoners.retry import State
 
 DONE = "data: [DONE]\n\n"
-LATE_S = 5.0
-"""How much longer than its deadline a call may take on a loaded machine."""
 
 
 def reasoner(address, dialect=None, **params):
@@ -181,18 +179,29 @@ def test_what_was_said_until_it_went_wrong_is_recorded():
     assert ask(whole("go forward"))[0].answered == "go forward"
 
 
-@pytest.mark.parametrize(
-    "act",
-    [server.frozen, server.drip(": ping\n\n"), server.drip(delta("x")), server.drip_headers,
-     stream(delta("<go>1.0"), hold=True), server.drip("HTTP")],
-    ids=["frozen", "pings", "tokens", "headers", "stuck in mid-stream", "no line end"],
-)  # fmt: skip
+NEVER_ENDING = {
+    "frozen": server.frozen,
+    "pings": server.drip(": ping\n\n"),
+    "tokens": server.drip(delta("x")),
+    "headers": server.drip_headers,
+    "stuck in mid-stream": stream(delta("<go>1.0"), hold=True),
+    "no line end": server.drip("HTTP"),
+}
+
+
+@pytest.mark.parametrize("act", NEVER_ENDING.values(), ids=NEVER_ENDING)
 def test_a_server_that_never_ends_is_left_at_the_deadline(act):
-    begin = time.monotonic()
     answer, chat = ask(act, deadline_s=0.3, retries=3)
     assert_stopped(answer, "no complete answer within 0.3 s")
-    assert 0.25 < time.monotonic() - begin < 0.3 + LATE_S
     assert len(chat.asked) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("act", NEVER_ENDING.values(), ids=NEVER_ENDING)
+def test_the_deadline_is_kept_to_a_moment(act):
+    begin = time.monotonic()
+    ask(act, deadline_s=1.0)
+    assert 0.99 < time.monotonic() - begin < 1.5
 
 
 def test_a_port_that_takes_no_connection_ends_at_the_deadline_too():
@@ -229,10 +238,8 @@ def test_cancel_ends_a_call_at_once(act):
         while not chat.asked:
             time.sleep(0.005)
         time.sleep(0.05)
-        begin = time.monotonic()
         mind.cancel()
-        thread.join(LATE_S)
-        assert time.monotonic() - begin < LATE_S
+        thread.join(20.0)
         assert_stopped(answers[0], "withdrawn")
         assert mind.state is State.CLOSED
         chat.acts[:] = [whole()]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from saccade.clock import perf_ns, seconds
 from saccade.errors import SaccadeError
 from saccade.types import PlanKind
 from vla_node.planner import Answer, Observation, make_plan
+
+MOST_QUESTIONS = 4
+"""About one observation, where the model answers that it wants to be asked again."""
 
 
 class ReasonerError(SaccadeError):
@@ -104,6 +108,12 @@ class Under:
         with self._lock:
             if self._call is not None:
                 self._call.give_up()
+
+
+def hang_up(sock: socket.socket) -> None:
+    """Make whoever waits on a socket stop; from any thread."""
+    with suppress(OSError):
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)  # past SSLSocket's, which would say goodbye first
 
 
 def stop(observation: Observation, why: SaccadeError, asked: str, answered: str) -> Answer:

@@ -12,13 +12,13 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPMessage, HTTPResponse
 from typing import Any
 
 from vla_node.reasoners.address import Url
-from vla_node.reasoners.call import Call, ReasonerError
+from vla_node.reasoners.call import Call, ReasonerError, hang_up
 
 MOST_BYTES = 4 * 1024 * 1024
 """A longer answer is refused."""
@@ -76,7 +76,7 @@ def _connected(url: Url, call: Call, tls: ssl.SSLContext | None) -> Iterator[_Li
     for family, kind, protocol, _, address in _resolved(url, call):
         with closing(socket.socket(family, kind, protocol)) as plain:
             try:
-                with call.waiting_on(partial(_hang_up, plain)):
+                with call.waiting_on(partial(hang_up, plain)):
                     plain.settimeout(call.left_s())
                     plain.connect(address)
             except OSError as error:
@@ -87,7 +87,7 @@ def _connected(url: Url, call: Call, tls: ssl.SSLContext | None) -> Iterator[_Li
                 sock = plain
             else:
                 sock = tls.wrap_socket(plain, server_hostname=url.host, do_handshake_on_connect=False)
-            with closing(sock), call.waiting_on(partial(_hang_up, sock)):
+            with closing(sock), call.waiting_on(partial(hang_up, sock)):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 if isinstance(sock, ssl.SSLSocket):
                     sock.settimeout(call.left_s())
@@ -117,11 +117,6 @@ def _resolved(url: Url, call: Call) -> list[Any]:
     if trouble:
         raise trouble[0]
     return found
-
-
-def _hang_up(sock: socket.socket) -> None:
-    with suppress(OSError):
-        socket.socket.shutdown(sock, socket.SHUT_RDWR)  # past SSLSocket's, which would say goodbye first
 
 
 class _Line(io.RawIOBase):

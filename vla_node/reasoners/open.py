@@ -15,6 +15,11 @@ def open_reasoner(params: ReasonerParams, radius_m: float, standoff_m: float) ->
     """
     if params.kind == "embedded":
         return EmbeddedReasoner(radius_m, standoff_m)
-    from vla_node.reasoners.openai import OpenAiReasoner
+    spoken = dialect(params.dialect, params.dialects) if params.dialect else None
+    if spoken is not None and params.kind == "openai":
+        from vla_node.reasoners.openai import OpenAiReasoner
 
-    return OpenAiReasoner(params, dialect(params.dialect, params.dialects))
+        return OpenAiReasoner(params, spoken)
+    from vla_node.reasoners.remote import RemoteReasoner
+
+    return RemoteReasoner(params, spoken)

@@ -13,15 +13,12 @@ from vla_node.dialects.base import AskAgain, Dialect, DialectError, Question
 from vla_node.planner import Answer, Observation
 from vla_node.reasoners import chat
 from vla_node.reasoners.address import chat_url
-from vla_node.reasoners.call import Call, Cancelled, ReasonerError, Under, stop
+from vla_node.reasoners.call import MOST_QUESTIONS, Call, Cancelled, ReasonerError, Under, stop
 from vla_node.reasoners.chat import Said, Stream
 from vla_node.reasoners.http import Reply, post
 from vla_node.reasoners.params import ReasonerParams
 from vla_node.reasoners.retry import Breaker, State, backoff
 from vla_node.reasoners.secret import read_token, without
-
-MOST_QUESTIONS = 4
-"""About one observation, where the model answers that it wants to be asked again."""
 
 
 class OpenAiReasoner:
