@@ -45,6 +45,7 @@ EXTRAS = {
         "cuda-python>=13,<14; python_version >= '3.12'",
     ],
     "openvino": ["openvino>=2024.4"],
+    "lerobot": ["grpcio>=1.62"],
     # In the base already, for the demo: the name is for those who ask for the world by it.
     "sim": [need for need in REQUIRED if need.startswith("mujoco")],
     "train": ["torch>=2.4", "onnx>=1.16"],

@@ -8,6 +8,7 @@ from saccade.errors import ConfigError
 from vla_node.clients.base import PolicyClient
 from vla_node.policies.base import FastPolicy
 from vla_node.policies.card import PolicyCard, load_card
+from vla_node.policies.shown import required
 
 
 def open_policy(card: PolicyCard | str | Path) -> FastPolicy:
@@ -38,6 +39,14 @@ def open_client(card: PolicyCard) -> PolicyClient:
         from vla_node.clients.http_act import HttpClient
 
         return HttpClient(card.address, card.most_bytes)
+    if card.protocol == "lerobot":
+        from vla_node.clients.lerobot import LeRobotClient
+
+        loads = required("lerobot", card.lerobot, "")
+        horizon = required("horizon", card.moves.horizon, "")
+        return LeRobotClient(
+            card.address, loads.policy_type, loads.pretrained, loads.device, horizon, most_bytes=card.most_bytes
+        )
     raise ConfigError(f"{card.name}: no client of protocol {card.protocol}")
 
 
