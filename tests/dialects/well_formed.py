@@ -53,7 +53,7 @@ def dualvln(text: str) -> bool:
 
 
 def vla_r1(text: str) -> bool:
-    body = re.fullmatch(rf"{_THINK}{_FREE}<output>({_FREE})</output>{_FREE}", text, _FLAGS)
+    body = re.fullmatch(rf"{_THINK}{_FREE}<output>({_FREE})</output>\s*", text, _FLAGS)
     value = _json(body[1]) if body else None
     if isinstance(value, dict):
         sides = ["x", "y", "width", "height"]

@@ -17,8 +17,8 @@ _FENCE = re.compile(r"```(?:json)?[ \t]*\n")
 def sections(text: str, *, prose: bool = False) -> dict[str, str]:
     """The contents of `<name>…</name>` by name, stripped; the text must be nothing but such sections, each name once.
 
-    `prose` allows words between them, which mean nothing. DialectError: a tag that is not closed or not opened, inside
-    another, repeated, or none at all, or words outside.
+    `prose` allows words before a section other than <think>, which mean nothing. DialectError: a tag that is not closed
+    or not opened, inside another, repeated, or none at all, or words outside.
     """
     found: dict[str, str] = {}
     for name, inside in _pieces(text, prose):
@@ -47,7 +47,7 @@ def _pieces(text: str, prose: bool) -> list[tuple[str, str]]:
         if not opened:
             if closes:
                 raise DialectError(f"{tag.group()} closes nothing")
-            _only_space(text[end : tag.start()], prose)
+            _only_space(text[end : tag.start()], prose and name != "think")
             opened, begin = name, tag.end()
         elif not closes:
             if name == opened or name in held:
@@ -63,7 +63,7 @@ def _pieces(text: str, prose: bool) -> list[tuple[str, str]]:
             opened, end = "", tag.end()
     if opened:
         raise DialectError(f"<{opened}> is not closed: the answer is cut off")
-    _only_space(text[end:], prose)
+    _only_space(text[end:], False)
     if not found:
         raise DialectError("no tags")
     return found

@@ -4,11 +4,11 @@
     <think>...</think> ... <output>[[0.5, 0.9], [0.45, 0.7], [0.4, 0.55]]</output>
 
 Everything in 0..1 from the left and the top; x and y are the box's centre (the reward code converts it so). The suffix
-of the question and the temperature are the published ones. Words between the thoughts and the output occur and mean
-nothing. Upstream clips numbers that are out of range, takes the absolute value of sizes and the first output of
-several: here all of these stop. Its path is meant for an arm's end effector. For a base the points of the path must lie
-on the floor, the last one may be a thing; `outline` gives arms the bare box or path. It knows no word for "done", so it
-never ends a mission.
+of the question and the temperature are the published ones. Words between the thoughts and the output mean nothing.
+Upstream clips numbers that are out of range, takes the absolute value of sizes and the first output of several: here
+all of these stop. Its path is meant for an arm's end effector. For a base the points of the path must lie on the floor,
+the last one may be a thing; `outline` gives arms the bare box or path. It knows no word for "done", so it never ends a
+mission.
 """
 
 from __future__ import annotations
