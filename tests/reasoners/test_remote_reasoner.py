@@ -178,7 +178,7 @@ def test_the_right_keys_work_and_no_others(keys, tmp_path):
             assert_stopped(answer := mind.plan(observe()), "does not know our key")
             assert "within" not in answer.plan.text  # it does not wait for what cannot come
         with closing(reasoner(server.address, keys=str(stranger), deadline_s=0.3)) as mind:
-            assert_stopped(mind.plan(observe()), "hung up on our keys")
+            assert_stopped(mind.plan(observe()), "not the server whose key we have")
         with closing(reasoner(server.address, deadline_s=0.3)) as mind:
             assert_stopped(mind.plan(observe()), "only one of the two sides uses keys")
         make_robot(keys, "later")
@@ -398,7 +398,7 @@ def test_it_says_how_it_is_also_while_it_thinks():
             over.set()
             thread.join()
             assert probe.health(10**10).answered == 1
-    with closing(reasoner(server.address)) as mind, pytest.raises(ReasonerError, match="nothing answers"):
+    with closing(reasoner(server.address)) as mind, pytest.raises(ReasonerError, match=r"within 0\.2 s"):
         mind.health(2 * 10**8)
 
 

@@ -33,8 +33,8 @@ _REFUSED = zmq.Event.HANDSHAKE_FAILED_AUTH
 _WHY = {
     _REFUSED: "it does not know our key; has it this robot's file in clients/?",
     zmq.Event.HANDSHAKE_FAILED_PROTOCOL: "only one of the two sides uses keys",
-    zmq.Event.HANDSHAKE_FAILED_NO_DETAIL: "it hung up on our keys: another server than the one whose key we have, or "
-    "only one of the two sides uses keys",
+    zmq.Event.HANDSHAKE_FAILED_NO_DETAIL: "it hung up on us: it is going down, or is not the server whose key we "
+    "have, or only one of the two sides uses keys",
     zmq.Event.CONNECTED: "something answers there, but not in this protocol",
     zmq.Event.CONNECT_RETRIED: "nothing answers there",
 }
