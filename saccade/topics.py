@@ -79,6 +79,8 @@ _ROWS = [
     Topic("rgbd/depth/image_rect", _IMAGE, _S, 30, 300 * MS, "RGB-D camera, 32FC1 m or 16UC1 mm (REP 118)"),
     Topic("rgbd/depth/image_rect/compressedDepth", _COMPRESSED, _S, 30, 300 * MS, "RGB-D camera, PNG of 16UC1"),
     Topic("rgbd/depth/camera_info", _INFO, _S, 30, 5 * SEC, "RGB-D depth calibration"),
+    Topic("wrist/image_raw", _IMAGE, _S, 30, 300 * MS, "an arm's own camera, for its policy"),
+    Topic("wrist/image_raw/compressed", _COMPRESSED, _S, 30, 300 * MS, "an arm's own camera, JPEG or PNG"),
     Topic("odom", "nav_msgs/msg/Odometry", _S, 50, 200 * MS, "pose and body twist"),
     Topic("imu", "sensor_msgs/msg/Imu", _S, 200, 100 * MS, "angular rate and acceleration"),
     Topic("joint_states", "sensor_msgs/msg/JointState", _S, 100, 100 * MS, "positions of a robot's joints"),

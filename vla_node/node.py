@@ -23,8 +23,10 @@ from vla_node.health import Health
 from vla_node.params import VlaParams
 from vla_node.pilot import Pilot
 from vla_node.planner import NO_POINTS, NO_VALUES, VALID_FOR_NS, Reasoner
+from vla_node.policies.base import FastPolicy
+from vla_node.policies.open import open_policy
 from vla_node.reasoners.embedded.language import says_stop
-from vla_node.reasoners.embedded.reasoner import EmbeddedReasoner
+from vla_node.reasoners.open import open_reasoner
 from vla_node.requests import Outcome, Requests, Told
 from vla_node.senses import SENSES, Senses
 from vla_node.slow import SlowHalf, Thought
@@ -34,20 +36,30 @@ REPEAT_NS = 2 * SEC
 HELD_BY_OPERATOR = "the operator stop is pressed; release it, then give the instruction again"
 
 
+ASKS = frozenset({"instruction", "feedback", "operator_stop", "verdict"})
+
+
 class VlaNode:
     """Fast in slow: the worker thinks, the pilot acts on what it thought last; every instruction is an epoch."""
 
     name = "vla_node"
-    reads = SENSES | requests.READS | {"instruction", "feedback", "operator_stop", "verdict"}
     writes = requests.WRITES | {"plan", "plan/path", "plan/exchange", "chunk", "diagnostics"}
 
-    def __init__(self, params: VlaParams, reasoner: Reasoner | None = None) -> None:
-        planner = params.planner
+    def __init__(
+        self, params: VlaParams, reasoner: Reasoner | None = None, policy: FastPolicy | None = None
+    ) -> None:  # fmt: skip
+        """With the reasoner and the policy that the parameters name, unless these are given."""
+        planner, card = params.planner, params.policy.card
         self.stages = Stages()
-        self._reasoner = reasoner or EmbeddedReasoner(params.limits.radius_m + planner.margin_m, planner.standoff_m)
+        self._reasoner = reasoner or open_reasoner(
+            planner.reasoner, params.limits.radius_m + planner.margin_m, planner.standoff_m
+        )
         self._slow = SlowHalf(self._reasoner, planner)
         self._ticks = TickGrid(round(SEC / params.policy.rate_hz))
-        self._senses, self._pilot, self._epochs = Senses(), Pilot(params), Epochs()
+        self._pilot = Pilot(params, policy or (open_policy(card) if card else None))
+        self._senses, self._epochs = Senses(), Epochs()
+        self._seen = SENSES | self._pilot.reads
+        self.reads = self._seen | requests.READS | ASKS
         self.retune(params)
         self._health = Health(self.name, self.stages)
         self._requests = Requests(self._tell, self._refuse)
@@ -72,7 +84,7 @@ class VlaNode:
 
     def on_sample(self, sample: Sample, now_ns: int) -> Iterable[Out]:
         """See `Node.on_sample`."""
-        if sample.topic in SENSES:
+        if sample.topic in self._seen:
             return self._sense(sample, now_ns)
         try:
             if sample.topic == "instruction":

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from saccade.errors import ConfigError
 from saccade.params import param
+from vla_node.cameras import CAMERAS
 from vla_node.embodiments.base import BaseLimits
+from vla_node.reasoners.params import ReasonerParams
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,7 @@ class PlannerParams:
         4.0, "how long a plan may be acted on; over twice the time to think, else the robot waits", low=0, high=1000.0,
         live=True,
     )  # fmt: skip
+    reasoner: ReasonerParams = field(default_factory=ReasonerParams)
     history: int = param(0, "earlier pictures that are kept for the reasoner", low=0, high=64)
     margin_m: float = param(0.15, "distance of plans from obstacles, beyond the robot's radius", low=0, high=10000.0)
     standoff_m: float = param(
@@ -61,23 +65,31 @@ class PolicyParams:
     reached_rad: float = param(0.06, "error of heading that counts as none", low=0, high=10000.0, live=True)
     lookahead_m: float = param(0.3, "distance to the point that is steered for", low=0, high=10000.0, live=True)
     lookahead_s: float = param(0.5, "what speed adds to it", low=0, high=10000.0, live=True)
-    timeout_s: float = param(0.5, "how long a policy that runs elsewhere may take", low=0, high=60.0)
+    card: str = param("", "what drives: name or path of a policy's card; empty: the embedded policy")
+    cameras: tuple[str, ...] = param((), "what its card calls a camera and the robot's own name: front=left")
     latency_s: float = param(0.1, "how long such a policy takes on virtual time", low=0, high=60.0)
 
     def __post_init__(self) -> None:
         _positive(
-            "policy",
-            self,
-            "rate_hz",
-            "horizon",
-            "cruise_m_s",
-            "turn_rad_s",
-            "reached_m",
-            "reached_rad",
-            "lookahead_m",
-            "timeout_s",
+            "policy", self, "rate_hz", "horizon", "cruise_m_s", "turn_rad_s", "reached_m", "reached_rad", "lookahead_m"
         )
         _not_negative("policy", self, "margin_m", "lookahead_s", "latency_s")
+        for pair in self.cameras:
+            name, sign, own = pair.partition("=")
+            if not (name and sign) or own not in CAMERAS:
+                raise ValueError(
+                    f"policy.cameras has {pair!r}; expected NAME=CAMERA, the camera one of {', '.join(CAMERAS)}"
+                )
+
+    def camera(self, name: str) -> str:
+        """The robot's own name of what a card calls a camera; ConfigError where there is none."""
+        own = dict(pair.split("=", 1) for pair in self.cameras).get(name, name)
+        if own not in CAMERAS:
+            raise ConfigError(
+                f"the policy is to be shown camera {name!r}, which the robot lacks; say which it is: "
+                f"policy.cameras: ['{name}=left'], one of {', '.join(CAMERAS)}"
+            )
+        return own
 
 
 @dataclass(frozen=True, slots=True)

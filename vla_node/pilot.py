@@ -14,6 +14,7 @@ from saccade.geometry import F64
 from saccade.inbox import Reading
 from saccade.types import ActionChunk, Plan, PlanKind, RobotState
 from vla_node.asked import Asked
+from vla_node.cameras import CAMERAS
 from vla_node.embodiments.diff_drive import DIFF_DRIVE
 from vla_node.executor import Executor, ramped, scheduler
 from vla_node.params import VlaParams
@@ -27,6 +28,8 @@ from vla_node.worker import ModelledWorker, ThreadWorker, Worker
 
 GATE_NS = 10 * MS
 """The gate reads a chunk this often; steps of that length are within its rate limits where longer ones jump."""
+TIMEOUT_NS = SEC
+"""What came later would be past anyhow; a card may give its policy less."""
 _EMBODIMENTS = {"diff_drive": DIFF_DRIVE}
 
 
@@ -50,8 +53,10 @@ class Pilot:
         self._embodiment = _EMBODIMENTS[params.embodiment]
         self.retune(params)
         self._dt_ns = self._policy.spec.dt_ns
+        self._cameras = {name: params.policy.camera(name) for name in self._policy.spec.cameras}
         self._executor = Executor(scheduler(params.executor.scheduler, params.executor.ensemble_m), self._dt_ns)
         self._asked = Asked(self._embodiment)
+        self._begun = -1
         self._worker = self._worker_of(params)
         self._epoch = 0
         self._track: Track | None = None
@@ -62,11 +67,17 @@ class Pilot:
     def retune(self, params: VlaParams) -> None:
         """See `Tunable.retune`; a model has no parameters to change while it drives."""
         p = params.policy
-        self._limits, self._timeout_ns = params.limits, nanoseconds(p.timeout_s)
+        self._limits = params.limits
         self._style = Style(p.cruise_m_s, p.turn_rad_s, p.reached_m, p.reached_rad, p.lookahead_m, p.lookahead_s)
         self._policy: FastPolicy = self._given or EmbeddedPolicy(
             self._embodiment, params.limits, self._style, p.margin_m, p.horizon, round(SEC / p.rate_hz)
         )
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Topics that only this policy needs."""
+        joints = {"joint_states"} if self._given else set()
+        return frozenset(joints.union(*(CAMERAS[own] for own in self._cameras.values())))
 
     def begin(self, epoch: int) -> None:
         """Forget the plan; what was still to be executed is void."""
@@ -101,7 +112,7 @@ class Pilot:
             ahead = self._executor.output(now_ns) if obeyed else None
             promised = ahead.actions if ahead and ahead.t0_ns == t0_ns else before[:0].reshape(0, len(before))
             blank = partial(Look, epoch=self._epoch, plan=self.plan, asked=before, promised=promised, held=held)
-            self._worker.offer(look(senses, now_ns, t0_ns, self._policy.spec.cameras, blank), now_ns)
+            self._worker.offer(look(senses, now_ns, t0_ns, self._cameras, self._policy.spec.depth, blank), now_ns)
             self._take(now_ns)
         self.why = self._trouble
         return self._publish(now_ns, before)
@@ -122,7 +133,10 @@ class Pilot:
         """What the policy says; whatever goes wrong is no action, and the reason."""
         try:
             seen = looking()
-            return Acted(seen, self._policy.act(seen, self._timeout_ns), "")
+            if seen.epoch != self._begun:
+                self._policy.begin(seen.epoch)  # here, where no `act` can be under way
+                self._begun = seen.epoch
+            return Acted(seen, self._policy.act(seen, TIMEOUT_NS), "")
         except SaccadeError as error:
             return Acted(None, None, str(error))
         except Exception as error:  # a policy may be any model; its bugs stop the robot, not the process

@@ -5,7 +5,7 @@ All of it is fixed when it is asked for; pictures are decoded later, in the work
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -17,20 +17,13 @@ from saccade.node import Sample
 from saccade.tf import TransformError
 from saccade.types import Image, LocalMap, RobotState
 from saccade.wire.images import decode_depth, decode_image
+from vla_node.cameras import CAMERAS
 from vla_node.history import History, Kept
 from vla_node.planner import Keyframe, Observation
 from vla_node.policies.base import Look
 from vla_node.rollout import moved
 from vla_node.senses import BODY, Senses, named, peek_header
 
-CAMERAS = {
-    name: tuple(f"{topic}{suffix}" for topic in topics for suffix in ("", "/compressed"))
-    for name, topics in {
-        "left": ("left/image_rect", "left/image_raw"), "right": ("right/image_rect", "right/image_raw"),
-        "color": ("rgbd/color/image_rect",), "wrist": ("wrist/image_raw",),
-    }.items()
-}  # fmt: skip
-"""What a policy's card calls a camera, and where its pictures come from."""
 _SAME_NS = 50 * MS
 """A picture and a depth image this close together are taken for one moment."""
 
@@ -70,22 +63,29 @@ def observation(
 
 
 def look(
-    senses: Senses, now_ns: int, t0_ns: int, cameras: tuple[str, ...], blank: Callable[..., Look]
+    senses: Senses, now_ns: int, t0_ns: int, cameras: Mapping[str, str], depth: bool, blank: Callable[..., Look]
 ) -> Callable[[], Look]:
     """How to make the newest look; odometry is fresh.
 
-    It is dated by the newest of the pictures that `cameras` names, else it is the odometry moved on to `t0_ns`.
-    `blank` is Look with all that is not seen. DataError, when called, where a camera shows nothing fresh.
+    It is dated by the newest of the pictures of `cameras` (the robot's own name of each, by the policy's), else it is
+    the odometry moved on to `t0_ns`. `blank` is Look with all that is not seen. DataError, when called, where a camera
+    shows nothing fresh, or `depth` is wanted and not there.
     """
     odom, joints = senses.odom(now_ns).value, senses.inbox.get("joint_states", now_ns)
-    pictures = {name: _newest(senses, name, now_ns) for name in cameras}
+    pictures = {name: _newest(senses, own, now_ns) for name, own in cameras.items()}
     shown_ns = [reading.stamp_ns for reading in pictures.values() if reading.fresh]
     state = _state_at(senses, odom, max(shown_ns)) if shown_ns else moved(odom, t0_ns)
     seen = partial(
         blank, stamp_ns=state.stamp_ns, state=state, joints=joints.value if joints.fresh else {},
-        grid=_grid(senses, now_ns), depth_m=None, camera=None, T_odom_from_cam=None,
+        grid=_grid(senses, now_ns),
     )  # fmt: skip
-    return lambda: seen(images={name: _decoded(name, reading) for name, reading in pictures.items()})
+    deep = partial(_deep, senses.inbox.get("depth/image_rect", now_ns), senses, now_ns) if depth else dict
+
+    def looking() -> Look:
+        made: Look = seen(images={name: _decoded(name, pictures[name]) for name in pictures}, **deep())
+        return made
+
+    return looking
 
 
 def newest_picture(senses: Senses) -> tuple[int, Sample, SE3] | None:
@@ -117,6 +117,19 @@ def _newest(senses: Senses, camera: str, now_ns: int) -> Reading:
     """The newest picture of a camera, on whichever of its topics."""
     readings = [senses.inbox.get(name, now_ns) for name in CAMERAS[camera]]
     return max(readings, key=lambda reading: (reading.fresh, reading.stamp_ns))
+
+
+def _deep(depth: Reading, senses: Senses, now_ns: int) -> dict[str, object]:
+    """Depth, its camera and place, for a Look; DataError where any of it is missing."""
+    if not depth.fresh:
+        raise DataError(f"the policy wants depth: {depth.why()}")
+    camera, _, T_body_from_cam = _camera(senses, now_ns, depth.value)
+    try:
+        T_odom_from_body = senses.tf.lookup(senses.odom_frame, BODY, depth.stamp_ns)
+    except TransformError as error:
+        raise DataError(f"the policy wants depth: {error}") from error
+    _, _, depth_m = decode_depth(depth.name, depth.value.cdr)
+    return {"depth_m": depth_m, "camera": camera, "T_odom_from_cam": T_odom_from_body @ T_body_from_cam}
 
 
 def _decoded(camera: str, reading: Reading) -> Image:

@@ -95,10 +95,10 @@ class Remote:
 
     def __init__(self, rows=((0.3, 0.1),) * 16, error=None, cameras=()):
         self.spec = PolicySpec("remote", ActionKind.VELOCITY, ("vx", "wz"), TICK, len(rows), cameras)
-        self.rows, self.error, self.looks, self.closed = np.array(rows), error, [], 0
+        self.rows, self.error, self.looks, self.closed, self.epochs = np.array(rows), error, [], 0, []
 
     def begin(self, epoch):
-        pass
+        self.epochs.append(epoch)
 
     def act(self, look, timeout_ns):
         self.looks.append(look)
@@ -175,6 +175,7 @@ def test_an_answer_to_the_old_instruction_is_not_carried_out():
     pilot.adopt(replace(plan(), epoch=2))
     assert all(chunk is None or chunk.epoch == 2 for chunk in fly(pilot, 6, start=4).values())
     assert [look.epoch for look in policy.looks] == [1, 2, 2]
+    assert policy.epochs == [1, 2]
 
 
 def test_an_answer_of_another_width_is_not_carried_out():

@@ -37,7 +37,7 @@ def act(plan, grid, m, t0_ns=0):
     state = RobotState(t0_ns, "odom", SE3.from_rpy(0, 0, m.yaw, (m.x, m.y, 0)), np.array([m.v, 0, 0, 0, 0, m.w]))
     promised = np.array([[m.v + 0.05 * m.a, m.w + 0.05 * m.aw]])
     asked = np.array([m.v, m.w])
-    return POLICY.act(Look(t0_ns, 1, plan, state, {}, {}, None, None, None, grid, asked, promised), SEC)
+    return POLICY.act(Look(t0_ns, 1, plan, state, {}, {}, grid, asked=asked, promised=promised), SEC)
 
 
 def ahead(m):

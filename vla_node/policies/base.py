@@ -55,10 +55,10 @@ class Look:
     state: RobotState
     images: Mapping[str, Image]
     joints: Mapping[str, float]
-    depth_m: F32 | None
-    camera: Pinhole | None
-    T_odom_from_cam: SE3 | None
     grid: LocalMap | None
+    depth_m: F32 | None = None
+    camera: Pinhole | None = None
+    T_odom_from_cam: SE3 | None = None
     asked: F64 = field(default_factory=lambda: NO_ROW)
     promised: F64 = field(default_factory=lambda: NO_ROWS)
     delay_rows: int = 0
@@ -80,7 +80,8 @@ class Look:
 class PolicySpec:
     """What a policy answers with: `horizon` rows of `dt_ns`, one number an axis.
 
-    `cameras` names the pictures that it must be shown; `takes_promised` whether it uses `Look.promised`.
+    `cameras` names the pictures that it must be shown, `depth` says whether it must be shown depth too, and
+    `takes_promised` whether it uses `Look.promised`.
     """
 
     name: str
@@ -90,6 +91,7 @@ class PolicySpec:
     horizon: int
     cameras: tuple[str, ...] = ()
     takes_promised: bool = False
+    depth: bool = False
 
 
 class FastPolicy(Protocol):

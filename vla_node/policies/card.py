@@ -116,8 +116,9 @@ class PolicyCard:
         promised = any(entry.promised for entry in self.observation)
         horizon = required("horizon", actions.horizon, "")
         return PolicySpec(
-            self.name, actions.action_kind, actions.axes, actions.dt_ns, horizon, cameras, takes_promised=promised
-        )
+            self.name, actions.action_kind, actions.axes, actions.dt_ns, horizon, cameras, takes_promised=promised,
+            depth=any(entry.depth for entry in self.observation),
+        )  # fmt: skip
 
     @property
     def moves(self) -> Actions:
