@@ -36,18 +36,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     )  # fmt: skip
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     asked = argv[0] if argv and argv[0] in VERBS else None
-    for verb, help_ in VERBS.items():
-        sub = verbs.add_parser(verb, help=help_, formatter_class=argparse.RawDescriptionHelpFormatter)
-        if verb == asked:  # only the verb that runs is imported: `saccade --help` stays fast
-            module = importlib.import_module(f"saccade.cli.{verb}")
-            sub.description, sub.epilog = module.__doc__, module.EXAMPLES
-            module.add_arguments(sub)
-    args = parser.parse_args(argv)
     try:
+        for verb, help_ in VERBS.items():
+            sub = verbs.add_parser(verb, help=help_, formatter_class=argparse.RawDescriptionHelpFormatter)
+            if verb == asked:  # only the verb that runs is imported: `saccade --help` stays fast
+                module = importlib.import_module(f"saccade.cli.{verb}")
+                sub.description, sub.epilog = module.__doc__, module.EXAMPLES
+                module.add_arguments(sub)
+        args = parser.parse_args(argv)
         return int(importlib.import_module(f"saccade.cli.{args.verb}").run(args))
     except SaccadeError as error:
-        print(f"saccade {args.verb}: {error}", file=sys.stderr)
+        print(f"saccade {asked}: {error}", file=sys.stderr)
         return USAGE
     except KeyboardInterrupt:
-        print(f"saccade {args.verb}: interrupted", file=sys.stderr)
+        print(f"saccade {asked}: interrupted", file=sys.stderr)
         return INTERRUPTED

@@ -23,11 +23,15 @@ from saccade.cli.host import Host
 _WHAT = "fit together"
 _FOR_NEWER, _FOR_OLDER = "pip install 'saccade[gpu]'", "pip install 'saccade[gpu-cu12]'"
 
+_OLDEST_BINDINGS = (12, 8)
+"""Of cuda-python; the oldest whose calls were recorded (docs/tensorrt.md)."""
+
 
 def fit(host: Host) -> Iterator[Finding]:
     """Everything that does not fit, each with what to install; one line when it all does."""
     facts = look(host)
-    found = [*_two_runtimes(facts), *_runtime(facts), *_tensorrt(facts), *_jetson(facts), *_known_bad(facts)]
+    checks = (_two_runtimes, _runtime, _tensorrt, _bindings, _jetson, _known_bad)
+    found = [finding for check in checks for finding in check(facts)]
     if not found and not uses(facts) and facts.gpus:
         yield Finding(Grade.WARN, _WHAT, "there is a GPU, and nothing installed that runs engines on it", install(host))
     elif not found and uses(facts):
@@ -111,14 +115,33 @@ def _tensorrt(facts: Facts) -> Iterator[Finding]:
             yield Finding(Grade.WARN, _WHAT, said, advice)
 
 
+def _bindings(facts: Facts) -> Iterator[Finding]:
+    """Of what moves data to the GPU and back for TensorRT and for our kernels."""
+    text = facts.packages.get("cuda-bindings") or facts.packages.get("cuda-python")
+    right = "pip install 'cuda-python>=13,<14'" if _offered(facts) == 13 else "pip install 'cuda-python>=12.8,<13'"
+    if text is not None:
+        if version(text) < _OLDEST_BINDINGS:
+            yield Finding(
+                Grade.WARN, _WHAT, f"cuda-python {text}; {dotted(_OLDEST_BINDINGS)} is the oldest known", right
+            )
+        yield from _driver(facts, f"cuda-python {text}", version(text)[0], right)
+    elif facts.tensorrt and facts.gpus and "pycuda" not in facts.packages:
+        said = f"TensorRT {dotted(facts.tensorrt)} without cuda-python, which moves its data: it cannot be used"
+        yield Finding(Grade.WARN, _WHAT, said, f"{right}, or pycuda where there is no wheel of it")
+
+
 def _newer(cuda: int) -> str:
     return f"a driver of at least {driver_for(cuda)}"
 
 
-def _driver(facts: Facts, name: str, cuda: int, advice: str) -> Iterator[Finding]:
-    """A Jetson's driver comes with JetPack and tells its CUDA; a desktop's is known by its number."""
+def _offered(facts: Facts) -> int | None:
+    """The newest major CUDA that the driver offers: as it says, or by the table of JetPacks or of drivers."""
     row = jetpack(facts.l4t)
-    offered = facts.driver_cuda[0] if facts.driver_cuda else row.cuda[0] if row else cuda_of(version(facts.driver))
+    return facts.driver_cuda[0] if facts.driver_cuda else row.cuda[0] if row else cuda_of(version(facts.driver))
+
+
+def _driver(facts: Facts, name: str, cuda: int, advice: str) -> Iterator[Finding]:
+    offered, row = _offered(facts), jetpack(facts.l4t)
     if offered is not None and offered < cuda:
         shown = f"JetPack {row.name}" if row else f"driver {facts.driver}"
         said = f"{name} wants CUDA {cuda}; {shown} offers CUDA {offered}: engines would run on the processor"

@@ -70,7 +70,7 @@ def middleware(host: Host) -> Iterator[Finding]:
 def _limits(host: Host, what: str, wanted: dict[str, int], why: str, *also: str) -> Finding:
     """A group of kernel settings, with the lines that raise those that are too small, and what goes with them."""
     sizes = {key: size for key in wanted if (size := _sysctl(host, key)) is not None}
-    found = ", ".join(f"{key} {size / 2**20:.1f} MB" for key, size in sizes.items()) or "not readable here"
+    found = ", ".join(f"{key} {size / 2**20:.1f} MiB" for key, size in sizes.items()) or "not readable here"
     lines = [f"{key}={wanted[key]}" for key, size in sizes.items() if size < wanted[key]]
     if not lines:
         return Finding(Grade.OK, what, found)

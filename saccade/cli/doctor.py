@@ -50,9 +50,17 @@ def run(args: argparse.Namespace) -> int:
         json.dump([asdict(finding) for finding in findings], sys.stdout, indent=2)
         print()
     else:
-        Console().print(table(findings))
+        Console().print(table(findings), summary(findings), sep="\n")
     bad = (Grade.ERROR, Grade.WARN) if args.strict else (Grade.ERROR,)
     return FAILED if any(finding.grade in bad for finding in findings) else OK
+
+
+def summary(findings: list[Finding]) -> str:
+    """All of it in one line."""
+    errors, warnings = (sum(f.grade is grade for f in findings) for grade in (Grade.ERROR, Grade.WARN))
+    if errors:
+        return f"{errors} ERROR, {warnings} WARN: Saccade will not run before the errors are mended"
+    return f"no ERROR, {warnings} WARN: Saccade runs{', with less speed or without a feature' if warnings else ''}"
 
 
 def table(findings: list[Finding]) -> Table:

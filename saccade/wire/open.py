@@ -21,7 +21,8 @@ def open_bus(
     """Open `scheme:rest`, e.g. `dds:0`, `bag:drive.mcap`, `sim:hall?seed=7`; plain `dds` is `dds:0`.
 
     `reads` and `writes` are canonical topics; live buses subscribe and advertise just these. `latency_ns` and `pace`
-    go to buses on virtual time and are refused by live ones. ConfigError for an unknown scheme or topic.
+    go to buses on virtual time and are refused by live ones. ConfigError for an unknown scheme or topic, and where the
+    bus needs a package that is not installed.
     """
     scheme, _, rest = url.partition(":")
     openers = {point.name: point for point in entry_points(group="saccade.bus")}
@@ -29,5 +30,11 @@ def open_bus(
         raise ConfigError(f"no bus {url!r}: expected SCHEME:ADDRESS such as dds:0; {choices(scheme, openers)}")
     for name in (*reads, *writes):
         topic(name)
-    opener: Callable[..., Bus] = openers[scheme].load()
+    try:
+        opener: Callable[..., Bus] = openers[scheme].load()
+    except ImportError as error:
+        raise ConfigError(
+            f"bus {url!r} needs what cannot be imported here ({error}); `saccade doctor` and docs/platforms.md say "
+            "what to install"
+        ) from error
     return opener(rest, frozenset(reads), frozenset(writes), latency_ns=latency_ns, pace=pace)

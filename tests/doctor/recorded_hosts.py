@@ -119,6 +119,7 @@ THOR_JETPACK_7 = Recorded(
     },
     commands={**smi("NVIDIA Thor, 580.00, [N/A], 11.0", "13.0"), "nvpmodel -q": "NV Power Mode: 120W\n1\n"},
     scripts={"import tensorrt": "10.13.3.9", "import onnxruntime": "CPUExecutionProvider"},
+    packages={**BASE, "cuda-python": "13.4.4", "cuda-bindings": "13.4.4"},
     machine="aarch64",
 )
 # "NVIDIA GeForce RTX 4090, 8.9, 595.71.05, 24564" with TensorRT 10.14.1.48: a public performance report.

@@ -37,6 +37,19 @@ def test_the_worst_finding_is_the_exit_code(
         ]
     else:
         assert all(f.grade.value in told and f.found in told and f.advice in told for f in findings)
+        assert told.splitlines()[-1] == doctor.summary(findings)
+
+
+@pytest.mark.parametrize(
+    ("findings", "told"),
+    [
+        ([FINE], "no ERROR, 0 WARN: Saccade runs"),
+        ([FINE, POOR, POOR], "no ERROR, 2 WARN: Saccade runs, with less speed or without a feature"),
+        ([POOR, BROKEN], "1 ERROR, 1 WARN: Saccade will not run before the errors are mended"),
+    ],
+)
+def test_the_last_line_is_all_of_it(findings: list[Finding], told: str) -> None:
+    assert doctor.summary(findings) == told
 
 
 def test_a_probe_that_crashes_or_hangs_is_a_finding() -> None:

@@ -55,13 +55,35 @@ def test_a_desktop_whose_pieces_match_is_told_in_one_line(tmp_path: Path) -> Non
 
 def test_a_driver_that_is_too_old_for_the_wheels_is_told_with_both_ways_out(tmp_path: Path) -> None:
     findings = [finding for finding in said(RTX_4090_OLDER, tmp_path, fit) if finding.what == "fit together"]
-    assert [finding.grade for finding in findings] == [Grade.WARN, Grade.WARN]
-    ort, trt = findings
+    assert [finding.grade for finding in findings] == [Grade.WARN] * 3
+    ort, trt, bindings = findings
     assert "onnxruntime-gpu 1.31.1 wants CUDA 13; driver 570.133.04 offers CUDA 12" in ort.found
     assert "'onnxruntime-gpu>=1.23,<1.27'" in ort.advice
     assert "a driver of at least 580" in ort.advice
     assert "(tensorrt-cu13) wants CUDA 13" in trt.found
     assert "saccade[gpu-cu12]" in trt.advice
+    assert "cuda-python 13.4.4 wants CUDA 13" in bindings.found
+    assert bindings.advice == "pip install 'cuda-python>=12.8,<13'"
+
+
+def test_tensorrt_without_anything_that_moves_its_data_is_told(tmp_path: Path) -> None:
+    packages = {name: version for name, version in RTX_4090.packages.items() if name != "cuda-python"}
+    found = only(said(RTX_4090.but(packages=packages), tmp_path, fit), "fit together")
+    assert found.grade is Grade.WARN
+    assert "TensorRT 10.14.1.48 without cuda-python" in found.found
+    assert found.advice.startswith("pip install 'cuda-python>=13,<14'")
+    found = only(said(RTX_4090.but(packages={**packages, "pycuda": "2026.1"}), tmp_path, fit), "fit together")
+    assert found.grade is Grade.OK
+    for bare in (RTX_4090.but(packages=packages, scripts={}), RTX_4090.but(packages=packages, commands={})):
+        assert not [f for f in said(bare, tmp_path, fit) if "cuda-python" in f.found]  # no TensorRT; no GPU
+
+
+@pytest.mark.parametrize(("version", "told"), [("12.6.2", True), ("12.8.0", False), ("13.0.0", False)])
+def test_bindings_older_than_those_that_are_known_are_told(version: str, told: bool, tmp_path: Path) -> None:
+    older = RTX_4090.but(packages={**RTX_4090.packages, "cuda-bindings": version})
+    found = only(said(older, tmp_path, fit), "fit together")
+    assert (found.grade is Grade.WARN) is told
+    assert (f"cuda-python {version}; 12.8 is the oldest known" in found.found) is told
 
 
 def test_tensorrt_11_beside_a_runtime_that_is_linked_to_10_is_told(tmp_path: Path) -> None:
@@ -167,7 +189,7 @@ def test_an_orin_with_jetpack_6_is_told_how_to_see_its_tensorrt(tmp_path: Path) 
 
 
 def test_an_orin_with_jetpack_6_that_sees_its_tensorrt_hears_what_it_computes_wrongly(tmp_path: Path) -> None:
-    sees = ORIN_JETPACK_6.but(scripts={"import tensorrt": "10.3.0"})
+    sees = ORIN_JETPACK_6.but(scripts={"import tensorrt": "10.3.0"}, packages={**BASE, "cuda-python": "12.9.10"})
     (wrong,) = said(sees, tmp_path, fit)
     assert wrong.what == "known to be wrong"
     assert wrong.grade is Grade.WARN

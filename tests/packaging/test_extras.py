@@ -107,26 +107,34 @@ def test_the_pinned_environment_lies_within_the_ranges(package: dict[str, object
         assert pins[need.name] in need.specifier, need
 
 
-def test_the_demo_runs_no_onnx_runtime() -> None:
-    code = (
-        "import sys; sys.modules['onnxruntime'] = None\n"
+def without(packages: list[str], code: str) -> subprocess.CompletedProcess[str]:
+    """Run code as where these packages are not installed."""
+    hide = f"import sys; sys.modules.update(dict.fromkeys({packages}))"
+    return subprocess.run([sys.executable, "-c", f"{hide}\n{code}"], capture_output=True, text=True)
+
+
+@pytest.mark.slow
+def test_the_demo_does_without_onnx_runtime_and_cyclonedds() -> None:
+    done = without(
+        ["onnxruntime", "cyclonedds"],
         "import saccade.cli.demo, saccade.cli.sim, sim.bus, perception_node.node, vla_node.node, safety_node.node\n"
-        "from engines.open import open_engine; open_engine('sgbm')\n"
+        "from engines.open import open_engine; open_engine('sgbm')\n",
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
-def test_without_onnx_runtime_a_network_says_what_to_install() -> None:
-    code = (
-        "import sys; sys.modules['onnxruntime'] = None\n"
-        "from engines.engine import EngineError\n"
-        "from engines.open import open_engine\n"
-        "try: open_engine('stereo-s')\n"
-        "except EngineError as error: print(error)\n"
-    )
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert "pip install 'saccade[cpu]'" in told.stdout, told.stderr
+def test_without_onnx_runtime_what_needs_it_says_what_to_install() -> None:
+    told = without(["onnxruntime"], "from saccade.cli import main; sys.exit(main(['engine', 'list']))")
+    assert told.returncode == 2
+    assert told.stderr.startswith("saccade engine: ONNX Runtime cannot be imported")
+    assert "pip install 'saccade[cpu]'" in told.stderr
+
+
+def test_without_cyclonedds_a_dds_bus_says_where_to_look() -> None:
+    told = without(["cyclonedds"], "from saccade.cli import main; sys.exit(main(['up', '--bus', 'dds:0']))")
+    assert told.returncode == 2
+    assert told.stderr.startswith("saccade up: bus 'dds:0' needs what cannot be imported here")
+    assert "docs/platforms.md" in told.stderr
 
 
 @pytest.mark.slow
