@@ -9,9 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_extras import NAMES
+from setup_arguments import ROOT, setup_arguments
 
-ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "docker").glob("Dockerfile*"))
 
 
@@ -94,7 +93,7 @@ def context() -> set[str]:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_what_it_copies_and_installs_is_there(file: Path) -> None:
-    there = context()
+    there, extras = context(), setup_arguments()["extras_require"]
     copied = [line.split()[1:-1] for line in lines(file) if line.startswith("COPY") and "--from" not in line]
     folders = {str(parent) for name in there for parent in Path(name).parents}  # "." among them
     assert [name for names in copied for name in names if name not in there | folders] == []
@@ -105,9 +104,9 @@ def test_what_it_copies_and_installs_is_there(file: Path) -> None:
         for name in re.findall(r"(?:-r|--constraint) (\S+)", install):
             assert name in there or name == "pinned.txt"
         for extra in re.findall(r'"\.\[([^\]]+)\]"', install):
-            assert extra in NAMES or extra == "${EXTRA}"
+            assert extra in extras or extra == "${EXTRA}"
     for default in re.findall(r"EXTRA=([a-z0-9-]+)", file.read_text()):
-        assert default in NAMES
+        assert default in extras
 
 
 def test_all_that_the_package_is_built_of_reaches_the_builder() -> None:
