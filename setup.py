@@ -44,6 +44,7 @@ EXTRAS = {
         "cuda-python>=12.8,<13; python_version < '3.12'",
         "cuda-python>=13,<14; python_version >= '3.12'",
     ],
+    "arm": ["mink>=1.3,<2"],
     "openvino": ["openvino>=2024.4"],
     "lerobot": ["grpcio>=1.62"],
     # In the base already, for the demo: the name is for those who ask for the world by it.
@@ -75,6 +76,7 @@ setup(
         (SHARE, ["package.xml"]),
         (f"{SHARE}/launch", glob("launch/*.launch.py")),
         (f"{SHARE}/config", glob("config/*.*")),
+        (f"{SHARE}/config/arms", glob("config/arms/*.xml")),
         (f"{SHARE}/config/robots", glob("config/robots/*.yaml")),
         (f"{SHARE}/config/limits", glob("config/limits/*.yaml")),
         *((f"{SHARE}/{kind}", glob(f"ros2_ws/src/saccade_msgs/{kind}/*.{kind}")) for kind in ("msg", "srv", "action")),

@@ -8,7 +8,9 @@ from typing import Literal
 from saccade.errors import ConfigError
 from saccade.params import param
 from vla_node.cameras import CAMERAS
+from vla_node.embodiments.arm import ArmParams
 from vla_node.embodiments.base import BaseLimits
+from vla_node.embodiments.uav import UavLimits
 from vla_node.reasoners.params import ReasonerParams
 
 
@@ -107,8 +109,10 @@ class ExecutorParams:
 class VlaParams:
     """All of them, as the section `vla_node` of a parameter file."""
 
-    embodiment: Literal["diff_drive"] = param("diff_drive", "kind of robot")
+    embodiment: Literal["diff_drive", "uav", "arm"] = param("diff_drive", "kind of robot: which limits count")
     limits: BaseLimits = field(default_factory=BaseLimits)
+    uav: UavLimits = field(default_factory=UavLimits)
+    arm: ArmParams = field(default_factory=ArmParams)
     planner: PlannerParams = field(default_factory=PlannerParams)
     policy: PolicyParams = field(default_factory=PolicyParams)
     executor: ExecutorParams = field(default_factory=ExecutorParams)

@@ -25,6 +25,16 @@ def test_every_node_of_every_robot_reads_its_section(robot):
 def test_the_planner_asks_for_no_more_than_the_gate_grants(robot):
     vla = params.load(VlaParams, robot_file(robot), "vla_node")
     gate = params.load(SafetyParams, robot_file(robot), "safety_node")
+    if vla.embodiment == "arm":
+        arm = vla.arm
+        assert arm.axes == gate.axes
+        for asked, granted in (
+            (arm.max_speed, gate.max_speed), (arm.max_accel, gate.max_accel), (arm.max_accel, gate.max_brake),
+            (gate.position_min, arm.position_min), (arm.position_max, gate.position_max),
+        ):  # fmt: skip
+            assert all(a <= g for a, g in zip(asked, granted, strict=True))
+        assert gate.max_lag[-1] >= gate.position_max[-1] - gate.position_min[-1]  # it closes on things
+        return
     speed = dict(zip(gate.axes, gate.max_speed, strict=True))
     assert vla.policy.cruise_m_s <= speed["vx"]
     assert vla.policy.turn_rad_s <= speed["wz"]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
+from saccade.geometry import F64
 from saccade.params import param
 from saccade.types import ActionChunk
 
@@ -39,3 +42,24 @@ class Embodiment:
     forward: int
     turn: int
     example: ActionChunk
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AxisLimits:
+    """What each axis of a command may do, in the order of `axes`; arrays (d,) float64.
+
+    speed and accel > 0, m/s and m/s² or rad/s and rad/s²; `low` to `high` is an axis' range of positions, m or rad,
+    and infinite for the axes of a twist, which have none.
+    """
+
+    axes: tuple[str, ...]
+    speed: F64
+    accel: F64
+    low: F64
+    high: F64
+
+
+def twist_limits(axes: tuple[str, ...], speed: tuple[float, ...], accel: tuple[float, ...]) -> AxisLimits:
+    """Limits of axes that have speeds and no positions."""
+    endless = np.full(len(axes), np.inf)
+    return AxisLimits(axes, np.array(speed), np.array(accel), -endless, endless)

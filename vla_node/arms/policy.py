@@ -1,0 +1,74 @@
+"""The arm's own policy: takes hold of what a plan's last waypoint points to. A policy like any other."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from saccade.clock import seconds
+from saccade.geometry import F64
+from saccade.types import Plan, PlanKind
+from vla_node.arms.kinematics import Kinematics
+from vla_node.arms.reach import Reach
+from vla_node.embodiments.arm import ArmParams
+from vla_node.policies.base import ActionKind, Look, PolicyError, PolicySpec
+
+_SAME_M = 0.02
+"""A plan whose target is this near to the one that is under way is about the same thing."""
+
+
+class GraspPolicy:
+    """Joint positions on absolute time: the whole grasp is worked out when a plan comes, and read off from then on.
+
+    A newer plan of the same epoch changes nothing unless its target is another. `act` takes tens of milliseconds when
+    it works out a grasp, else microseconds.
+    """
+
+    def __init__(self, arm: ArmParams, dt_ns: int, horizon: int) -> None:
+        self.spec = PolicySpec("grasp", ActionKind.JOINT_POSITION, arm.axes, dt_ns, horizon)
+        self._T_arm_from_body = arm.T_body_from_arm.inverse()
+        self._reach = Reach(arm, Kinematics(arm), seconds(dt_ns))
+        self.begin(0)
+
+    def begin(self, epoch: int) -> None:
+        """See `FastPolicy.begin`."""
+        self._target: F64 | None = None
+        self._rows: F64 | None = None
+        self._begin_ns = 0
+
+    def act(self, look: Look, timeout_ns: int) -> F64:
+        """See `FastPolicy.act`; PolicyError also for plans that point to nothing, and for what is out of reach."""
+        point = _target(look.plan)
+        if self._target is None or float(np.linalg.norm(point - self._target)) > _SAME_M:
+            self._target = self._rows = None
+            in_arm = (self._T_arm_from_body @ look.state.T_odom_from_body.inverse()).apply(point)
+            self._rows = self._reach.grasp(_positions(look, self.spec.axes), in_arm)
+            self._target, self._begin_ns = point, look.stamp_ns
+        assert self._rows is not None
+        first = (look.stamp_ns - self._begin_ns) // self.spec.dt_ns
+        index = np.clip(np.arange(first, first + self.spec.horizon), 0, len(self._rows) - 1)
+        return self._rows[index]
+
+    def done_ns(self) -> int | None:
+        """When the grasp that is under way is over; None when there is none."""
+        if self._rows is None:
+            return None
+        return self._begin_ns + len(self._rows) * self.spec.dt_ns
+
+    def close(self) -> None:
+        """See `FastPolicy.close`."""
+
+
+def _target(plan: Plan) -> F64:
+    if plan.kind is not PlanKind.WAYPOINTS or not len(plan.waypoints) or not np.isfinite(plan.waypoints).all():
+        raise PolicyError(
+            f"plan {plan.id} of kind {plan.kind.name} points to nothing to take hold of; expected a waypoint"
+        )
+    point: F64 = plan.waypoints[-1]
+    return point
+
+
+def _positions(look: Look, axes: tuple[str, ...]) -> F64:
+    lacking = [axis for axis in axes if axis not in look.joints]
+    if lacking:
+        raise PolicyError(f"joint_states lacks {', '.join(lacking)}; it has {', '.join(look.joints) or 'no joints'}")
+    return np.array([look.joints[axis] for axis in axes], np.float64)

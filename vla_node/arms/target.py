@@ -1,0 +1,72 @@
+"""What to take hold of: a box or a pixel of the picture as a point in the odometry frame, and a plan that says so."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from saccade.geometry import F64
+from saccade.types import Plan, PlanKind
+from vla_node.lift import LiftError, spot_at
+from vla_node.planner import VALID_FOR_NS, Observation, make_plan
+
+LEAST_SHARE = 0.25
+"""At least this share of a box must have a depth."""
+_FACE_M = 0.01
+"""So much of the way of the gripper holds a face, and so far above what it stands on a thing begins."""
+_FACE_SHARE = 0.1
+"""At least this share of a thing's points is on a face; fewer are stray values before it."""
+_STRAY = 2.0
+"""Per cent of the points that may be anywhere, as at edges."""
+
+
+def of_pixel(observation: Observation, u: float, v: float) -> F64:
+    """The surface point (3,) that a pixel shows, metres in the odometry frame; LiftError as `vla_node.lift.spot_at`."""
+    return spot_at(observation, u, v).point
+
+
+def of_box(observation: Observation, low: tuple[float, float], high: tuple[float, float], way: F64) -> F64:
+    """The middle (3,) of the face that a gripper moving along `way` (3,) meets first in a box of the picture.
+
+    The box goes from pixel `low` to `high`, (u, v); `way` and the point are in the odometry frame, metres. What a thing
+    stands on is the lowest that its box shows, and does not count. LiftError where there is no depth, or not of enough
+    of the box.
+    """
+    camera, T, depth = observation.camera, observation.T_odom_from_cam, observation.depth_m
+    where = f"the box from ({low[0]:.0f}, {low[1]:.0f}) to ({high[0]:.0f}, {high[1]:.0f})"
+    if camera is None or T is None or depth is None:
+        raise LiftError(f"{where} has no depth: {observation.blind or 'no depth image came'}")
+    height, width = depth.shape
+    if not all(map(math.isfinite, (*low, *high))) or not (
+        -1 < low[0] < high[0] < width and -1 < low[1] < high[1] < height
+    ):
+        raise LiftError(f"{where} is empty or not within the picture of {width}x{height}")
+    rows, cols = (np.arange(max(0, math.ceil(low[i])), math.floor(high[i]) + 1) for i in (1, 0))
+    u, v = np.meshgrid(cols, rows)
+    z = depth[v, u].astype(np.float64)
+    known = np.isfinite(z) & (z > 0)
+    if not known.size or known.mean() < LEAST_SHARE:
+        raise LiftError(
+            f"{where}: {known.mean() if known.size else 0.0:.0%} of its pixels have a depth, too few to say"
+        )
+    points = T.apply(camera.unproject(np.stack([u[known], v[known]], axis=-1).astype(np.float64), z[known]))
+    above = points[:, 2] > np.percentile(points[:, 2], _STRAY) + _FACE_M
+    points = points[above] if above.mean() > _FACE_SHARE else points  # what is flat has nothing that it stands on
+    along = points @ way
+    ordered = np.sort(along)
+    full = np.searchsorted(ordered, ordered + _FACE_M, "right") - np.arange(len(ordered)) >= _FACE_SHARE * len(ordered)
+    if not full.any():
+        raise LiftError(f"{where} shows nothing that a gripper could meet: its depth is all noise")
+    first = float(ordered[int(np.argmax(full))])
+    face = points[(along >= first) & (along <= first + _FACE_M)]
+    middle = 0.5 * np.percentile(face, (_STRAY, 100 - _STRAY), axis=0).sum(axis=0)
+    onto: F64 = middle + (float(np.median(face @ way)) - float(middle @ way)) * way
+    return onto
+
+
+def grasp_plan(observation: Observation, point: F64, text: str, valid_for_ns: int = VALID_FOR_NS) -> Plan:
+    """A plan of one waypoint: the point (3,) in the odometry frame that an arm is to take hold of."""
+    return make_plan(
+        observation, PlanKind.WAYPOINTS, text, waypoints=np.asarray(point, np.float64)[None], valid_for_ns=valid_for_ns
+    )  # fmt: skip
