@@ -63,12 +63,14 @@ def whole(text=GOOD, finish="stop", **more):
     return body({"choices": [{"index": 0, "message": message, "finish_reason": finish}]})
 
 
-def body(value, status=200, kind="application/json", **headers):
+def body(value, status=200, kind="application/json", hold=False, **headers):
     """Any body."""
 
     def act(handler):
         handler.begin(status, kind, **headers)
         handler.say(value if isinstance(value, bytes | str) else json.dumps(value))
+        if hold:
+            handler.server.over.wait(30)
 
     return act
 
@@ -88,6 +90,20 @@ def stream(*events, hold=False):
             handler.say(event)
         if hold:
             handler.server.over.wait(30)
+
+    return act
+
+
+def chunked(*parts, end=b"0\r\n\r\n", kind="text/event-stream"):
+    """A body in chunks, as servers of HTTP/1.1 stream; the connection is kept open as they do."""
+
+    def act(handler):
+        handler.begin(200, kind, Transfer_Encoding="chunked")
+        for part in parts:
+            data = part if isinstance(part, bytes) else part.encode()
+            handler.say(b"%x\r\n%b\r\n" % (len(data), data))
+        handler.say(end)
+        handler.server.over.wait(30 if end else 0)
 
     return act
 

@@ -1,6 +1,7 @@
 """The OpenAI-compatible reasoner against a real server on loopback, however that behaves."""
 
 import base64
+import json
 import shutil
 import socket
 import ssl
@@ -54,6 +55,7 @@ def assert_stopped(answer, *words):
     assert answer.asked == "Be brief.\nWhere to?\n[16x12 picture]"
 
 
+WHOLE = {"choices": [{"index": 0, "message": {"content": GOOD}, "finish_reason": "stop"}]}
 GOOD_ANSWERS = {
     "whole": whole(),
     "whole, content as parts": whole([{"type": "text", "text": "<go>1.0 "}, {"type": "text", "text": "2.0</go>"}]),
@@ -73,6 +75,10 @@ GOOD_ANSWERS = {
         delta(None, reasoning_content="<go>3.0 3.0</go>"), delta(GOOD), delta(None, "stop"), DONE
     ),
     "streamed thoughts under a newer name": stream(delta(None, reasoning="hm"), delta(GOOD), delta(None, "stop"), DONE),
+    "in chunks, kept open (uvicorn)": server.chunked(delta("<go>1.0"), delta(" 2.0</go>") + delta(None, "stop"), DONE),
+    "in chunks that are cut anywhere": server.chunked(*(delta(GOOD) + delta(None, "stop") + DONE)),
+    "whole, in chunks": server.chunked(json.dumps(WHOLE), kind="application/json"),
+    "whole, of a stated length, kept open": body(WHOLE, hold=True, Content_Length=len(json.dumps(WHOLE))),
     "stream cut between any two bytes": stream(*(delta(GOOD) + delta(None, "stop") + DONE)),
     "a finish without a delta": stream(delta(GOOD), 'data: {"choices":[{"finish_reason":"stop"}]}\n\n', DONE),
     "text outside ASCII in thoughts, cut in a character": stream(
@@ -132,6 +138,8 @@ BAD_ANSWERS = {
     "no finish_reason": (whole(finish=None), "did not come to its end"),
     "all of it as thoughts": (whole(None, reasoning_content=GOOD), "without a reasoning parser"),
     "two choices": (body({"choices": [{"index": i, "message": {"content": GOOD}} for i in (0, 1)]}), "more than one"),
+    "chunks that break off": (server.chunked(delta("<go>1.0"), end=b""), "http://127.0.0.1"),
+    "chunks that are none": (server.chunked(delta("<go>1.0"), end=b"zz\r\n"), "http://127.0.0.1"),
     "no choices": (body({"choices": []}), "without choices"),
     "choices that are none": (body({"choices": ["x"]}), "without message"),
     "a list": (body([1]), "JSON object"),

@@ -124,6 +124,16 @@ def test_with_a_dialect_the_robot_asks_and_reads_and_the_server_only_answers():
     assert refused.answered == "drive on"
 
 
+def test_what_follows_the_end_of_an_answer_is_not_read():
+    with (
+        serving(lambda _: "<go>1.0 2.0</go> or not", dialect="two_numbers") as server,
+        closing(reasoner(server.address, TwoNumbers(ends=("</go>",)))) as mind,
+        closing(reasoner(server.address, TwoNumbers())) as strict,
+    ):
+        assert_went(mind.plan(observe()))
+        assert_stopped(strict.plan(observe()), "not two numbers")
+
+
 def test_a_robot_and_a_server_of_different_dialects_do_not_understand_each_other():
     with serving(go) as server, closing(reasoner(server.address, TwoNumbers())) as mind:
         assert_stopped(mind.plan(observe()), "asked in 'two_numbers'", "planner.reasoner.dialect")
@@ -200,24 +210,23 @@ def test_without_keys_nobody_beyond_this_machine_is_served_or_asked(keys):
 
 
 def test_a_server_that_thinks_too_long_is_left_at_the_deadline_and_its_late_reply_is_dropped():
-    go_on, slow = threading.Event(), [True]
+    go_on, begun = threading.Event(), []
 
     def think(observation):
-        if slow.pop():
-            slow.append(False)
+        begun.append(observation)
+        if len(begun) == 1:
             go_on.wait(20)
             return replace(go(observation), waypoints=np.full((1, 3), 9.0))
-        slow.append(False)
         return go(observation)
 
     with serving(think) as server, closing(reasoner(server.address, deadline_s=0.3)) as mind:
         assert_stopped(mind.plan(observe()), "within 0.3 s")
+        assert_stopped(mind.plan(observe()), "within 0.3 s")  # and this one waits, behind the first
+        _until(lambda: server.health.waiting == 0)
         go_on.set()
-        for _ in range(100):
-            answer = mind.plan(observe())
-            if answer.plan.kind is not PlanKind.STOP:
-                break
-        assert_went(answer)
+        _until(lambda: server.health.busy_ns == 0)
+        assert len(begun) == 1  # nobody wanted the second any more when its turn came
+        _until(lambda: mind.plan(observe()).plan.kind is not PlanKind.STOP)
 
 
 class Puppet:
@@ -263,12 +272,16 @@ def test_replies_to_older_questions_and_of_older_epochs_are_never_taken_for_the_
             _reply(r, id=r.id - 1, plan=wrong), _reply(r, epoch=r.epoch - 1, plan=wrong), _reply(r, id=99, plan=wrong),
             _reply(r), _reply(r, plan=wrong),
         ],
-        lambda r: [_reply(r)],
+        lambda r: [],
+        lambda r: [_reply(r, id=r.id - 1, plan=wrong), _reply(r)],
     ]  # fmt: skip
     with closing(Puppet(*says)) as puppet, closing(reasoner(puppet.address)) as mind:
-        for _ in range(3):
-            assert_went(mind.plan(observe()))
-        assert mind.late == 4
+        assert_went(mind.plan(observe()))
+        assert_went(mind.plan(observe()))
+    with closing(Puppet(*says[2:])) as puppet, closing(reasoner(puppet.address, deadline_s=0.5)) as mind:
+        assert_stopped(mind.plan(observe()), "within 0.5 s")
+        assert_went(mind.plan(observe()))
+        assert mind.late == 1
 
 
 NONSENSE = {

@@ -110,6 +110,11 @@ class Under:
                 self._call.give_up()
 
 
+def ended(text: str, ends: tuple[str, ...]) -> int | None:
+    """Where an answer ends that is complete with the first of these words; None where none of them has come."""
+    return min((text.find(end) + len(end) for end in ends if end in text), default=None)
+
+
 def hang_up(sock: socket.socket) -> None:
     """Make whoever waits on a socket stop; from any thread."""
     with suppress(OSError):

@@ -13,7 +13,7 @@ from vla_node.dialects.base import AskAgain, Dialect, DialectError, Question
 from vla_node.planner import Answer, Observation
 from vla_node.reasoners import chat
 from vla_node.reasoners.address import chat_url
-from vla_node.reasoners.call import MOST_QUESTIONS, Call, Cancelled, ReasonerError, Under, stop
+from vla_node.reasoners.call import MOST_QUESTIONS, Call, Cancelled, ReasonerError, Under, ended, stop
 from vla_node.reasoners.chat import Said, Stream
 from vla_node.reasoners.http import Reply, post
 from vla_node.reasoners.params import ReasonerParams
@@ -125,7 +125,7 @@ def _listen(reply: Reply, ends: tuple[str, ...], said: Said) -> None:
     stream = Stream(said)
     for piece in reply.pieces():
         stream.take(piece)
-        if stream.done or _end(said.text, ends) is not None:
+        if stream.done or ended(said.text, ends) is not None:
             return
     if not said.finish:
         raise ReasonerError("the server hung up in the middle of its answer", again=True)
@@ -133,7 +133,7 @@ def _listen(reply: Reply, ends: tuple[str, ...], said: Said) -> None:
 
 def _complete(said: Said, question: Question) -> str:
     """The text of a complete answer; ReasonerError where it is cut off or none."""
-    end = _end(said.text, question.ends)
+    end = ended(said.text, question.ends)
     if end is not None:
         return said.text[:end]
     if said.finish == "length":
@@ -143,11 +143,6 @@ def _complete(said: Said, question: Question) -> str:
     if not said.text.strip() and said.thought:
         raise ReasonerError("the server took all of the answer for thoughts; start it without a reasoning parser")
     return said.text
-
-
-def _end(text: str, ends: tuple[str, ...]) -> int | None:
-    """Where the first of the words that end an answer ends, if one has come."""
-    return min((text.find(end) + len(end) for end in ends if end in text), default=None)
 
 
 def _refused(reply: Reply) -> ReasonerError:

@@ -17,7 +17,17 @@ from saccade.clock import MS, nanoseconds
 from saccade.types import Plan
 from vla_node.dialects.base import AskAgain, Dialect, DialectError, Question
 from vla_node.planner import Answer, Observation
-from vla_node.reasoners.call import MOST_QUESTIONS, Call, Cancelled, OutOfTime, ReasonerError, Under, hang_up, stop
+from vla_node.reasoners.call import (
+    MOST_QUESTIONS,
+    Call,
+    Cancelled,
+    OutOfTime,
+    ReasonerError,
+    Under,
+    ended,
+    hang_up,
+    stop,
+)
 from vla_node.reasoners.keys import ClientKeys, client_keys
 from vla_node.reasoners.params import ReasonerParams
 from vla_node.reasoners.protocol import MOST_BYTES, Health, ProtocolError, Reply, Request, pack, unpack
@@ -71,7 +81,7 @@ class RemoteReasoner:
                     words, said = reply.asked or words, reply.answered or reply.text or ""
                     left -= 1
                     try:
-                        return Answer(self._read(reply, observation), words, said)
+                        return Answer(self._read(reply, observation, question), words, said)
                     except AskAgain as more:
                         if not left:
                             raise
@@ -107,12 +117,12 @@ class RemoteReasoner:
             "plan", 0, observation.epoch, dialect=self._params.dialect, question=send_question(question, quality)
         )
 
-    def _read(self, reply: Reply, observation: Observation) -> Plan:
+    def _read(self, reply: Reply, observation: Observation, question: Question | None) -> Plan:
         if reply.error:
             raise ReasonerError(f"{self._params.address}: {reply.error[:400]}")
-        if self._dialect is not None and reply.text is not None:
-            return self._dialect.read(reply.text, observation)
-        if self._dialect is None and reply.plan is not None:
+        if self._dialect and question and reply.text is not None:
+            return self._dialect.read(reply.text[: ended(reply.text, question.ends)], observation)
+        if not self._dialect and reply.plan is not None:
             return plan_of(reply.plan, observation)
         wanted = f"words in {self._dialect.name}" if self._dialect else "a plan"
         raise ReasonerError(f"{self._params.address} answered with something else than {wanted}")
@@ -133,18 +143,22 @@ class RemoteReasoner:
                     if (reply.id, reply.epoch) == (request.id, request.epoch):
                         return reply
                     self.late += 1
-        except Cancelled:
-            if self._line is not None:
-                with suppress(zmq.ZMQError):
-                    self._line.send(pack(Request("cancel", self._id)))
-            raise
-        except OutOfTime as error:
+        except (Cancelled, OutOfTime) as error:
             why = self._line.trouble if self._line else ""
-            self._drop()
-            raise ReasonerError(f"{self._params.address}: {why}; {error}" if why else str(error)) from None
+            if why:
+                self._drop()
+                raise ReasonerError(f"{self._params.address}: {why}; {error}") from None
+            self._withdraw()
+            raise
         except (ReasonerError, ProtocolError, zmq.ZMQError) as error:
             self._drop()
             raise ReasonerError(f"{self._params.address}: {error}") from error
+
+    def _withdraw(self) -> None:
+        """Tell the server that nobody waits any more; what it answers all the same is dropped when it comes."""
+        if self._line is not None:
+            with suppress(zmq.ZMQError):
+                self._line.send(pack(Request("cancel", self._id)))
 
     def _drop(self) -> None:
         if self._line is not None:
