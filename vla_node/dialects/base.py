@@ -18,6 +18,8 @@ MOST_CHARS = 16_384
 """A longer answer is refused before anything else looks at it."""
 QUOTED_CHARS = 240
 """How much of an offending answer an error quotes."""
+SPACE = " \t\r\n"
+"""What may stand around an answer and its parts; of the many other blanks none is expected."""
 
 
 class DialectError(SaccadeError):
@@ -95,7 +97,7 @@ def bounded(text: str, most: int = MOST_CHARS) -> str:
     """An answer without the white space around it. DialectError when it is empty or longer than `most`."""
     if len(text) > most:
         raise DialectError(f"{len(text)} characters long; at most {most} are read", text)
-    stripped = text.strip()
+    stripped = text.strip(SPACE)
     if not stripped:
         raise DialectError("nothing was answered")
     return stripped

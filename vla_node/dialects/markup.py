@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection
 from typing import Any
 
-from vla_node.dialects.base import DialectError
+from vla_node.dialects.base import SPACE, DialectError
 
 _TAG = re.compile(r"</?(?:think|action|answer|output|plan|step|loc|obj)>")
 _FENCE = re.compile(r"```(?:json)?[ \t]*\n")
@@ -59,7 +59,7 @@ def _pieces(text: str, prose: bool) -> list[tuple[str, str]]:
         elif name != opened:
             raise DialectError(f"{tag.group()} inside <{opened}>, which is not closed")
         else:
-            found.append((opened, text[begin : tag.start()].strip()))
+            found.append((opened, text[begin : tag.start()].strip(SPACE)))
             opened, end = "", tag.end()
     if opened:
         raise DialectError(f"<{opened}> is not closed: the answer is cut off")
@@ -87,8 +87,8 @@ def answer_in(text: str, *names: str, prose: bool = False) -> str:
 
 
 def _only_space(between: str, prose: bool) -> None:
-    if between.strip() and not prose:
-        raise DialectError(f"words outside the tags: {between.strip()[:40]!r}")
+    if between.strip(SPACE) and not prose:
+        raise DialectError(f"words outside the tags: {between.strip(SPACE)[:40]!r}")
 
 
 def plain_json(text: str) -> Any:
