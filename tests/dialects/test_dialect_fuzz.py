@@ -123,7 +123,7 @@ def test_malformed_text_never_moves_the_robot(name, data):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", DIALECTS)
-@settings(max_examples=2_000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_malformed_text_never_moves_the_robot_however_long_one_tries(name, data):
     moves_only_if_well_formed(name, data.draw(texts(name)))

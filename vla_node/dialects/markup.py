@@ -87,7 +87,7 @@ def answer_in(text: str, *names: str, prose: bool = False) -> str:
 
 
 def _only_space(between: str, prose: bool) -> None:
-    if between.strip(SPACE) and not prose:
+    if between.strip(SPACE) and (not prose or "<" in between or ">" in between):
         raise DialectError(f"words outside the tags: {between.strip(SPACE)[:40]!r}")
 
 
