@@ -77,7 +77,8 @@ def job(card: Card, **how: Any) -> Job:
 def ensure(work: Job, *, again: bool = False) -> Manifest:
     """The verified engine of a job: there already, or built and verified now; by one process at a time.
 
-    With `again` it is built whatever is there. Quarantined, with the reason, where it did not pass now or before.
+    With `again` it is built whatever is there. Quarantined, with the reason, where it did not pass now or before;
+    EngineError where no other could be built in place of a verified one, which then stays.
     """
     warnings = _warned(work)
     with locked(root() / "locks" / f"{work.folder.name}.lock", work.progress, work.stop) as progress:
@@ -164,6 +165,11 @@ def _built(work: Job, warnings: tuple[str, ...]) -> Manifest:
         for part, name in zip(answer["parts"], files, strict=True):
             put_in_place(folder / part, folder / name)
     except CompilerFailed as error:
+        there = read_manifest(folder)
+        if there is not None and there.status == "verified":
+            raise EngineError(
+                f"{work.card.name} was not built again: {error}. The engine built {there.built} stays as it was"
+            ) from error
         raise quarantined(work.card, write_manifest(folder, _refused(before, str(error)))) from error
     except OSError as error:
         raise cannot_write(folder, error) from error

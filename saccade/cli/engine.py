@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -80,17 +81,25 @@ def _compiled(found: list[Entry]) -> Table:
     return shown
 
 
-def _plain(entry: Entry) -> dict[str, str | float]:
+def _plain(entry: Entry) -> dict[str, Any]:
     """What is told of a folder of the cache."""
     megabytes = round(engine_gc.size_of(entry.folder) / 1e6, 1)
-    told: dict[str, str | float] = {"folder": str(entry.folder), "megabytes": megabytes, "card": _card(entry)}
+    told: dict[str, Any] = {"folder": str(entry.folder), "megabytes": megabytes, "card": _card(entry)}
     found = entry.manifest
     if found is None:
         reason = entry.trouble or "a build that did not come to its end"
         return {**told, "for": "", "built": "", "status": "unusable", "reason": reason}
-    versions = ", ".join(f"{name} {value}" for name, value in found.key.get("versions", {}).items())
-    meant = f"{found.runtime} {found.precision} ({versions})"
-    return {**told, "for": meant, "built": found.built, "status": found.status, "reason": found.reason}
+    versions: dict[str, str] = found.key.get("versions", {})
+    said = (f"{found.runtime} {found.precision}", versions.get(found.runtime), versions.get("device"))
+    meant = ", ".join(filter(None, said))
+    return {
+        **told,
+        "for": meant,
+        "versions": versions,
+        "built": found.built,
+        "status": found.status,
+        "reason": found.reason,
+    }
 
 
 def _card(entry: Entry) -> str:

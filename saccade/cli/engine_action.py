@@ -41,6 +41,24 @@ def compiled_card(args: argparse.Namespace) -> Card:
     return card
 
 
+def above_zero(text: str) -> float:
+    """A number for an argument that only has a meaning above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return value
+
+
+def count(text: str) -> int:
+    """How many times something is done: at least once."""
+    if not (text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
+
+
 @contextmanager
 def bar(name: str, note: str, quiet: bool) -> Iterator[Told]:
     """A progress bar on stderr; what the `with` gives moves it."""

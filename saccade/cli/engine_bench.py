@@ -19,7 +19,7 @@ from engines.store.key import models_of
 from engines.store.shapes import tried_sizes
 from engines.store.timing import speed, speed_on_device
 from saccade.cli import FAILED, OK
-from saccade.cli.engine_action import Action
+from saccade.cli.engine_action import Action, count
 from saccade.cli.machine import machine
 from saccade.errors import ConfigError
 
@@ -79,8 +79,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="NAME|CARD", help="a model by name, or the path of a card")
     parser.add_argument("--runtime", nargs="+", choices=_RUNTIMES, help="which of them (default: all)")
     parser.add_argument("--precision", choices=("fp32", "fp16", "int8"), help="of compiled engines")
-    parser.add_argument("--runs", type=int, default=100, help="measured inferences (default: %(default)s)")
-    parser.add_argument("--warm-ups", type=int, default=20, help="inferences before them (default: %(default)s)")
+    parser.add_argument("--runs", type=count, default=100, help="measured inferences (default: %(default)s)")
+    parser.add_argument("--warm-ups", type=count, default=20, help="inferences before them (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print as JSON")
 
 

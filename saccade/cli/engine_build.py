@@ -13,7 +13,7 @@ from engines.engine import Array
 from engines.store.build import Job, ensure, job, verify
 from engines.store.manifest import Manifest, estimate_s
 from saccade.cli import OK
-from saccade.cli.engine_action import Action, bar, compiled_card, model_argument
+from saccade.cli.engine_action import Action, above_zero, bar, compiled_card, model_argument
 
 _CALIBRATED_BY = 16
 """Pairs of a recording."""
@@ -77,7 +77,9 @@ def _verify_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--limit-minutes", type=float, default=120.0, help="give up after (default: %(default)s)")
+    parser.add_argument(
+        "--limit-minutes", type=above_zero, metavar="MIN", default=120.0, help="give up after (default: %(default)s)"
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 

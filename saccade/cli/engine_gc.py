@@ -6,7 +6,7 @@ import argparse
 
 from engines.store.clean import remove, size_of, waste
 from saccade.cli import OK
-from saccade.cli.engine_action import Action
+from saccade.cli.engine_action import Action, above_zero
 
 __all__ = ["ACTIONS", "size_of"]
 
@@ -24,7 +24,9 @@ def _gc(args: argparse.Namespace) -> int:
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--keep-mb", type=float, metavar="MB", help="and what was used longest ago, down to this size")
+    parser.add_argument(
+        "--keep-mb", type=above_zero, metavar="MB", help="and what was used longest ago, down to this size"
+    )
     parser.add_argument("--yes", action="store_true", help="remove it; without this it is only told")
 
 

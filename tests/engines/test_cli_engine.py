@@ -132,3 +132,15 @@ def test_a_shipped_model_can_be_probed_and_gets_no_verdict(capsys):
     assert main(["engine", "probe", "sgbm", "--quiet"]) == OK
     assert "sgbm passed" in capsys.readouterr().out
     assert not load_card("sgbm").beside("sgbm.verdict.json").exists()
+
+
+@pytest.mark.parametrize("wrong", [
+    ["bench", "stereo-s", "--runs", "0"], ["bench", "stereo-s", "--runs", "many"],
+    ["bench", "stereo-s", "--warm-ups", "-1"], ["build", "stereo-s", "--limit-minutes", "-1"],
+    ["verify", "stereo-s", "--limit-minutes", "nan"], ["gc", "--keep-mb", "-5"],
+])  # fmt: skip
+def test_numbers_without_a_meaning_are_refused_before_anything_is_done(wrong, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["engine", *wrong])
+    assert ended.value.code == USAGE
+    assert "number above 0" in capsys.readouterr().err

@@ -104,7 +104,8 @@ def test_an_engine_from_another_machine_is_verified_anew(verified, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("fault", "words"), [("NotANumber", "NaN or infinity"), ("SegfaultsLoading", "crashed (SIGSEGV)")]
+    ("fault", "words"),
+    [("NotANumber", "NaN or infinity"), ("WrongShape", "wrong shape"), ("SegfaultsLoading", "crashed (SIGSEGV)")],
 )
 def test_what_does_not_answer_as_the_cpu_goes_to_quarantine(verified, fault, words):
     card, folder = verified
@@ -133,6 +134,16 @@ def test_a_build_that_would_only_fail_again_is_not_tried_again_unless_asked(tmp_
     assert builds() == 2
     assert [entry.manifest.status for entry in entries()] == ["quarantined"]
     assert not list(cache.glob("*/.*.part-*"))
+
+
+@pytest.mark.parametrize("fault", ["Refuses", "Segfaults"])
+def test_a_verified_engine_stays_where_no_other_can_be_built(verified, fault):
+    card, _ = verified
+    use(fault)
+    with pytest.raises(EngineError, match="stays as it was"):
+        ensure(job(card), again=True)
+    use("Own")
+    open_engine(card).close()
 
 
 def test_a_crash_tells_the_last_words(tmp_path, cache):
