@@ -40,10 +40,11 @@ class Limits:
 
 LIMITS = {
     "fp32": Limits(Tolerance(0.5, 0.9999, 0.01, 0.005), 0.05, 0.5, 0.5, 0.005),
-    "fp16": Limits(Tolerance(1.0, 0.9995, 0.02, 0.02), 0.1, 1.0, 1.0, 0.01),
-    "int8": Limits(Tolerance(1.0, 0.995, 0.05, 0.05), 0.5, 5.0, 2.0, 0.03),
+    "fp16": Limits(Tolerance(2.0, 0.9995, 0.02, 0.02), 0.1, 1.0, 1.0, 0.01),
+    "int8": Limits(Tolerance(4.0, 0.995, 0.05, 0.05), 0.5, 5.0, 2.0, 0.03),
 }
-"""By precision. A golden input of fp32 is held to the tolerance of its card."""
+"""By precision. A golden input of fp32 is held to the tolerance of its card. With fewer bits single pixels at an edge
+choose the other side of it, all of the spread away, so that the largest error says little and their share says more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +144,8 @@ def _measured(card: Card, case: Case, got: Array, limits: Limits, figures: dict[
     assert case.scene is not None
     shape = case.scene.shape
     seen, reference = full_size_px(got, card, shape), full_size_px(want, card, shape)
-    if _near(np.ascontiguousarray(reference[::-1]), reference, limits):
-        raise EngineError(f"{case.name}: the check itself is broken: a disparity turned upside down passed")
+    if near(elsewhere(reference), reference, limits):
+        raise EngineError(f"{case.name}: the check itself is broken: a disparity of another place passed")
     epe, bad1 = _apart(seen, reference)
     truth, where = case.scene.truth, np.isfinite(case.scene.truth)
     worse = errors(seen, truth, where).bad3 - errors(reference, truth, where).bad3
@@ -157,7 +158,13 @@ def _measured(card: Card, case: Case, got: Array, limits: Limits, figures: dict[
     return said
 
 
-def _near(seen: F32, reference: F32, limits: Limits) -> bool:
+def elsewhere(disparity: F32) -> F32:
+    """The control: an (H, W) disparity turned upside down, and moved by a third, because scenes may be symmetric."""
+    return np.roll(disparity[::-1], disparity.shape[1] // 3, axis=1)
+
+
+def near(seen: F32, reference: F32, limits: Limits) -> bool:
+    """Whether a disparity is as near to the reference as it has to be; both (H, W) float32 px."""
     epe, bad1 = _apart(seen, reference)
     return epe <= limits.epe_px and bad1 <= limits.bad1
 

@@ -14,11 +14,11 @@ from engines.compiler import BuildPlan, Shapes
 from engines.engine import EngineError
 from engines.open import open_unproven
 from engines.parity import same_interface
-from engines.probe.scenes import slanted
+from engines.probe.scenes import slanted, step
 from engines.store.cases import cases_for, shown
-from engines.store.gate import LIMITS, gate_digest, judge
+from engines.store.gate import LIMITS, elsewhere, gate_digest, judge, near
 from engines.store.key import models_of
-from engines.store.shapes import plans, tried_sizes
+from engines.store.shapes import LARGEST, SMALLEST, USUAL, plans, tried_sizes
 
 
 def silent(what, share):
@@ -86,6 +86,16 @@ def test_limits_that_let_everything_pass_are_reported_as_broken(tried, monkeypat
     monkeypatch.setitem(LIMITS, "fp32", replace(LIMITS["fp32"], epe_px=1e9, bad1=100.0))
     (reason,) = judged(tried, "Own").reasons
     assert "the check itself is broken" in reason
+
+
+@pytest.mark.parametrize("precision", LIMITS)
+@pytest.mark.parametrize("scene", [slanted, step])
+def test_every_scene_in_another_place_is_refused(scene, precision):
+    """A control that passed would refuse every engine of that precision, right ones too."""
+    for shape, most in ((SMALLEST, 16), (USUAL, 64), (LARGEST, 64)):
+        truth = np.nan_to_num(scene(shape, most).truth, nan=1.0)
+        assert near(truth, truth, LIMITS[precision])
+        assert not near(elsewhere(truth), truth, LIMITS[precision])
 
 
 def test_fewer_bits_may_be_less_exact():
