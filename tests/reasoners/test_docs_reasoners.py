@@ -13,6 +13,7 @@ from reasoner_scene import observe
 
 from saccade.params import build
 from saccade.types import PlanKind
+from vla_node.params import VlaParams
 from vla_node.reasoners.address import chat_url
 from vla_node.reasoners.open import open_reasoner
 from vla_node.reasoners.params import ReasonerParams
@@ -63,8 +64,11 @@ def test_a_function_of_a_question():
 @pytest.mark.parametrize("text", [b for b in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL) if "reasoner:" in b])
 def test_parameters(text):
     values = yaml.safe_load(text)
-    while "kind" not in values:
-        (values,) = values.values()
+    if "vla_node" in values:
+        values = values["vla_node"]["ros__parameters"]
+        build(VlaParams, values)
+        values = values["planner"]
+    values = values["reasoner"]
     open_reasoner(build(ReasonerParams, values), 0.3, 0.6).close()
 
 

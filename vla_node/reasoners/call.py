@@ -73,11 +73,13 @@ class Call:
 
     @contextmanager
     def waiting_on(self, hang_up: Callable[[], None]) -> Iterator[None]:
-        """For the time of this context, `hang_up` makes the call's thread stop waiting; it must not raise or block."""
+        """For the time of this context, `hang_up` makes the call's thread stop waiting; it must not raise or block.
+
+        Who waits in it looks at `left_ns` first: `give_up` may have come before.
+        """
         with self._lock:
             self._hang_up = hang_up
         try:
-            self.left_ns()
             yield
         finally:
             with self._lock:
