@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Collection
 from typing import Any
@@ -108,7 +107,7 @@ def number(value: Any, what: str, low: float, high: float) -> float:
     """`value` as a finite float from `low` to `high`; a DialectError names `what`."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise DialectError(f"{what} is {value!r:.40}; expected a number")
-    if not (low <= value <= high and math.isfinite(value)):
+    if not low <= value <= high:
         raise DialectError(f"{what} is {value!r:.24}; expected {low:g} to {high:g}")
     return float(value)
 
