@@ -20,15 +20,25 @@ NO_POSITIONS: F64 = np.zeros(0)
 class Start:
     """The robot at the instant where the first row begins; arrays (d,) by the axes of its command.
 
-    `speeds` and `rates` are the speeds asked for until then and how they were changing (per s). `positions` are those
-    that the joints were last sent to, for a measured one lags behind and would be made up for twice; empty where they
-    are not known, or the robot is a base. `T_look_from_body` is the body's pose in the body's frame of the look.
+    `speeds` and `rates` are the speeds asked for until then and how they were changing (per s). `positions` come from
+    `positions_of`; empty where they are not known, or the robot is a base. `T_look_from_body` is the body's pose in the
+    body's frame of the look.
     """
 
     speeds: F64
     rates: F64
     positions: F64 = field(default_factory=lambda: NO_POSITIONS)
     T_look_from_body: SE3 = field(default_factory=SE3.identity)
+
+
+def positions_of(sent: F64, speeds: F64, dt_s: float, parts: int) -> F64:
+    """Where rows have led joints (d,) that were last `sent` somewhere, while rows of `speeds` are sent as ramps.
+
+    Positions are counted from what was sent, not from what is measured: a measured joint lags behind, and its lag would
+    be made up for again and again. A ramp of `parts` steps (`executor.ramped`) is behind its row, whose speed holds from
+    the row's beginning, by the share of a row that is added here.
+    """
+    return sent + speeds * dt_s * (parts - 1) / (2 * parts)
 
 
 class Converter(Protocol):

@@ -23,8 +23,8 @@ NEAR_M, NEAR_RAD = 1e-3, 5e-3
 _MOST_STEPS = 150
 _STEP_RAD = 0.15
 """A joint moves no further in one step: the linearisation does not hold for longer."""
-_STUCK = 1e-5
-"""A step that moves no joint by more has converged, wherever that is."""
+_PATIENCE = 12
+"""After so many steps that bring it no hundredth nearer it has come as near as it can."""
 _AT_LIMIT = 1e-3
 _FARTHEST_M = 100.0
 
@@ -67,17 +67,20 @@ class Kinematics:
             raise PolicyError(f"{what} is at {target.t.tolist()}; expected a finite pose within {_FARTHEST_M:g} m")
         self._tool_task.set_target(self._mink.SE3(np.array([*_wxyz(target), *target.t])))
         q = np.clip(begin, self.low, self.high)
+        best, least, waited = (q, math.inf, math.inf), math.inf, 0
         for _ in range(_MOST_STEPS):
             self._configuration.update(self._whole(q))
             away_m, away_rad = self._away()
             if away_m < NEAR_M / 10 and away_rad < NEAR_RAD / 10:
                 return q
-            step = self._step(q)
-            q = np.clip(q + step, self.low, self.high)
-            if np.abs(step).max() < _STUCK:
+            away = away_m / NEAR_M + away_rad / NEAR_RAD
+            waited += 1
+            if away < 0.99 * least:
+                best, least, waited = (q, away_m, away_rad), away, 0
+            if waited >= _PATIENCE:
                 break
-        self._configuration.update(self._whole(q))
-        away_m, away_rad = self._away()
+            q = np.clip(q + self._step(q), self.low, self.high)
+        q, away_m, away_rad = best
         if away_m < NEAR_M and away_rad < NEAR_RAD:
             return q
         raise PolicyError(
