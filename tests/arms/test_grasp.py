@@ -1,4 +1,4 @@
-"""From a box in a picture to closed fingers, in MuJoCo and through the gate; and nothing at all where something is wrong."""
+"""From a box in a picture to closed fingers, in MuJoCo and through the gate; nothing moves where something is wrong."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def grasped():
 
 
 def test_the_fingers_close_on_the_box_that_was_seen(grasped):
-    wanted = CENTRE + [0.0, 0.0, HALF_M[2] - ARM.grasp.depth_m]
+    wanted = np.add(CENTRE, [0.0, 0.0, HALF_M[2] - ARM.grasp.depth_m])
     assert np.linalg.norm(grasped.tool - wanted) < 0.01
     assert grasped.goal[6] == pytest.approx(ARM.gripper.closed, abs=1e-6)
     assert 0.012 < grasped.at[6] < 0.03  # held back by the box
@@ -112,10 +112,10 @@ def test_a_newer_plan_for_the_same_thing_changes_nothing_and_for_another_everyth
     first = policy.act(look_of(plan_for(CENTRE), joints), 100 * MS)
     done_ns = policy.done_ns()
     later = T0 + 4 * ROW
-    second = policy.act(look_of(plan_for(CENTRE + [0.005, 0.0, 0.0]), joints, later), 100 * MS)
+    second = policy.act(look_of(plan_for(np.add(CENTRE, [0.005, 0.0, 0.0])), joints, later), 100 * MS)
     np.testing.assert_array_equal(second[:6], first[4:])
     assert policy.done_ns() == done_ns
-    moved = policy.act(look_of(plan_for(CENTRE + [0.0, 0.08, 0.0]), joints, later), 100 * MS)
+    moved = policy.act(look_of(plan_for(np.add(CENTRE, [0.0, 0.08, 0.0])), joints, later), 100 * MS)
     assert policy.done_ns() > done_ns
     np.testing.assert_allclose(moved[0], HOME, atol=1e-3)  # it begins where the arm is
     policy.begin(2)

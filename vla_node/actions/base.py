@@ -34,9 +34,9 @@ class Start:
 def positions_of(sent: F64, speeds: F64, dt_s: float, parts: int) -> F64:
     """Where rows have led joints (d,) that were last `sent` somewhere, while rows of `speeds` are sent as ramps.
 
-    Positions are counted from what was sent, not from what is measured: a measured joint lags behind, and its lag would
-    be made up for again and again. A ramp of `parts` steps (`executor.ramped`) is behind its row, whose speed holds from
-    the row's beginning, by the share of a row that is added here.
+    Positions are counted from what was sent, not from what is measured: a measured joint lags behind, and its lag
+    would be made up for again and again. A ramp of `parts` steps (`executor.ramped`) is behind its row, whose speed
+    holds from the row's beginning, by the share of a row that is added here.
     """
     return sent + speeds * dt_s * (parts - 1) / (2 * parts)
 
