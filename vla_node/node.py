@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-import numpy as np
-
 from saccade.clock import SEC, TickGrid
 from saccade.errors import DataError
 from saccade.geometry import SE3
 from saccade.inbox import Arrival
 from saccade.node import NEVER_NS, Out, Sample
 from saccade.stages import Stages
-from saccade.types import Decision, Plan, PlanKind, Verdict
+from saccade.types import Plan, PlanKind
 from saccade.wire.convert import decode, decode_verdict, encode_chunk, encode_path, encode_plan
 from saccade.wire.diagnostics import Level
 from saccade.wire.exchange import encode_exchange
 from vla_node import requests
 from vla_node.epochs import Epochs
 from vla_node.health import Health
+from vla_node.held import Held
 from vla_node.params import VlaParams
 from vla_node.pilot import Pilot
 from vla_node.planner import NO_POINTS, NO_VALUES, VALID_FOR_NS, Reasoner
@@ -67,8 +66,7 @@ class VlaNode:
         self._heard_ns = -NEVER_NS
         self._active = False
         self._operator_stop = False
-        self._stopped = self._refused = self._standing = False
-        self._held_since_ns: int | None = None
+        self._held = Held()
         self._acted_ns = 0
         self._plans = 0
 
@@ -95,7 +93,7 @@ class VlaNode:
                 return self._hear(str(decode("feedback", sample.cdr).data), now_ns)
             if sample.topic in requests.READS:
                 return self._requests.take(sample, now_ns)
-            self._judged(decode_verdict(sample.cdr))
+            self._held.judged(decode_verdict(sample.cdr))
             self._requests.judged(sample.cdr)
         except (DataError, ValueError) as error:
             self._senses.fault(sample, error)
@@ -112,7 +110,7 @@ class VlaNode:
         outs += self._act(now_ns)
         self._ask(now_ns)
         self._report(now_ns)
-        outs += self._requests.tick(now_ns, self._standing)
+        outs += self._requests.tick(now_ns, self._held.standing)
         return outs + self._health.due(now_ns)
 
     def close(self) -> Iterable[Out]:
@@ -168,12 +166,6 @@ class VlaNode:
         """End the mission, whoever asked for it."""
         return self._requests.end(Outcome.STOPPED, why, now_ns) + self._refuse(why, now_ns)
 
-    def _judged(self, verdict: Verdict) -> None:
-        """Note whether the gate stands the robot still, and whether it does so against a wish to move."""
-        self._stopped = verdict.decision is Decision.STOP
-        self._refused = self._stopped and bool(np.nan_to_num(verdict.requested).any())
-        self._standing = not verdict.granted.any()
-
     def _begin(self, text: str, now_ns: int) -> list[Out]:
         """A new epoch: nothing of the old one counts, and the robot brakes until the first plan."""
         odom = self._senses.odom(now_ns)
@@ -212,16 +204,12 @@ class VlaNode:
         if plan.kind is PlanKind.STOP and plan.final:
             self._active = False
         self._pilot.adopt(plan)
-        level = Level.WARN if plan.kind is PlanKind.STOP and plan.progress < 1.0 else Level.OK
+        stops, short = plan.kind is PlanKind.STOP, self._slow.short_lived(plan.inference_ns)
+        level = Level.WARN if short or (stops and plan.progress < 1.0) else Level.OK
         self._health.set(
-            "planner",
-            level,
-            plan.text,
-            plan=plan.id,
-            epoch=plan.epoch,
-            kind=plan.kind.name,
-            dropped=self._slow.discarded,
-        )
+            "planner", level, f"{plan.text}; {short}" if short else plan.text, plan=plan.id, epoch=plan.epoch,
+            kind=plan.kind.name, dropped=self._slow.discarded,
+        )  # fmt: skip
         said = [Out("plan", encode_plan(plan)), Out("plan/path", encode_path(plan))]
         return said + self._requests.planned(plan, now_ns)
 
@@ -229,13 +217,10 @@ class VlaNode:
         self._acted_ns = now_ns
         reached = self._pilot.arrived
         with self.stages.timed("policy"):
-            chunk = self._pilot.act(now_ns, self._senses, self._stopped)
+            chunk = self._pilot.act(now_ns, self._senses, self._held.stopped)
         if self._pilot.arrived and not reached:
             self._slow.note("goal reached")
-        if not (self._refused or self._pilot.blocked):
-            self._held_since_ns = None
-        elif self._held_since_ns is None:
-            self._held_since_ns = now_ns
+        self._held.tick(self._pilot.blocked, now_ns)
         if chunk is None:
             return []
         self._health.made("policy", chunk.obs_stamp_ns, now_ns)
@@ -245,10 +230,8 @@ class VlaNode:
         """Have the slow half think, if there is an instruction and reason to."""
         if not self._active:
             return
-        held_ns = 0 if self._held_since_ns is None else now_ns - self._held_since_ns
-        held = "stopped by the gate" if self._refused else "the policy sees no way"
         with self.stages.timed("planner"):
-            self._slow.ask(now_ns, self._senses, self._pilot.plan, held_ns, held)
+            self._slow.ask(now_ns, self._senses, self._pilot.plan, self._held)
 
     def _report(self, now_ns: int) -> None:
         pilot, self._health.judged = self._pilot, self._active

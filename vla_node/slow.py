@@ -6,11 +6,12 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
-from saccade.clock import nanoseconds
+from saccade.clock import nanoseconds, seconds
 from saccade.geometry import SE3
 from saccade.node import NEVER_NS
 from saccade.types import Plan
 from saccade.wire.exchange import Exchange
+from vla_node.held import Held
 from vla_node.history import History
 from vla_node.params import PlannerParams
 from vla_node.planner import Answer, Job, Observation, Reasoner, think
@@ -62,6 +63,16 @@ class SlowHalf:
         """See `Tunable.retune`."""
         self._period_ns, self._valid_for_ns = nanoseconds(params.period_s), nanoseconds(params.valid_for_s)
 
+    def short_lived(self, took_ns: int) -> str:
+        """What to do where plans that take so long expire before they are followed by another; "" where they do not."""
+        needed_ns = took_ns + max(took_ns, self._period_ns)
+        if needed_ns < self._valid_for_ns:
+            return ""
+        return (
+            f"plans take {seconds(took_ns):.1f} s and expire before the next one comes: "
+            f"set planner.valid_for_s above {seconds(needed_ns):.1f}"
+        )
+
     def begin(self, epoch: int, instruction: str, start: SE3 | None) -> None:
         """Forget the old epoch; think about this instruction, given where the robot is at `start`, if known."""
         self._worker.cancel()
@@ -86,18 +97,16 @@ class SlowHalf:
         if self._history.most and (seen := newest_picture(senses)) is not None:
             self._history.offer(*seen)
 
-    def ask(self, now_ns: int, senses: Senses, plan: Plan | None, held_ns: int, held: str) -> None:
-        """Have the reasoner think, if it is idle and there is reason to.
-
-        `held_ns`: for how long the robot has been held at a standstill, and `held` by what.
-        """
+    def ask(self, now_ns: int, senses: Senses, plan: Plan | None, held: Held) -> None:
+        """Have the reasoner think, if it is idle and there is reason to."""
         if self._worker.busy:
             return
         since_ns = now_ns - self._asked_ns if self._asked_ns is not None else NEVER_NS
         if plan is not None and plan.expired(now_ns):
             self.note("plan expired")
+        held_ns = held.for_ns(now_ns)
         if min(held_ns, since_ns) > HELD_NS:
-            self.note(held)
+            self.note(held.by)
         if since_ns >= self._period_ns:
             self.note("period")
         odom = senses.odom(now_ns)

@@ -9,7 +9,7 @@ from vla_world import BLUE, START_NS, Box, World, drive, told
 from saccade.clock import MS, SEC
 from saccade.node import Sample
 from saccade.types import PlanKind
-from saccade.wire.convert import encode_text
+from saccade.wire.convert import decode, encode_text
 from saccade.wire.exchange import MOST, Exchange, decode_exchange, encode_exchange
 from vla_node.node import VlaNode
 from vla_node.params import VlaParams
@@ -51,6 +51,11 @@ def go(reasoner, until_s=6.0, script=(), boxes=(), **planner):
     node = VlaNode(replace(params, planner=replace(params.planner, **settings)), reasoner)
     ear = drive(World(boxes, until_s, script=[told(AWAY, 0.5), *script]), node)
     return reasoner.seen, ear
+
+
+def statuses(ear):
+    found = [decode("diagnostics", s.cdr).status[0] for s in ear.samples if s.topic == "diagnostics"]
+    return [(status.name, status.level, status.message) for status in found]
 
 
 def at_s(observation):
@@ -163,3 +168,13 @@ def test_an_exchange_comes_back_as_it_was(text):
 def test_an_endless_answer_is_cut_and_broken_characters_do_not_end_the_record():
     answered = decode_exchange(encode_exchange(Exchange(0, 1, 1, "", "", "x" * (MOST + 5) + "\ud800", 0))).answered
     assert answered == "x" * MOST + " [6 more characters]"
+
+
+@pytest.mark.parametrize(("valid_s", "latency_s", "period_s", "above"), [
+    (4.0, 3.0, 1.0, "6.0"), (4.0, 1.0, 3.5, "4.5"), (6.5, 3.0, 1.0, ""), (4.6, 1.0, 3.5, ""),
+])  # fmt: skip
+def test_plans_that_expire_before_the_next_one_are_told_of_with_what_to_set(valid_s, latency_s, period_s, above):
+    _, ear = go(Scripted(), until_s=4.5, valid_for_s=valid_s, latency_s=latency_s, period_s=period_s)
+    told_of = [text for _, _, text in statuses(ear) if "planner.valid_for_s" in text]
+    assert bool(told_of) == bool(above)
+    assert all(text.endswith(f"above {above}") for text in told_of)
