@@ -20,7 +20,7 @@ STEPS = 32
 STEP_M = (0.01, 3.0)
 """One step forward, metres."""
 TOTAL_M = 10.0
-"""All steps of an answer together, metres; points must lie within this of the robot."""
+"""Every point must lie within this of the robot, metres."""
 STEP_DEG = (1.0, 180.0)
 """One turn, degrees."""
 TURN_DEG = 180.0
@@ -74,12 +74,12 @@ def of_steps(observation: Observation, steps: Sequence[Step]) -> Plan:
     if isinstance(steps[0], Stop):
         return finished(observation, text)
     pose = observation.state.T_odom_from_body
-    points, yaw, turned, driven_m = [pose.t], pose.yaw, 0.0, 0.0
+    points, yaw, turned = [pose.t], pose.yaw, 0.0
     for step in steps:
         if isinstance(step, Forward):
             _limit("a step forward", step.metres, STEP_M, "m")
             points.append(points[-1] + step.metres * np.array([math.cos(yaw), math.sin(yaw), 0.0]))
-            driven_m, turned = driven_m + step.metres, 0.0
+            turned = 0.0
         elif isinstance(step, Turn):
             _limit("a turn", abs(step.degrees), STEP_DEG, "degrees")
             if turned * step.degrees < 0:
@@ -88,8 +88,6 @@ def of_steps(observation: Observation, steps: Sequence[Step]) -> Plan:
             if abs(turned) > TURN_DEG:
                 raise DialectError(f"turns of {abs(turned):g} degrees in a row; at most {TURN_DEG:g} are taken")
             yaw += math.radians(step.degrees)
-    if driven_m > TOTAL_M:
-        raise DialectError(f"{driven_m:g} m in all; at most {TOTAL_M:g} m are driven")
     if turned:
         points[-1:] = list(facing(points[-1], wrap_angle(yaw)))
     return along(observation, np.array(points), text)
