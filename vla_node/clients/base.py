@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from saccade.clock import perf_ns
 from vla_node.policies.base import PolicyError
 
 Array = npt.NDArray[Any]
@@ -27,6 +28,10 @@ class Unreachable(PolicyError):
     """No answer in time, no connection, or not even bytes of that protocol."""
 
 
+class BadAnswer(PolicyError):
+    """The server answered in its protocol, but not with what may be executed: not finite, a wrong type or shape."""
+
+
 @dataclass(slots=True)
 class RoundTrips:
     """How the last calls went; milliseconds."""
@@ -37,11 +42,18 @@ class RoundTrips:
     late: int = 0
     reconnected: int = 0
     _rtt_ns: deque[int] = field(default_factory=lambda: deque(maxlen=512))
+    _newest_ns: int | None = None
 
     def took(self, rtt_ns: int) -> None:
-        """Count an answer that came `rtt_ns` after it was asked for."""
+        """Count an answer that came just now, `rtt_ns` after it was asked for."""
         self.answered += 1
+        self._newest_ns = perf_ns()
         self._rtt_ns.append(rtt_ns)
+
+    @property
+    def age_ms(self) -> float:
+        """How long ago the newest answer came; infinite before the first."""
+        return float("inf") if self._newest_ns is None else (perf_ns() - self._newest_ns) / 1e6
 
     def percentile_ms(self, percent: float) -> float:
         """Round trip below which so many per cent of the last calls stayed; NaN before the first."""
@@ -58,7 +70,7 @@ class PolicyClient(Protocol):
     trips: RoundTrips
 
     def infer(self, observation: Observation, timeout_ns: int) -> Mapping[str, Array]:
-        """The server's answer: arrays by name. Unreachable, ServerError."""
+        """The server's answer: arrays by name. Unreachable, ServerError, BadAnswer."""
 
     def reset(self, timeout_ns: int) -> None:
         """Have the server forget the episode, where the protocol knows that; else nothing. Unreachable, ServerError."""
