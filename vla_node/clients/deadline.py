@@ -1,10 +1,11 @@
-"""The end of a call, secrets from files, and looking up a host's name without waiting for ever."""
+"""The end of a call, and connections that are made before it."""
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
-from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
 
 from saccade.clock import SEC, perf_ns
 from saccade.errors import ConfigError
@@ -31,26 +32,19 @@ class Deadline:
         return left_ns / SEC
 
 
-def secret(path: Path) -> str:
-    """The key or token in a file: printable ASCII without blanks, on one line. ConfigError otherwise."""
+def parsed(address: str, example: str, *schemes: str) -> SplitResult:
+    """An address `scheme://host:port`, checked before anything is opened. ConfigError."""
     try:
-        text = path.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"no key can be read from {path}: {error}; put it there on one line") from error
-    if not text or not all("!" <= letter <= "~" for letter in text):
-        raise ConfigError(f"{path} must hold one key: printable characters without blanks, on one line")
-    return text
-
-
-def host_port(text: str, port: int) -> tuple[str, int]:
-    """Host and port of "host", "host:port" or "[::1]:port"; `port` where none is written. ConfigError."""
-    host, colon, digits = text.rpartition(":")
-    if not colon or digits.endswith("]"):
-        host, digits = text, str(port)
-    host = host.removeprefix("[").removesuffix("]")
-    if not host or not digits.isdecimal() or not 0 <= int(digits) < 65536:
-        raise ConfigError(f"{text!r} is no address; write it as host:port, for instance 127.0.0.1:{port}")
-    return host, int(digits)
+        url = urlsplit(address)
+        host = re.fullmatch(r"[A-Za-z0-9._:-]+", url.hostname or "")
+        good = url.scheme in schemes and bool(host) and url.port is not None and url.username is None
+    except ValueError:
+        good = False
+    if not good or url.query or url.fragment or (url.path and url.scheme == "tcp"):
+        raise ConfigError(
+            f"address {address!r}; expected {'://HOST:PORT or '.join(schemes)}://HOST:PORT such as {example}"
+        )
+    return url
 
 
 def connected(host: str, port: int, deadline: Deadline) -> socket.socket:

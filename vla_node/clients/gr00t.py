@@ -17,7 +17,7 @@ import numpy as np
 
 from saccade.clock import perf_ns
 from vla_node.clients.base import MOST_BYTES, Array, BadAnswer, Observation, RoundTrips, ServerError, Unreachable
-from vla_node.clients.deadline import Deadline, host_port, secret
+from vla_node.clients.deadline import Deadline, parsed
 from vla_node.clients.lockstep import Lockstep
 from vla_node.clients.packing import (
     Malformed,
@@ -30,8 +30,8 @@ from vla_node.clients.packing import (
     unpacked,
 )
 from vla_node.policies.base import PolicyError
+from vla_node.reasoners.secret import read_token
 
-PORT = 5555
 _BEFORE_DATA = b"\x82" + msgpack.packb("__ndarray_class__") + b"\xc3" + msgpack.packb("as_npy")
 _MODALITIES = frozenset(("video", "state", "language"))
 _MOST_TEXT = 2000
@@ -63,19 +63,20 @@ def array_hook(entries: dict[Any, Any]) -> Any:
 
 
 class Gr00tClient:
-    """One connection to one server; see `PolicyClient`. `token_file` holds the server's api_token.
+    """One connection to one server at `tcp://host:port`; see `PolicyClient`. `token_file` holds the server's api_token.
 
     An observation of maps `video`, `state` and `language` is sent as N1.6 and later want it, a flat one (`video.front`)
     as N1.5 does. Arrays go as they are: (B, T, H, W, 3) uint8, (B, T, D) float32 (N1.5: without B); a text becomes the
     list that the version expects.
     """
 
-    def __init__(self, address: str, token_file: Path | None = None, *, most_bytes: int = MOST_BYTES) -> None:
-        self._host, self._port = host_port(address, PORT)
-        self._token = secret(token_file) if token_file else ""
+    def __init__(self, address: str, token_file: Path | None = None, most_bytes: int = MOST_BYTES) -> None:
+        parsed(address, "tcp://127.0.0.1:5555", "tcp")
+        self._name = f"GR00T server {address}"
+        self._token = read_token(token_file) if token_file else ""
         self._most_bytes = most_bytes
         self.trips = RoundTrips()
-        self._wire = Lockstep(f"tcp://{self._host}:{self._port}", self.trips, most_bytes)
+        self._wire = Lockstep(address, self.trips, most_bytes)
 
     def infer(self, observation: Observation, timeout_ns: int) -> Mapping[str, Array]:
         """See `PolicyClient.infer`: the arrays of the action, (B, T, D) or (T, D) by name, all finite."""
@@ -125,7 +126,6 @@ class Gr00tClient:
                 f"an observation of {size_of(pieces) / 1e6:.1f} MB; at most {self._most_bytes / 1e6:.1f} are sent: "
                 "make the pictures smaller"
             )
-        name = f"GR00T server {self._host}:{self._port}"
         try:
             reply = self._wire.ask(b"".join(pieces), deadline)
             tree = unpacked(reply, array_hook)
@@ -133,10 +133,10 @@ class Gr00tClient:
         except (Malformed, Unreachable) as error:
             self.trips.failed += 1
             what = f"it sent {error}" if isinstance(error, Malformed) else error
-            raise Unreachable(f"{name}: {what}") from error
+            raise Unreachable(f"{self._name}: {what}") from error
         if isinstance(tree, dict) and "error" in tree:
             self.trips.failed += 1
-            raise ServerError(f"{name} answered with an error: {str(tree['error'])[:_MOST_TEXT]}")
+            raise ServerError(f"{self._name} answered with an error: {str(tree['error'])[:_MOST_TEXT]}")
         return tree
 
 

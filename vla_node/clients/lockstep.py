@@ -113,7 +113,9 @@ class Lockstep:
     def _open(self) -> None:
         self._asked_ns = None
         self._socket: zmq.Socket[bytes] = self._context.socket(zmq.DEALER)
-        for option, value in (_OPTIONS | {zmq.MAXMSGSIZE: self._most_bytes}).items():
+        for option, value in (
+            _OPTIONS | {zmq.MAXMSGSIZE: self._most_bytes, zmq.IPV6: int("[" in self._endpoint)}
+        ).items():
             self._socket.setsockopt(option, value)
         self._monitor = self._socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
         self._poller = zmq.Poller()
@@ -123,4 +125,5 @@ class Lockstep:
 
     def _shut(self) -> None:
         self._socket.disable_monitor()
+        self._monitor.close(0)
         self._socket.close()

@@ -19,7 +19,7 @@ import numpy as np
 
 from saccade.clock import MS, perf_ns
 from vla_node.clients.base import MOST_BYTES, Array, BadAnswer, Observation, RoundTrips, ServerError, Unreachable
-from vla_node.clients.deadline import Deadline, connected, host_port, secret
+from vla_node.clients.deadline import Deadline, connected, parsed
 from vla_node.clients.packing import (
     Malformed,
     Piece,
@@ -33,8 +33,8 @@ from vla_node.clients.packing import (
 )
 from vla_node.clients.websocket import BINARY, CLOSE, Closed, Frames, accept_of, new_key
 from vla_node.policies.base import PolicyError
+from vla_node.reasoners.secret import read_token
 
-PORT = 8000
 _BEFORE_DATA = b"\x84" + msgpack.packb(b"__ndarray__") + b"\xc3" + msgpack.packb(b"data")
 _MOST_TEXT = 2000
 """Characters of a server's traceback that are passed on: the end of it, where the error stands."""
@@ -56,18 +56,18 @@ def array_hook(entries: dict[Any, Any]) -> Any:
 
 
 class OpenPiClient:
-    """One connection to one server, `ws://` or, with `wss`, through TLS; see `PolicyClient`.
+    """One connection to one server, `ws://host:port` or, through TLS, `wss://host:port`; see `PolicyClient`.
 
     An answer that comes after its call has ended is dropped with its connection: the protocol has no ids to tell it
-    by. `key_file` holds the key of the header `Authorization: Api-Key …`.
+    by. `token_file` holds the key of the header `Authorization: Api-Key …`.
     """
 
-    def __init__(
-        self, address: str, key_file: Path | None = None, *, wss: bool = False, most_bytes: int = MOST_BYTES
-    ) -> None:
-        self._host, self._port = host_port(address, PORT)
-        self._fields = f"Authorization: Api-Key {secret(key_file)}\r\n" if key_file else ""
-        self._tls = ssl.create_default_context() if wss else None
+    def __init__(self, address: str, token_file: Path | None = None, most_bytes: int = MOST_BYTES) -> None:
+        url = parsed(address, "ws://127.0.0.1:8000", "ws", "wss")
+        self._name, self._host, self._port = f"openpi server {address}", url.hostname or "", url.port or 0
+        self._path = url.path or "/"
+        self._fields = f"Authorization: Api-Key {read_token(token_file)}\r\n" if token_file else ""
+        self._tls = ssl.create_default_context() if url.scheme == "wss" else None
         self._most_bytes = most_bytes
         self._sock: socket.socket | None = None
         self._frames: Frames | None = None
@@ -90,7 +90,7 @@ class OpenPiClient:
             frames.send(BINARY, pieces, deadline)
             try:
                 reply = frames.receive(deadline)
-            except Unreachable:
+            except (TimeoutError, Unreachable):
                 self.trips.late += 1
                 raise
             if isinstance(reply, str):
@@ -129,10 +129,6 @@ class OpenPiClient:
             with suppress(OSError, Unreachable):
                 frames.send(CLOSE, [(1000).to_bytes(2, "big")], Deadline(10 * MS))
         self._hang_up()
-
-    @property
-    def _name(self) -> str:
-        return f"openpi server {self._host}:{self._port}"
 
     @contextmanager
     def _call(self) -> Iterator[None]:
@@ -173,7 +169,7 @@ class OpenPiClient:
         upgrade = (
             f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
         )
-        frames = self._asked(sock, "/", upgrade + self._fields, deadline)
+        frames = self._asked(sock, self._path, upgrade + self._fields, deadline)
         status, fields = frames.head(deadline)
         if status.split(" ")[1:2] != ["101"]:
             raise ServerError(f"{self._name} refused the connection: {status:.200}")

@@ -47,6 +47,15 @@ def open_client(card: PolicyCard) -> PolicyClient:
         return LeRobotClient(
             card.address, loads.policy_type, loads.pretrained, loads.device, horizon, most_bytes=card.most_bytes
         )
+    token_file = card.beside(card.token_file) if card.token_file else None
+    if card.protocol == "openpi":
+        from vla_node.clients.openpi import OpenPiClient
+
+        return OpenPiClient(card.address, token_file, card.most_bytes)
+    if card.protocol == "gr00t":
+        from vla_node.clients.gr00t import Gr00tClient
+
+        return Gr00tClient(card.address, token_file, card.most_bytes)
     raise ConfigError(f"{card.name}: no client of protocol {card.protocol}")
 
 

@@ -1,1 +1,1 @@
-"""Servers that other robots' runtimes ask: the counterparts of the clients."""
+"""Servers that let stock clients of other projects ask a policy of ours."""
