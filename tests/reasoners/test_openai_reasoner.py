@@ -157,14 +157,17 @@ BAD_ANSWERS = {
     "hung up in mid-stream": (stream(delta("<go>1.0")), "hung up"),
     "DONE without an answer (vLLM 40986)": (stream(DONE), "did not come to its end"),
     "DONE without a finish": (stream(delta(GOOD), DONE), "did not come to its end"),
-    "an error in the stream": (stream(delta("<go>"), 'data: {"error": {"message": "out of memory"}}\n\n'), "of memory"),
-    "an error in words": (stream('data: {"error": "boom"}\n\n', DONE), "boom"),
+    "an error in the stream": (
+        stream(delta("<go>"), 'data: {"error": {"message": "out of memory"}}\n\n'),
+        "reports: out of memory",
+    ),
+    "an error in words": (stream('data: {"error": "boom"}\n\n', DONE), "reports: boom"),
     "an error line (llama.cpp 2025)": (
         stream('error: {"code":400,"message":"context size"}\n\n', DONE),
         "context size",
     ),
-    "an error object (vLLM 2024)": (body({"object": "error", "message": "too long", "code": 400}), "too long"),
-    "an error that is well": (body({"error": {"message": "no such model"}}), "no such model"),
+    "an error object (vLLM 2024)": (body({"object": "error", "message": "too long", "code": 400}), "reports: too long"),
+    "an error that is well": (body({"error": {"message": "no such model"}}), "reports: no such model"),
     "bad JSON in the stream": (stream("data: {oops\n\n"), "not JSON"),
     "bad UTF-8 in the stream": (stream(b'data: {"a": "\xff"}\n\n'), "not JSON"),
     "404": (body({"error": {"message": "model m not found"}}, 404), "HTTP 404: model m not found"),
@@ -226,6 +229,12 @@ def test_a_port_that_takes_no_connection_ends_at_the_deadline_too():
     assert_stopped(reasoner(f"http://127.0.0.1:{port}").plan(observe()), "refused")
 
 
+def test_a_handshake_that_never_ends_is_left_at_the_deadline():
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent:
+        answer = reasoner(f"https://127.0.0.1:{silent.getsockname()[1]}", deadline_s=0.3).plan(observe())
+    assert_stopped(answer, "within 0.3 s")
+
+
 def test_a_resolver_that_hangs_does_not_hold_the_call(monkeypatch):
     over = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [over.wait(30)])
@@ -239,7 +248,7 @@ def test_a_resolver_that_hangs_does_not_hold_the_call(monkeypatch):
 )
 def test_cancel_ends_a_call_at_once(act):
     with serving(act) as chat:
-        mind = reasoner(chat.address, deadline_s=60.0, retries=1, backoff_s=30.0)
+        mind = reasoner(chat.address, deadline_s=60.0, retries=1, backoff_s=30.0, failures=1)
         answers = []
         thread = threading.Thread(target=lambda: answers.append(mind.plan(observe())))
         thread.start()
@@ -376,6 +385,7 @@ TELLS = [
     body("Authorization: Bearer tok-5ecret", 500, "text/plain"),
     whole("<go>tok-5ecret</go>"),
     stream('data: {"error": "tok-5ecret"}\n\n'),
+    stream(delta("<go>tok-5ecret")),
     body("data: tok-5ecret", kind="text/event-stream"),
     body("", kind="tok-5ecret/x"),
 ]
