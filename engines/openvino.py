@@ -19,7 +19,7 @@ from engines.options import OpenVinoOptions
 
 __all__ = ["OpenVinoCompiler", "OpenVinoEngine"]
 
-_MAGIC = b"saccade openvino\n"
+_MAGIC = b"saccade openvino 2\n"
 _HASH = 64
 
 
@@ -51,6 +51,7 @@ class OpenVinoCompiler:
         core = library().Core()
         try:
             graph = core.read_model(model)
+            outputs = [port.get_any_name() for port in graph.outputs]
             shapes = {name: _range(s.smallest, s.largest) for name, s in plan.shapes.items()}
             if shapes:
                 graph.reshape(shapes)
@@ -60,31 +61,32 @@ class OpenVinoCompiler:
             raise EngineError(f"OpenVINO cannot compile this graph: {last_line(error)}") from error
         progress("compiled", 1.0)
         payload = stream if isinstance(stream, bytes) else stream.getvalue()
-        head = json.dumps({"versions": self.versions(), "inputs": graph_inputs(model)}, sort_keys=True).encode() + b"\n"
+        about = {"versions": self.versions(), "inputs": graph_inputs(model), "outputs": outputs}
+        head = json.dumps(about).encode() + b"\n"
         return _MAGIC + hashlib.sha256(head + payload).hexdigest().encode() + head + payload
 
     def load(self, name: str, blob: bytes, plan: BuildPlan) -> OpenVinoEngine:
         """See `Compiler.load`. EngineError for a file that is damaged, or was made for another machine or version."""
-        inputs, payload = _opened(name, blob, self.versions())
+        about, payload = _opened(name, blob, self.versions())
         try:
             graph = library().Core().import_model(payload, self._options.device, properties(self._options))
         except RuntimeError as error:
             raise EngineError(f"{name}: OpenVINO cannot load what it compiled: {last_line(error)}") from error
-        return OpenVinoEngine.compiled(name, graph, inputs, self._options)
+        return OpenVinoEngine.compiled(name, graph, about["inputs"], about["outputs"], self._options)
 
 
-def _opened(name: str, blob: bytes, here: Mapping[str, str]) -> tuple[dict[str, list[int | str]], bytes]:
-    """The shapes of the inputs, and what OpenVINO exported; it would itself load a file with flipped bits."""
+def _opened(name: str, blob: bytes, here: Mapping[str, str]) -> tuple[dict[str, Any], bytes]:
+    """What was noted of the graph, and what OpenVINO exported; it would itself load a file with flipped bits."""
     start = len(_MAGIC) + _HASH
     if blob[: len(_MAGIC)] != _MAGIC or hashlib.sha256(blob[start:]).hexdigest().encode() != blob[len(_MAGIC) : start]:
         raise EngineError(f"{name}: no compiled OpenVINO graph, or a damaged one; build it again")
     text, _, payload = blob[start:].partition(b"\n")
-    head = json.loads(text)
-    made: dict[str, str] = head["versions"]
+    about = json.loads(text)
+    made: dict[str, str] = about["versions"]
     if changed := [key for key in sorted({*made, *here}) if made.get(key) != here.get(key)]:
         told = "; ".join(f"{key} was {made.get(key, 'not there')}, is {here.get(key, 'not there')}" for key in changed)
         raise EngineError(f"{name}: compiled elsewhere ({told}); build it again on this machine")
-    return head["inputs"], payload
+    return about, payload
 
 
 def _range(smallest: tuple[int, ...], largest: tuple[int, ...]) -> Any:

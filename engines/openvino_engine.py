@@ -40,12 +40,19 @@ class OpenVinoEngine(ClosesItself):
 
     @classmethod
     def compiled(
-        cls, name: str, graph: Any, inputs: Mapping[str, Sequence[int | str]], options: OpenVinoOptions
+        cls,
+        name: str,
+        graph: Any,
+        inputs: Mapping[str, Sequence[int | str]],
+        outputs: Sequence[str],
+        options: OpenVinoOptions,
     ) -> Self:
-        """An engine of a graph that OpenVINO has compiled already; `inputs` are the shapes in the ONNX file."""
+        """An engine of a graph that OpenVINO has compiled already; `inputs` are the shapes in the ONNX file, by name,
+        `outputs` its names.
+        """
         engine = cls.__new__(cls)
         engine._start(name, options, None, graph)
-        engine.spec = _spec(name, graph, inputs)
+        engine.spec = _spec(name, graph, inputs, outputs)
         return engine
 
     def _start(self, name: str, options: OpenVinoOptions, graph: Any, compiled: Any) -> None:
@@ -148,17 +155,20 @@ def _got(name: str, compiled: Any, options: OpenVinoOptions) -> str:
     return ", ".join(f"{key} {value}" for key, value in told.items())
 
 
-def _spec(name: str, graph: Any, inputs: Mapping[str, Sequence[int | str]]) -> EngineSpec:
+def _spec(name: str, graph: Any, inputs: Mapping[str, Sequence[int | str]], outputs: Sequence[str] = ()) -> EngineSpec:
     """What a graph takes and gives. OpenVINO forgets what ONNX calls the sizes that must agree."""
     return EngineSpec(
         name,
-        tuple(_tensor(port, inputs.get(port.get_any_name(), ())) for port in graph.inputs),
-        tuple(_tensor(port, ()) for port in graph.outputs),
+        tuple(_tensor(port, inputs) for port in graph.inputs),
+        tuple(_tensor(port, dict.fromkeys(outputs, ())) for port in graph.outputs),
     )
 
 
-def _tensor(port: Any, named: Sequence[int | str]) -> TensorSpec:
-    dims = list(port.get_partial_shape())
+def _tensor(port: Any, known: Mapping[str, Sequence[int | str]]) -> TensorSpec:
+    """A tensor by the name that it has in the file: compiled, it has those too of all that it became one with."""
+    own, dims = port.get_names(), list(port.get_partial_shape())
+    name = next((one for one in known if one in own), "") or port.get_any_name()
+    named = known.get(name, ())
     names = named if len(named) == len(dims) else [_ANY] * len(dims)
     shape = tuple(int(d.get_length()) if d.is_static else n for d, n in zip(dims, names, strict=True))
-    return TensorSpec(port.get_any_name(), np.dtype(port.get_element_type().to_dtype()).name, shape)
+    return TensorSpec(name, np.dtype(port.get_element_type().to_dtype()).name, shape)

@@ -12,6 +12,7 @@ from engines.engine import EngineError
 from engines.openvino import OpenVinoCompiler, OpenVinoEngine
 from engines.options import OpenVinoOptions, OrtOptions
 from engines.ort import OrtEngine
+from engines.precision.half import Half
 
 pytest.importorskip("openvino", reason="OpenVINO is not installed (an extra)")
 ONE = OpenVinoOptions(threads=1)
@@ -45,6 +46,16 @@ def test_what_it_compiled_keeps_the_contract(blob):
         return OpenVinoCompiler(ONE).load("blocks", blob, BuildPlan())
 
     check_engine(load(), pair(), pair(48, 32), load)
+
+
+def test_a_graph_in_fp16_keeps_its_names():
+    """A cast behind an input becomes one with it, and its name comes first."""
+    half = Half(MODEL)
+    model, compiler = half.lowered(frozenset(half.nodes)), OpenVinoCompiler(ONE)
+    blob = compiler.build(model, BuildPlan(), None, lambda what, share: None)
+    with opened() as engine, compiler.load("blocks", blob, BuildPlan()) as compiled:
+        assert compiled.spec == engine.spec
+        assert (compiled.infer(pair())["flow"][..., 7:] == -5).all()
 
 
 def test_it_gives_what_onnx_runtime_gives():
