@@ -65,7 +65,7 @@ setup(
     package_data={
         "saccade": ["py.typed"],
         "saccade.report": ["*.html"],
-        "engines": ["cards/*.yaml", "cards/foreign/*.yaml", "models/*"],
+        "engines": ["cards/*.yaml", "cards/foreign/*.yaml", "kernels/*.cu", "kernels/*.cuh", "models/*"],
         "sim": ["*.xml"],
         "vla_node.policies": ["cards/*.yaml"],
     },

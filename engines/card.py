@@ -180,6 +180,9 @@ def load_card(name_or_path: str | Path, **options: Any) -> Card:
             if (TEMPLATES / f"{name_or_path}.yaml").is_file():
                 how = f"saccade engine add --card {name_or_path} --onnx FILE (docs/models.md)"
                 raise ConfigError(f"{name_or_path} is a foreign model; add it first: {how}")
+            if path.suffix == ".onnx":
+                how = f"saccade engine add --card CARD --onnx {path} (docs/models.md)"
+                raise ConfigError(f"{path} is a model; add it with a card that says how to use it: {how}")
             valid = card_names() + card_names(added_cards())
             raise ConfigError(f"no card {str(name_or_path)!r}; {choices(str(name_or_path), valid)}, or a path")
         path = found

@@ -23,7 +23,7 @@ class CalibrationError(DataError):
 
 
 def choices(asked: str, valid: Iterable[str]) -> str:
-    """Tail of an error message: the nearest valid name, then all of them.
+    """Tail of an error message: the nearest valid name, then all of them, or that there is none.
 
     >>> choices("left/imge", ["left/image", "odom"])
     "did you mean 'left/image'? Valid: left/image, odom"
@@ -31,4 +31,4 @@ def choices(asked: str, valid: Iterable[str]) -> str:
     names = sorted(valid)
     near = get_close_matches(asked, names, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"{hint}Valid: {', '.join(names)}"
+    return f"{hint}Valid: {', '.join(names)}" if names else "there is none"

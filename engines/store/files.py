@@ -88,6 +88,8 @@ def cannot_write(path: Path, error: OSError) -> EngineError:
         how = "make room: saccade engine gc --yes removes engines that are of no more use"
     elif error.errno == errno.EROFS:
         how = "build where it can be written, or set XDG_CACHE_HOME to a folder that can"
+    elif error.errno in (errno.ENOTDIR, errno.EEXIST):
+        how = "a file is where a folder should be: remove it, or set XDG_CACHE_HOME to another folder"
     else:
         how = f"make it yours: sudo chown -R $USER {path.parent}, or set XDG_CACHE_HOME to another folder"
     return EngineError(f"cannot write {path}: {os.strerror(error.errno or 0)}; {how}")

@@ -144,3 +144,10 @@ def test_numbers_without_a_meaning_are_refused_before_anything_is_done(wrong, ca
         main(["engine", *wrong])
     assert ended.value.code == USAGE
     assert "number above 0" in capsys.readouterr().err
+
+
+def test_a_model_is_no_card_and_nothing_added_is_said(capsys):
+    assert main(["engine", "build", "some/raft.onnx", "--runtime", "openvino"]) == USAGE
+    assert "saccade engine add --card CARD --onnx some/raft.onnx" in capsys.readouterr().err
+    assert main(["engine", "remove", "mine"]) == USAGE
+    assert "there is none" in capsys.readouterr().err

@@ -222,6 +222,13 @@ def test_a_read_only_cache_serves_engines_and_says_that_none_can_be_built(verifi
     assert "XDG_CACHE_HOME" in other.stderr
 
 
+def test_a_file_where_the_cache_should_be_is_named(tmp_path, cache):
+    cache.parent.parent.mkdir()
+    cache.parent.write_text("mine")
+    with pytest.raises(EngineError, match="a file is where a folder should be"):
+        ensure(job(card_at(tmp_path)))
+
+
 # Processes.
 
 
