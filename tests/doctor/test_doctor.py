@@ -109,6 +109,17 @@ def test_small_limits_come_with_the_lines_to_set(tmp_path: Path) -> None:
     assert found["interfaces up"].found == "lo (mtu 65536)"
 
 
+@pytest.mark.parametrize(("flags", "grade"), [("0x9", Grade.OK), ("0x8", Grade.ERROR)])
+def test_a_loopback_that_is_down_is_an_error(flags: str, grade: Grade, tmp_path: Path) -> None:
+    lo = tmp_path / "sys/class/net/lo"
+    lo.mkdir(parents=True)
+    (lo / "flags").write_text(flags)
+    (lo / "mtu").write_text("65536")
+    *_, found = checks_wire.middleware(silent(root=tmp_path, packages=dict))
+    assert (found.what, found.grade) == ("interfaces up", grade)
+    assert ("ip link set lo up" in found.advice) is (grade is Grade.ERROR)
+
+
 def test_without_cyclonedds_there_are_no_dds_buses(tmp_path: Path) -> None:
     found = next(checks_wire.middleware(silent(root=tmp_path, packages=dict)))
     assert (found.grade, found.what) == (Grade.WARN, "DDS loopback")
