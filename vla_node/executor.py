@@ -1,50 +1,171 @@
-"""Chunk schedulers on absolute time: which of several overlapping action chunks says what the robot does when.
-
-A scheduler is two pure functions on a tuple of chunks, oldest first: `keep` (what is remembered when a chunk arrives)
-and `blend` (the one chunk that is executed). All chunks lie on one grid of instants, so no row is ever shifted,
-skipped or repeated, however late a chunk arrives.
-"""
+"""Executes chunks of actions on absolute time: what is done when, in whatever order and however late they come."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from collections import deque
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from saccade.geometry import F64
 from saccade.types import ActionChunk
-
-Chunks = tuple[ActionChunk, ...]
-
-
-def live(chunks: Chunks, now_ns: int) -> Chunks:
-    """The chunks that still cover some instant from now on."""
-    return tuple(chunk for chunk in chunks if chunk.end_ns > now_ns)
-
-
-def trim(chunk: ActionChunk, now_ns: int) -> ActionChunk | None:
-    """The chunk without the rows that are wholly past, by absolute time; None when nothing is left."""
-    past = max(0, (now_ns - chunk.t0_ns) // chunk.dt_ns)
-    if past >= len(chunk.actions):
-        return None
-    return replace(chunk, t0_ns=chunk.t0_ns + past * chunk.dt_ns, actions=chunk.actions[past:]) if past else chunk
+from vla_node.params import ExecutorParams
+from vla_node.policies.base import NO_ROWS
+from vla_node.schedulers.base import Chunks, Scheduler, row_after, trim, until
+from vla_node.schedulers.ensemble import Ensemble
+from vla_node.schedulers.guard import Guard
+from vla_node.schedulers.hold import Hold
+from vla_node.schedulers.rtc import Rtc
+from vla_node.schedulers.swap import Swap
+from vla_node.seam import Bounds, Reach
+from vla_node.timeline import Timeline, continued, stopped
 
 
-def splice(first: ActionChunk, second: ActionChunk, at_ns: int) -> ActionChunk:
-    """`first` until `at_ns`, `second` from then on; cut short where `second` does not follow without a gap.
+class Promise(NamedTuple):
+    """What a policy is told of the rows that run while it thinks: `Look.promised` and `Look.delay_rows`.
 
-    `at_ns` lies on the chunks' grid. The result says of itself what `second` does (stamp, plan) only if it has a row
-    of it.
+    Its answer is a chunk that begins at `t0_ns`, the instant of the grid nearest to the look.
     """
-    head = first.actions[: max(0, (at_ns - first.t0_ns) // first.dt_ns)]
-    start = (at_ns - second.t0_ns) // second.dt_ns
-    joined_ns = first.t0_ns + len(head) * first.dt_ns
-    if start < 0 or start >= len(second.actions) or (len(head) and joined_ns < at_ns):
-        return replace(first, actions=head)
-    tail = second.actions[start:]
-    t0_ns = first.t0_ns if len(head) else at_ns
-    return replace(second, t0_ns=t0_ns, actions=np.concatenate([head, tail]))
+
+    t0_ns: int
+    rows: F64
+    delay_rows: int
+
+
+class Executor:
+    """Takes chunks as they come and answers for any instant what to do.
+
+    Never executed: a row of another epoch, a row that lasts longer than its plan is valid, a row at any instant but its
+    own. Only a chunk for a robot that has stood still ever since the look it was made from is shifted, as a whole, so
+    that it begins with action 0. With `bounds`, rows change within them (see there), a row that has begun is not
+    changed, and where no chunk follows the robot is brought to rest.
+    """
+
+    def __init__(self, scheduler: Scheduler, dt_ns: int, bounds: Bounds | None = None, delays: int = 10) -> None:
+        self._scheduler, self._dt_ns, self._bounds = scheduler, dt_ns, bounds
+        self._delays: deque[int] = deque(maxlen=delays)
+        self._epoch = 0
+        self._revoked = False
+        self._done: Timeline | None = None
+        self._chunks: Chunks = ()
+        self._newest: ActionChunk | None = None
+        self._promise = Promise(0, NO_ROWS, 0)
+
+    @property
+    def delay_rows(self) -> int:
+        """Rows that pass between a look and the arrival of its answer: the most of the last few; 0 before any."""
+        return max(self._delays, default=0)
+
+    def begin(self, epoch: int) -> None:
+        """Forget all chunks; from now on only those of this epoch are taken. What was executed comes to rest."""
+        self._epoch, self._revoked = epoch, True
+        self._chunks, self._newest, self._promise = (), None, Promise(0, NO_ROWS, 0)
+
+    def offer(
+        self, chunk: ActionChunk, now_ns: int, expires_ns: int | None = None, before: Reach | None = None
+    ) -> bool:
+        """Take a chunk, of which nothing is executed at or after `expires_ns`, the end of its plan's validity.
+
+        `before` is where the axes are, when it is not where the executed rows led. False for a chunk of another epoch,
+        wholly past or expired, empty, not finite, off the grid, of other axes, made from an older look than the newest
+        that was taken, or not to begin before what runs has ended. A chunk that comes again changes nothing.
+        """
+        self._settle(now_ns)
+        if not self._in_order(chunk):
+            return False
+        if self._newest is not None and _same(chunk, self._newest):
+            return True
+        self._delays.append(max(0, row_after(now_ns - chunk.t0_ns, self._dt_ns) // self._dt_ns))
+        first_ns = self._free_ns(now_ns)
+        fresh = trim(self._anchored(chunk, first_ns), max(first_ns, self._promised(chunk.t0_ns)))
+        fresh = until(fresh, expires_ns) if fresh and expires_ns is not None else fresh
+        ends_ns = max(first_ns, self._done.ends_ns) if self._done else first_ns
+        if fresh is None or not len(fresh.actions) or fresh.t0_ns > ends_ns:
+            return False
+        self._newest = chunk
+        self._chunks = self._scheduler.keep(self._chunks, fresh, now_ns, self.delay_rows)
+        blended = self._scheduler.blend(self._chunks, first_ns)
+        if blended is not None:
+            self._done = continued(self._done, blended, first_ns, self._bounds, before)
+        return True
+
+    def output(self, now_ns: int) -> ActionChunk | None:
+        """What is executed from now on, without past rows; None when nothing covers any later instant."""
+        self._settle(now_ns)
+        return self._done.output(now_ns) if self._done else None
+
+    def at(self, now_ns: int) -> F64 | None:
+        """The action (d,) for an instant that is not yet past, or None where nothing covers it."""
+        self._settle(now_ns)
+        return self._done.chunk.at(now_ns) if self._done else None
+
+    def promise(self, stamp_ns: int) -> Promise:
+        """What runs from a look at `stamp_ns` on, as far as chunks reach; `offer` of its answer keeps to it.
+
+        Without rows where nothing ran at that time.
+        """
+        t0_ns = (2 * stamp_ns + self._dt_ns) // (2 * self._dt_ns) * self._dt_ns
+        rows = self._done.promised(t0_ns) if self._done and not self._revoked else NO_ROWS
+        self._promise = Promise(t0_ns, rows, min(self.delay_rows, len(rows)))
+        return self._promise
+
+    def due(self, now_ns: int, least_rows: int) -> bool:
+        """Whether the policy is to be asked again (d <= s <= H - d of real-time chunking).
+
+        It is when `least_rows` have passed since the newest look that was answered, or when what is left will be used
+        up before an answer can be there.
+        """
+        if self._newest is None or self._done is None:
+            return True
+        left = (self._done.ends_ns - now_ns) // self._dt_ns
+        return now_ns - self._newest.t0_ns >= least_rows * self._dt_ns or left <= self.delay_rows
+
+    def _settle(self, now_ns: int) -> None:
+        """After a new epoch has begun: nothing of what was to be executed remains but the way to a rest."""
+        if not self._revoked:
+            return
+        self._revoked, done, self._done = False, self._done, None
+        if done and self._bounds:
+            self._done = stopped(done, self._free_ns(now_ns), self._epoch, self._bounds)
+
+    def _in_order(self, chunk: ActionChunk) -> bool:
+        newest, dt_ns = self._newest, self._dt_ns
+        on_grid = chunk.dt_ns == dt_ns and chunk.t0_ns % dt_ns == 0
+        usable = len(chunk.actions) > 0 and bool(np.isfinite(chunk.actions).all())
+        if chunk.epoch != self._epoch or not on_grid or not usable:
+            return False
+        return newest is None or (chunk.axes == newest.axes and chunk.t0_ns >= newest.t0_ns)
+
+    def _promised(self, t0_ns: int) -> int:
+        """Until when the policy that was shown the look at `t0_ns` was promised the rows that run."""
+        return t0_ns + (self._promise.delay_rows * self._dt_ns if t0_ns == self._promise.t0_ns else 0)
+
+    def _anchored(self, chunk: ActionChunk, first_ns: int) -> ActionChunk:
+        """The chunk at its own time, or, if nothing has moved since then, from the first row that can be executed."""
+        moved = self._done is not None and self._done.moved(chunk.t0_ns, first_ns, self._bounds)
+        return chunk if moved or chunk.t0_ns >= first_ns else replace(chunk, t0_ns=first_ns)
+
+    def _free_ns(self, now_ns: int) -> int:
+        """The beginning of the first row that may still be changed."""
+        return row_after(now_ns, self._dt_ns) if self._bounds else now_ns // self._dt_ns * self._dt_ns
+
+
+def _same(a: ActionChunk, b: ActionChunk) -> bool:
+    names = (a.t0_ns, a.obs_stamp_ns, a.plan_id) == (b.t0_ns, b.obs_stamp_ns, b.plan_id)
+    return names and np.array_equal(a.actions, b.actions)
+
+
+def scheduler(params: ExecutorParams, takes_promised: bool = False) -> Scheduler:
+    """The scheduler that the parameters name; `takes_promised` says that the policy continues the promised rows."""
+    schedulers: dict[str, Scheduler] = {
+        "hold": Hold(),
+        "swap": Swap(),
+        "ensemble": Ensemble(params.ensemble_m),
+        "rtc": Rtc(0 if takes_promised else params.overlap_rows),
+        "guard": Guard(params.guard_rows),
+    }
+    return schedulers[params.scheduler]
 
 
 def ramped(chunk: ActionChunk, before: F64, parts: int) -> ActionChunk:
@@ -56,123 +177,3 @@ def ramped(chunk: ActionChunk, before: F64, parts: int) -> ActionChunk:
     fraction = (np.arange(1, parts + 1) / parts)[None, :, None]
     actions = (1.0 - fraction) * begin + fraction * chunk.actions[:, None, :]
     return replace(chunk, dt_ns=chunk.dt_ns // parts, actions=actions.reshape(-1, chunk.actions.shape[1]))
-
-
-class Scheduler(Protocol):
-    """See the module's text. Real-time chunking and a guard buffer fit here too."""
-
-    def keep(self, chunks: Chunks, new: ActionChunk, now_ns: int) -> Chunks:
-        """What is remembered after `new` arrived; chunks that have ended may be among those given."""
-
-    def blend(self, chunks: Chunks, now_ns: int) -> ActionChunk | None:
-        """The chunk to execute from now on; its first row covers `now_ns` unless nothing covers it yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """A chunk runs to its end before the newest one takes over: open loop, for policies that must not be cut."""
-
-    def keep(self, chunks: Chunks, new: ActionChunk, now_ns: int) -> Chunks:
-        """See `Scheduler.keep`."""
-        return (*live(chunks, now_ns)[:1], new)
-
-    def blend(self, chunks: Chunks, now_ns: int) -> ActionChunk | None:
-        """See `Scheduler.blend`."""
-        running, *waiting = live(chunks, now_ns)
-        joined = splice(running, waiting[0], max(running.end_ns, waiting[0].t0_ns)) if waiting else running
-        return trim(joined, now_ns)
-
-
-@dataclass(frozen=True, slots=True)
-class Swap:
-    """The newest chunk takes over as soon as it covers the present; until then the one before it runs on.
-
-    What has been taken over from does not come back when the newer chunk ends.
-    """
-
-    def keep(self, chunks: Chunks, new: ActionChunk, now_ns: int) -> Chunks:
-        """See `Scheduler.keep`."""
-        running = self.blend(chunks, now_ns) if chunks and new.t0_ns > now_ns else None
-        return (running, new) if running else (new,)
-
-    def blend(self, chunks: Chunks, now_ns: int) -> ActionChunk | None:
-        """See `Scheduler.blend`."""
-        first, last = chunks[0], chunks[-1]
-        joined = splice(first, last, last.t0_ns) if first is not last and first.end_ns > now_ns else last
-        return trim(joined, now_ns)
-
-
-@dataclass(frozen=True, slots=True)
-class Ensemble:
-    """Temporal ensembling (ACT, Zhao et al. 2023): weight exp(-m i), i = 0 the OLDEST prediction of an instant."""
-
-    m: float = 0.1
-    most: int = 32
-
-    def keep(self, chunks: Chunks, new: ActionChunk, now_ns: int) -> Chunks:
-        """See `Scheduler.keep`."""
-        return (*live(chunks, now_ns), new)[-self.most :]
-
-    def blend(self, chunks: Chunks, now_ns: int) -> ActionChunk | None:
-        """See `Scheduler.blend`."""
-        chunks = live(chunks, now_ns)
-        newest = chunks[-1]
-        dt_ns = newest.dt_ns
-        t0_ns = min(c.t0_ns for c in chunks)
-        first = max(t0_ns, now_ns - (now_ns - t0_ns) % dt_ns)
-        count = (max(c.end_ns for c in chunks) - first) // dt_ns
-        total, weight = np.zeros((count, newest.actions.shape[1])), np.zeros((count, 1))
-        rank = np.zeros(count, np.intp)
-        for chunk in chunks:
-            offset = (chunk.t0_ns - first) // dt_ns
-            lo, hi = max(0, offset), min(count, offset + len(chunk.actions))
-            if lo >= hi:
-                continue
-            w = np.exp(-self.m * rank[lo:hi])[:, None]
-            total[lo:hi] += w * chunk.actions[lo - offset : hi - offset]
-            weight[lo:hi] += w
-            rank[lo:hi] += 1
-        covered = int(np.argmin(weight[:, 0] > 0)) if not (weight > 0).all() else count
-        if covered == 0:
-            return None
-        return replace(newest, t0_ns=first, actions=total[:covered] / weight[:covered])
-
-
-class Executor:
-    """Takes chunks as they come and answers for any instant what to do; never reads past an end."""
-
-    def __init__(self, scheduler: Scheduler, dt_ns: int) -> None:
-        self._scheduler = scheduler
-        self._dt_ns = dt_ns
-        self._chunks: Chunks = ()
-        self._epoch = 0
-
-    def begin(self, epoch: int) -> None:
-        """Forget everything; from now on only chunks of this epoch are taken."""
-        self._epoch, self._chunks = epoch, ()
-
-    def offer(self, chunk: ActionChunk, now_ns: int) -> bool:
-        """Take a chunk; False for one of another epoch, wholly past, empty, not finite or off the grid."""
-        on_grid = chunk.dt_ns == self._dt_ns and chunk.t0_ns % self._dt_ns == 0
-        usable = len(chunk.actions) and chunk.end_ns > now_ns and np.isfinite(chunk.actions).all()
-        if chunk.epoch != self._epoch or not on_grid or not usable:
-            return False
-        if self._chunks and self._chunks[-1].axes != chunk.axes:
-            return False
-        self._chunks = self._scheduler.keep(self._chunks, chunk, now_ns)
-        return True
-
-    def output(self, now_ns: int) -> ActionChunk | None:
-        """The chunk to execute from now on, without past rows; None when nothing covers any later instant."""
-        return self._scheduler.blend(self._chunks, now_ns) if live(self._chunks, now_ns) else None
-
-    def at(self, now_ns: int) -> F64 | None:
-        """The action (d,) for an instant that is not yet past, or None where no chunk covers it."""
-        chunk = self.output(now_ns)
-        return chunk.at(now_ns) if chunk else None
-
-
-def scheduler(name: Literal["hold", "swap", "ensemble"], ensemble_m: float) -> Scheduler:
-    """A scheduler by its name; `ensemble_m` is the decay of the ensemble's weights."""
-    schedulers: dict[str, Scheduler] = {"hold": Hold(), "swap": Swap(), "ensemble": Ensemble(ensemble_m)}
-    return schedulers[name]

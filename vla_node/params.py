@@ -96,13 +96,20 @@ class PolicyParams:
 
 @dataclass(frozen=True, slots=True)
 class ExecutorParams:
-    """How overlapping chunks are joined; `ensemble_m` is the decay of the ensemble's weights (ACT)."""
+    """How overlapping chunks are joined."""
 
-    scheduler: Literal["hold", "swap", "ensemble"] = param("swap", "how overlapping chunks are joined")
-    ensemble_m: float = param(0.1, "decay of the ensemble's weights (ACT)", low=0, high=10000.0)
+    scheduler: Literal["hold", "swap", "ensemble", "rtc", "guard"] = param("swap", "how overlapping chunks are joined")
+    ensemble_m: float = param(0.1, "ensemble: decay of the weights (ACT)", low=0, high=10000.0)
+    overlap_rows: int = param(
+        8, "rtc: rows over which a chunk is blended in, if its policy does not take promised rows", low=0, high=9999
+    )
+    guard_rows: int = param(4, "guard: rows that are committed at a time, at least", low=1, high=9999)
+    least_rows: int = param(1, "rows executed before the policy is asked again", low=1, high=9999)
+    delays: int = param(10, "so many delays of answers are remembered; the longest counts", low=1, high=9999)
 
     def __post_init__(self) -> None:
-        _not_negative("executor", self, "ensemble_m")
+        _positive("executor", self, "guard_rows", "least_rows", "delays")
+        _not_negative("executor", self, "ensemble_m", "overlap_rows")
 
 
 @dataclass(frozen=True, slots=True)

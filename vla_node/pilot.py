@@ -54,7 +54,9 @@ class Pilot:
         self.retune(params)
         self._dt_ns = self._policy.spec.dt_ns
         self._cameras = {name: params.policy.camera(name) for name in self._policy.spec.cameras}
-        self._executor = Executor(scheduler(params.executor.scheduler, params.executor.ensemble_m), self._dt_ns)
+        self._executor = Executor(
+            scheduler(params.executor, self._policy.spec.takes_promised), self._dt_ns, delays=params.executor.delays
+        )
         self._asked = Asked(self._embodiment)
         self._begun = -1
         self._worker = self._worker_of(params)

@@ -1,14 +1,21 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from saccade.clock import MS
 from saccade.types import ActionChunk
-from vla_node.executor import Ensemble, Executor, Hold, Swap, ramped, scheduler, splice, trim
+from vla_node.executor import Executor, ramped, scheduler
+from vla_node.params import ExecutorParams
+from vla_node.schedulers.base import splice, trim
+from vla_node.schedulers.ensemble import Ensemble
+from vla_node.schedulers.guard import Guard
+from vla_node.schedulers.hold import Hold
+from vla_node.schedulers.rtc import Rtc
+from vla_node.schedulers.swap import Swap
 
 DT = 50 * MS
-SCHEDULERS = [Hold(), Swap(), Ensemble(0.3)]
+SCHEDULERS = [Hold(), Swap(), Ensemble(0.3), Rtc(4), Guard(3)]
 
 
 def chunk(t0, values, epoch=1, plan_id=1, dt=DT, obs=0):
@@ -22,65 +29,39 @@ def executor(scheduler):
     return out
 
 
+def moving(scheduler):
+    """An executor of a robot that moves already, from long before until a while after all deliveries."""
+    out = executor(scheduler)
+    assert out.offer(chunk(-40, [7000 + i for i in range(130)], plan_id=70), -40 * DT)
+    return out
+
+
 @st.composite
 def deliveries(draw):
-    """(arrival in ns, chunk) with arbitrary latency: chunk k predicts 100 k + absolute row."""
+    """(arrival in ns, chunk) with arbitrary latency: chunk k predicts 100 (k + 1) + absolute row."""
     out, tick = [], 0
     for k in range(draw(st.integers(1, 8))):
         tick += draw(st.integers(0, 5))
         length = draw(st.integers(1, 12))
-        late = draw(st.integers(-3 * DT, 14 * DT))
-        out.append((tick * DT + late, chunk(tick, [100 * k + tick + i for i in range(length)], plan_id=k)))
+        late = draw(st.integers(0, 14 * DT))
+        out.append((tick * DT + late, chunk(tick, [100 * (k + 1) + tick + i for i in range(length)], plan_id=k)))
     return sorted(out, key=lambda item: item[0])
-
-
-@given(deliveries(), st.sampled_from(SCHEDULERS))
-@settings(max_examples=300)
-def test_never_reads_past_an_end_nor_before_a_beginning(items, scheduler):
-    ex = executor(scheduler)
-    offered = []
-    for now, c in items:
-        offered.append(c)
-        ex.offer(c, now)
-        for t in range(now, now + 30 * DT, DT // 3):
-            if ex.at(t) is not None:
-                assert any(o.at(t) is not None for o in offered)
-
-
-@given(deliveries(), st.sampled_from([Hold(), Swap()]))
-@settings(max_examples=300)
-def test_every_row_is_read_at_its_own_instant(items, scheduler):
-    """Rows carry their absolute index: whatever arrives however late, none is shifted, skipped or repeated."""
-    ex = executor(scheduler)
-    for now, c in items:
-        ex.offer(c, now)
-        for t in range(now - now % DT + DT, now + 20 * DT, DT):
-            action = ex.at(t)
-            assert action is None or action[0] % 100 == t // DT
 
 
 @given(deliveries())
 def test_swap_lets_the_newest_rule_from_now_on(items):
-    ex = executor(Swap())
+    ex = moving(Swap())
     for now, c in items:
+        if ex.at(now - DT) is None:
+            return  # a cold start: see test_schedulers_latency
         if ex.offer(c, now):
-            for t in range(max(now, c.t0_ns), c.end_ns, DT // 2):
+            for t in range(now, c.end_ns, DT // 2):
                 assert ex.at(t) == c.at(t)
 
 
 @given(deliveries())
-def test_swap_runs_on_until_a_future_chunk_begins(items):
-    ex = executor(Swap())
-    for now, c in items:
-        before = {t: ex.at(t) for t in range(now, max(now, c.t0_ns), DT // 2)}
-        if ex.offer(c, now):
-            for t, action in before.items():
-                assert ex.at(t) == action
-
-
-@given(deliveries())
 def test_hold_never_changes_what_is_running(items):
-    ex = executor(Hold())
+    ex = moving(Hold())
     for now, c in items:
         held = ex.output(now)
         running = held.plan_id if held else None
@@ -93,8 +74,8 @@ def test_hold_never_changes_what_is_running(items):
 
 @given(deliveries(), st.floats(0.0, 2.0))
 def test_ensemble_is_the_weighted_mean_with_the_oldest_weighing_most(items, m):
-    ex = executor(Ensemble(m))
-    taken = []
+    ex = moving(Ensemble(m))
+    taken = list(ex._chunks)
     for now, c in items:
         if ex.offer(c, now):
             taken.append(c)
@@ -117,22 +98,26 @@ def test_ensemble_leans_towards_the_oldest():
 def test_continuity_chunks_that_agree_are_executed_as_one(items, scheduler):
     """Where every chunk predicts the same curve, no hand-over may show: the output is that curve, row by row."""
     ex = executor(scheduler)
+    assert ex.offer(chunk(-40, [np.sin(0.3 * i + 0.1) for i in range(-40, 90)]), -40 * DT)
     for now, c in items:
+        if ex.at(now - DT) is None:
+            return
         row = c.t0_ns // DT
-        same = chunk(row, [np.sin(0.3 * (row + i)) for i in range(len(c.actions))])
+        same = chunk(row, [np.sin(0.3 * (row + i) + 0.1) for i in range(len(c.actions))])
         ex.offer(same, now)
         out = ex.output(now)
         if out is not None:
             rows = out.t0_ns // DT + np.arange(len(out.actions))
-            np.testing.assert_allclose(out.actions[:, 0], np.sin(0.3 * rows), atol=1e-12)
+            np.testing.assert_allclose(out.actions[:, 0], np.sin(0.3 * rows + 0.1), atol=1e-12)
             assert out.t0_ns + DT > now
 
 
-@pytest.mark.parametrize("scheduler", SCHEDULERS)
+@pytest.mark.parametrize("scheduler", [Swap(), Rtc(0)])
 def test_a_late_chunk_is_trimmed_by_absolute_time(scheduler):
     ex = executor(scheduler)
-    assert ex.offer(chunk(10, range(10)), 13 * DT + 7)
-    out = ex.output(13 * DT + 7)
+    assert ex.offer(chunk(9, [5] * 9), 9 * DT)
+    assert ex.offer(chunk(10, range(10)), 13 * DT)
+    out = ex.output(13 * DT)
     assert out.t0_ns == 13 * DT
     np.testing.assert_array_equal(out.actions[:, 0], range(3, 10))
 
@@ -141,19 +126,23 @@ def test_a_late_chunk_is_trimmed_by_absolute_time(scheduler):
 def test_what_may_not_be_executed_is_not_taken(scheduler):
     ex = executor(scheduler)
     ex.begin(7)
-    good = chunk(10, [1, 2], epoch=7)
-    assert not ex.offer(chunk(10, [1, 2], epoch=6), 0), "older epoch"
-    assert not ex.offer(chunk(10, [1, 2], epoch=8), 0), "epoch that has not begun"
-    assert not ex.offer(good, 12 * DT), "wholly past"
-    assert not ex.offer(chunk(10, [1, np.nan], epoch=7), 0), "not finite"
-    assert not ex.offer(chunk(10, [], epoch=7), 0), "empty"
-    assert not ex.offer(chunk(10, [1, 2], epoch=7, dt=DT // 2), 0), "another dt"
+    good, now = chunk(10, [1, 2], epoch=7), 10 * DT
+    assert not ex.offer(chunk(10, [1, 2], epoch=6), now), "older epoch"
+    assert not ex.offer(chunk(10, [1, 2], epoch=8), now), "epoch that has not begun"
+    assert not ex.offer(good, now, expires_ns=11 * DT - 1), "of an expired plan"
+    assert not ex.offer(chunk(10, [1, np.nan], epoch=7), now), "not finite"
+    assert not ex.offer(chunk(10, [], epoch=7), now), "empty"
+    assert not ex.offer(chunk(10, [1, 2], epoch=7, dt=DT // 2), now), "another dt"
     shifted = ActionChunk(0, 10 * DT + 1, DT, ("vx",), np.ones((2, 1)), 1, 7)
-    assert not ex.offer(shifted, 0), "off the grid"
-    assert ex.output(0) is None
-    assert ex.offer(good, 0)
+    assert not ex.offer(shifted, now + 1), "off the grid"
+    assert not ex.offer(good, now - 1), "begins later"
+    assert ex.output(now) is None
+    assert ex.offer(good, now)
     other = ActionChunk(0, 10 * DT, DT, ("wz",), np.ones((2, 1)), 1, 7)
-    assert not ex.offer(other, 0), "other axes"
+    assert not ex.offer(other, now), "other axes"
+    assert not ex.offer(chunk(9, [1, 2, 3], epoch=7), now), "from an older look"
+    assert not ex.offer(chunk(10, [3], epoch=7), now + DT), "wholly past"
+    assert not ex.offer(chunk(13, [3], epoch=7), now + DT), "begins after what runs has ended"
 
 
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
@@ -169,7 +158,7 @@ def test_a_new_epoch_forgets_what_was_running(scheduler):
 
 def test_splice_leaves_no_gap():
     a, b = chunk(0, [0, 1, 2], plan_id=1), chunk(5, [5, 6], plan_id=2)
-    joined = splice(a, b, 5 * DT)
+    joined = splice(a, b, 5 * DT)  # b begins too late
     assert joined.plan_id == 1
     np.testing.assert_array_equal(joined.actions[:, 0], [0, 1, 2])
 
@@ -181,9 +170,12 @@ def test_trim_of_a_future_chunk_changes_nothing():
 
 
 def test_schedulers_by_name():
-    assert scheduler("hold", 0.1) == Hold()
-    assert scheduler("swap", 0.1) == Swap()
-    assert scheduler("ensemble", 0.7) == Ensemble(0.7)
+    assert scheduler(ExecutorParams("hold")) == Hold()
+    assert scheduler(ExecutorParams("swap")) == Swap()
+    assert scheduler(ExecutorParams("ensemble", ensemble_m=0.7)) == Ensemble(0.7)
+    assert scheduler(ExecutorParams("rtc", overlap_rows=5)) == Rtc(5)
+    assert scheduler(ExecutorParams("rtc", overlap_rows=5), takes_promised=True) == Rtc(0)
+    assert scheduler(ExecutorParams("guard", guard_rows=6)) == Guard(6)
 
 
 @given(st.integers(1, 10), st.integers(1, 8), st.floats(-1, 1))
