@@ -134,8 +134,10 @@ def test_what_a_policy_answers_late_is_done_at_its_own_time_and_on_until_the_nex
     assert [k for k, chunk in chunks.items() if chunk is None] == [1, 2, 3, 4]
     first = chunks[5]
     assert (first.t0_ns, first.obs_stamp_ns) == (5 * TICK, 1 * TICK)
-    # asked at tick 1, answered at tick 5: row 4 is the first that is not past
-    assert first.actions[4::5, 0] == pytest.approx(rows[4:, 0])
+    # asked at tick 1, answered at tick 5: the robot has stood since, and begins with action 0
+    assert first.actions[4::5, 0] == pytest.approx(rows[:, 0])
+    # asked at tick 5, answered at tick 9, on its way: row 4 is the first that is not past
+    assert chunks[9].actions[4::5, 0] == pytest.approx(rows[4:, 0])
     assert [look.stamp_ns // TICK for look in policy.looks] == [1, 5, 9]
 
 
@@ -145,7 +147,7 @@ def test_a_policy_is_shown_what_was_asked_and_what_is_promised():
     before, after = policy.looks
     assert len(before.promised) == 0
     assert after.promised[:, 0] == pytest.approx([0.3] * len(after.promised))
-    assert len(after.promised) == 12
+    assert len(after.promised) == 16
     assert after.since_plan_ns == 5 * TICK
     assert after.T_plan_from_body.t == pytest.approx([0, 0, 0])
 
@@ -211,7 +213,7 @@ def test_pictures_date_the_look_and_the_pose_is_that_of_then():
     assert look.state.T_odom_from_body.t == pytest.approx([0.3, 0, 0])
     assert look.images["left"].data.shape == (4, 6, 3)
     assert chunk.obs_stamp_ns == 3 * TICK
-    assert chunk.end_ns == (3 + 16) * TICK
+    assert chunk.end_ns == (4 + 16) * TICK, "nothing was executed since: from action 0"
 
 
 def test_it_lets_go_of_its_policy():

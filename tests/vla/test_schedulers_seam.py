@@ -10,7 +10,7 @@ from saccade.clock import seconds
 from saccade.types import ActionChunk
 from vla_node.executor import Executor
 from vla_node.schedulers.swap import Swap
-from vla_node.seam import Bounds, Reach, bridge, rest, standstill
+from vla_node.seam import Bounds, bridge, rest, standstill
 
 DT_S = seconds(DT)
 BOUNDS = Bounds(np.array([False, True, False, True]), np.array([0.8, 3.0, 2.5, 0.5]), np.array([1.0, 1.2, 1.0, 0.3]))
@@ -128,20 +128,20 @@ def test_positions_are_approached_to_the_last_and_held(rows):
     np.testing.assert_allclose(whole[-1], np.where(MOVES, rows[-1], 0.0), atol=1e-8)
 
 
-@given(st.tuples(numbers, numbers, numbers, numbers), st.floats(-0.9, 0.9), st.floats(-0.9, 0.9))
+@given(st.tuples(numbers, numbers, numbers, numbers), st.floats(-0.5, 0.5), st.floats(-0.9, 0.9))
 @settings(max_examples=50)
 def test_a_chunk_within_the_limits_is_met_and_then_followed_exactly(start, speed, level):
     """The bridge ends: behind it the rows are the policy's own."""
     rows = np.tile(np.array([level, 0.0, level, 0.0]), (400, 1))
     rows[:, MOVES] = np.outer(np.arange(400) * DT_S, speed * BOUNDS.speed[MOVES]) + level
-    out, _ = bridge(Reach(np.array(start), np.zeros(4)), rows, DT_S, BOUNDS)
+    out, _ = bridge(standstill(0.3 * np.array(start)), rows, DT_S, BOUNDS)
     np.testing.assert_allclose(out[-40:], rows[-40:], atol=1e-7)
 
 
 @given(st.floats(-0.5, 0.5), st.floats(0.0, 1.0))
 def test_rows_that_keep_the_bound_pass_unchanged(start, share):
     k = np.arange(1, 60)
-    rows = np.stack([start + share * np.sin(0.05 * k) * 0.5 - share * 0.0] * 4, axis=1)
+    rows = np.stack([start + share * np.sin(0.05 * k) * 0.5] * 4, axis=1)
     drift = (rows[1] - rows[0]) / DT_S
     first = Reach(rows[0] - drift * DT_S, np.where(MOVES, drift, 0.0))
     slow = Bounds(MOVES, np.full(4, 50.0), np.full(4, 50.0))
