@@ -10,7 +10,7 @@ from saccade.clock import seconds
 from saccade.types import ActionChunk
 from vla_node.executor import Executor
 from vla_node.schedulers.swap import Swap
-from vla_node.seam import Bounds, bridge, rest, standstill
+from vla_node.seam import Bounds, Reach, bridge, rest, standstill
 
 DT_S = seconds(DT)
 BOUNDS = Bounds(np.array([False, True, False, True]), np.array([0.8, 3.0, 2.5, 0.5]), np.array([1.0, 1.2, 1.0, 0.3]))
