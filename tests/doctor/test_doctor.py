@@ -163,3 +163,22 @@ def test_a_cache_folder_that_cannot_be_made_is_an_error(monkeypatch: pytest.Monk
     assert found["cache folder"].grade is Grade.ERROR
     assert found["real-time scheduling"].grade is Grade.WARN
     assert "rtprio" in found["real-time scheduling"].advice
+
+
+@pytest.mark.parametrize(("cores", "grade"), [({0}, Grade.WARN), ({0, 1}, Grade.OK)])
+def test_a_single_core_is_told(cores: set[int], grade: Grade, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks.os, "sched_getaffinity", lambda process: cores)
+    found = next(checks.machine(silent()))
+    assert (found.what, found.grade, bool(found.advice)) == ("cores", grade, grade is Grade.WARN)
+
+
+@pytest.mark.parametrize(
+    ("governors", "grade"), [([], Grade.OK), (["performance"], Grade.OK), (["performance", "powersave"], Grade.WARN)]
+)
+def test_a_governor_that_saves_power_is_told(governors: list[str], grade: Grade, tmp_path: Path) -> None:
+    for cpu, governor in enumerate(governors):
+        file = tmp_path / f"sys/devices/system/cpu/cpu{cpu}/cpufreq/scaling_governor"
+        file.parent.mkdir(parents=True)
+        file.write_text(f"{governor}\n")
+    found = {finding.what: finding for finding in checks.machine(silent(root=tmp_path))}["CPU governor"]
+    assert (found.grade, "cpupower" in found.advice) == (grade, grade is Grade.WARN)
