@@ -15,6 +15,7 @@ from zmq.utils.monitor import recv_monitor_message
 from saccade.clock import SEC, perf_ns
 from vla_node.clients.base import RoundTrips, Unreachable
 from vla_node.clients.deadline import Deadline
+from vla_node.reasoners.keys import ClientKeys
 
 _OPTIONS = {
     zmq.LINGER: 0,
@@ -37,11 +38,14 @@ class Lockstep:
     wakes, and not a queue of them.
     """
 
-    def __init__(self, endpoint: str, trips: RoundTrips, most_bytes: int) -> None:
+    def __init__(self, endpoint: str, trips: RoundTrips, most_bytes: int, keys: ClientKeys | None = None) -> None:
+        """With `keys`, encrypted, and to the server alone whose key is among them."""
+        self._keys = keys
         self._endpoint, self._trips, self._most_bytes = endpoint, trips, most_bytes
         self._context = zmq.Context()
         self._number = 0
         self._asked_ns: int | None = None
+        self._broken = False
         self._open()
 
     def ask(self, question: bytes, deadline: Deadline) -> memoryview:
@@ -74,6 +78,9 @@ class Lockstep:
     def _settle(self, deadline: Deadline) -> None:
         """Wait until the server is not busy with an earlier question, or that is given up."""
         self._news()
+        if self._broken:  # what is sent on a socket that is still making itself anew can be lost in silence
+            self._shut()
+            self._open()
         while self._asked_ns is not None:
             patience_ns = self._asked_ns + _PATIENCE_NS - perf_ns()
             if patience_ns <= 0:
@@ -107,16 +114,19 @@ class Lockstep:
         """What happened to the connection; a question that was asked on a broken one is lost."""
         while self._monitor.poll(0):
             if recv_monitor_message(self._monitor)["event"] == zmq.EVENT_DISCONNECTED:
-                self._asked_ns = None
+                self._asked_ns, self._broken = None, True
                 self._trips.reconnected += 1
 
     def _open(self) -> None:
-        self._asked_ns = None
+        self._asked_ns, self._broken = None, False
         self._socket: zmq.Socket[bytes] = self._context.socket(zmq.DEALER)
         for option, value in (
             _OPTIONS | {zmq.MAXMSGSIZE: self._most_bytes, zmq.IPV6: int("[" in self._endpoint)}
         ).items():
             self._socket.setsockopt(option, value)
+        if self._keys is not None:
+            self._socket.curve_publickey, self._socket.curve_secretkey = self._keys.own.public, self._keys.own.secret
+            self._socket.curve_serverkey = self._keys.server
         self._monitor = self._socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
         self._poller = zmq.Poller()
         self._poller.register(self._monitor, zmq.POLLIN)

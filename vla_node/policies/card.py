@@ -21,7 +21,7 @@ from vla_node.policies.answered import ActionPart, Actions
 from vla_node.policies.base import PolicySpec
 from vla_node.policies.shown import DepthPart, Entry, ImagePart, Part, Statistics, required
 
-__all__ = ["CARDS", "ActionPart", "Actions", "Curve", "DepthPart", "Entry", "ImagePart", "LeRobot", "Part",
+__all__ = ["CARDS", "ActionPart", "Actions", "DepthPart", "Entry", "ImagePart", "LeRobot", "Part",
            "PolicyCard", "Statistics", "added_cards", "card_names", "load_card"]  # fmt: skip
 
 CARDS = Path(__file__).parent / "cards"
@@ -29,25 +29,11 @@ Protocol = Literal["openpi", "gr00t", "lerobot", "http", "zmq", "onnx", "replay"
 _REMOTE = {"address", "timeout_s", "most_bytes"}
 _OWN = {
     "openpi": {*_REMOTE, "token_file"}, "gr00t": {*_REMOTE, "token_file"}, "http": _REMOTE,
-    "lerobot": {*_REMOTE, "allow_pickle", "lerobot"}, "zmq": {*_REMOTE, "curve"},
+    "lerobot": {*_REMOTE, "allow_pickle", "lerobot"}, "zmq": {*_REMOTE, "keys"},
     "onnx": {"onnx", "sha256", "timeout_s"}, "replay": {"recording", "by"}, "stub": {"rows"},
 }  # fmt: skip
 _EXAMPLE = {"openpi": "ws://127.0.0.1:8000", "gr00t": "tcp://127.0.0.1:5555", "lerobot": "127.0.0.1:8080",
             "http": "http://127.0.0.1:8000", "zmq": "tcp://127.0.0.1:5600"}  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """Encryption and authentication of our own protocol (CurveZMQ): the server's public key, and our key pair."""
-
-    server_key: str = ""
-    """File with the server's public key, beside the card."""
-    own_key: str = ""
-    """File with our secret key, beside the card; the server must know its public half."""
-
-    def __post_init__(self) -> None:
-        required("curve.server_key", self.server_key, "the file of the server's public key")
-        required("curve.own_key", self.own_key, "the file of this robot's secret key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +66,8 @@ class PolicyCard:
     allow_pickle: bool = False
     """LeRobot's messages are pickles. Ours are read without running them, but it is asked for all the same."""
     lerobot: LeRobot | None = None
-    curve: Curve | None = None
+    keys: str = ""
+    """This robot's folder of keys for our own protocol, beside the card; `saccade serve keys` makes it."""
     onnx: str = ""
     sha256: str = ""
     recording: str = ""

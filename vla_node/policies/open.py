@@ -56,7 +56,11 @@ def open_client(card: PolicyCard) -> PolicyClient:
         from vla_node.clients.gr00t import Gr00tClient
 
         return Gr00tClient(card.address, token_file, card.most_bytes)
-    raise ConfigError(f"{card.name}: no client of protocol {card.protocol}")
+    if card.protocol == "zmq":
+        from vla_node.clients.own_zmq import ZmqClient
+
+        return ZmqClient(card.address, card.beside(card.keys) if card.keys else None, card.most_bytes)
+    raise ConfigError(f"{card.name}: protocol {card.protocol} has no server")
 
 
 def _graph(card: PolicyCard) -> FastPolicy:
