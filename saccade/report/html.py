@@ -94,7 +94,8 @@ def _key(*entries: tuple[str, str]) -> str:
 
 
 def _head(summary: dict[str, Any]) -> str:
-    verdicts, latency = summary["verdicts"], summary["latency_ms"]
+    verdicts, latency, waited = summary["verdicts"], summary["latency_ms"], summary["continuity"]
+    pauses = "–" if waited["pauses"] is None else str(waited["pauses"])
     tiles = [
         (number(summary["duration_s"], "s"), "recorded", ""),
         (number(summary["path_m"], "m", 2), "travelled", ""),
@@ -105,6 +106,9 @@ def _head(summary: dict[str, Any]) -> str:
         (share(verdicts["stop"]), "stopped", "stop"),
         (number(latency["p50"], "ms"), "latency, median", ""),
         (number(summary["min_clearance_m"], "m", 2), "smallest clearance", ""),
+        (share(waited["waiting_ratio"]), "waited for actions", ""),
+        (number(waited["visible_gap_s"], "s", 2), "longest wait", ""),
+        (pauses, "pauses > 0.5 s", ""),
     ]
     drawn = (tag("div", tag("b", text(value)), tag("span", text(name)), class_=f"tile {c}") for value, name, c in tiles)
     heading = tag("h1", tag("b", "Saccade"), text(f" · {summary['recording']}"))

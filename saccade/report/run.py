@@ -13,11 +13,12 @@ from saccade.errors import DataError
 from saccade.node import Sample
 from saccade.report.canvas import MapCanvas
 from saccade.topics import on_wire, topic
-from saccade.types import Command, Plan, RobotState, Verdict
+from saccade.types import ActionChunk, Command, Plan, RobotState, Verdict
 from saccade.wire.commands import decode_twist
 from saccade.wire.convert import (
     Cdr,
     decode,
+    decode_chunk,
     decode_command,
     decode_map,
     decode_odom,
@@ -54,7 +55,10 @@ class Diagnostic:
 
 @dataclass(slots=True)
 class Run:
-    """What a recording holds. Times are ns on the bus' clock; `plans` has (heard, plan), one for each id and epoch."""
+    """What a recording holds. Times are ns on the bus' clock; `plans` has (heard, plan), one for each id and epoch.
+
+    `chunks` has (heard, chunk).
+    """
 
     name: str
     start_ns: int = 0
@@ -65,6 +69,7 @@ class Run:
     commands: list[Command] = field(default_factory=list)
     poses: list[RobotState] = field(default_factory=list)
     plans: list[tuple[int, Plan]] = field(default_factory=list)
+    chunks: list[tuple[int, ActionChunk]] = field(default_factory=list)
     instructions: list[tuple[int, str]] = field(default_factory=list)
     diagnostics: list[Diagnostic] = field(default_factory=list)
     stamps: dict[str, list[int]] = field(default_factory=dict)
@@ -125,6 +130,7 @@ class _Reading:
             "local_map": lambda s: self.run.map.paste(decode_map(s.cdr)),
             "instruction": self._instruction,
             "plan": self._plan,
+            "chunk": lambda s: self.run.chunks.append((s.stamp_ns, decode_chunk(s.cdr))),
             "diagnostics": self._diagnostics,
         }
         for sample in messages(recording, self.run.problems):

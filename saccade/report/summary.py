@@ -10,6 +10,7 @@ import numpy as np
 
 from saccade.clock import MS, SEC
 from saccade.geometry import F64
+from saccade.report.continuity import continuity
 from saccade.report.run import Run, kind_of
 from saccade.topics import topic
 from saccade.types import Decision, Verdict
@@ -41,6 +42,7 @@ def summarise(run: Run) -> dict[str, Any]:
         "commands": _commands(run),
         "latency_ms": _percentiles(latencies_ms(run)),
         "plans": _plans(run),
+        "continuity": continuity(run),
         "path_m": _number(_path_m(run)) if run.poses else None,
         "min_clearance_m": _number(nearest_m),
         "min_clearance_at_s": _since(run, nearest_ns) if clearances else None,

@@ -30,6 +30,7 @@ def result_table(
 
 def _figures(summary: dict[str, Any]) -> list[tuple[str, str]]:
     verdicts, latency, commands = summary["verdicts"], summary["latency_ms"], summary["commands"]
+    waited = summary["continuity"]
     shares = ", ".join(f"{name} {share(verdicts[name])}" for name in ("pass", "limited", "stop"))
     rows = [
         ("verdicts", f"{shares} of {verdicts['count']} ticks; {len(summary['stops'])} stops"),
@@ -45,6 +46,11 @@ def _figures(summary: dict[str, Any]) -> list[tuple[str, str]]:
         ("smallest clearance", number(summary["min_clearance_m"], "m", 2)),
         ("plans", f"{len(summary['plans'])}"),
     ]
+    if waited["waiting_ratio"] is not None:
+        told = f"{share(waited['waiting_ratio'])} of {number(waited['mission_s'], 's')} under a plan; longest "
+        rows.append(
+            ("waited for actions", f"{told}{number(waited['visible_gap_s'], 's', 2)}, {waited['pauses']} > 0.5 s")
+        )
     timing = summary.get("timing", {})
     if timing.get("times_real_time"):
         rows.append(("ran in", f"{timing['wall_s']:.1f} s, {timing['times_real_time']:.1f} x real time"))
