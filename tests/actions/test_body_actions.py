@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from action_robots import DT, UAV, finite_rows, place, shares, standing, within_limits
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 
 from saccade.errors import ConfigError
 from vla_node.actions.velocity import Velocity
@@ -124,6 +124,7 @@ def flown(speeds, pose=(0.0, 0.0, 0.0, 0.0)):
 
 
 @settings(max_examples=15)
+@example(end=np.ones(4))
 @given(end=shares(4))
 def test_a_uav_comes_to_the_last_waypoint_and_hovers(end):
     end = end * [3.0, 3.0, 2.0, 2.5]

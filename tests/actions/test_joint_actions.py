@@ -70,6 +70,12 @@ def test_rows_within_limits_are_followed_row_by_row(speed):
     np.testing.assert_allclose(at_the_end(speeds, start), rows, atol=1e-9)
 
 
+def test_a_position_out_of_range_is_gone_to_as_far_as_the_range_goes():
+    for side, end in ((1.0, TWO.high), (-1.0, TWO.low)):
+        speeds = JointPosition(TWO.axes, TWO).speeds(np.full((200, 2), side * 1e300), standing(TWO), DT)
+        np.testing.assert_allclose(at_the_end(speeds, standing(TWO))[-1], end, atol=1e-9)
+
+
 def test_what_cannot_be_braked_for_any_more_is_braked_as_hard_as_may_be():
     start = standing(TWO, positions=np.array([1.99, 0.0]), speeds=np.array([0.5, 0.0]))
     for kind, rows in ((JointPosition, [[2.0, 0.0]] * 8), (JointVelocity, [[0.5, 0.0]] * 8)):

@@ -51,9 +51,31 @@ def test_what_has_no_depth_is_no_target():
         of_box(observed(T, np.full_like(depth, np.nan)), low, high, DOWN)
     with pytest.raises(LiftError, match=r"only 0% of the pixels"):
         of_pixel(observed(T, np.full_like(depth, np.nan)), 160, 120)
-    for wrong in (((10.0, 10.0), (10.0, 20.0)), ((10.0, 10.0), (400.0, 20.0)), ((np.nan, 0.0), (5.0, 5.0))):
-        with pytest.raises(LiftError, match="empty or not within the picture of 320x240"):
+    for wrong, says in (
+        (((10.0, 10.0), (10.0, 20.0)), "is empty"),
+        (((np.nan, 0.0), (5.0, 5.0)), "is empty"),
+        (((400.0, 10.0), (420.0, 20.0)), "outside the picture of 320x240"),
+    ):
+        with pytest.raises(LiftError, match=says):
             of_box(observed(T, depth), *wrong, DOWN)
+
+
+@pytest.mark.parametrize("pixels", [-8.0, 25.0])
+def test_a_box_that_is_drawn_too_small_or_too_large_is_of_the_same_thing(pixels):
+    T = looking_at((0.45, 0.1, 0.6), tuple(CENTRE))
+    low, high = box_around(T, CENTRE)
+    low, high = (low[0] - pixels, low[1] - pixels), (high[0] + pixels, high[1] + pixels)
+    point = of_box(observed(T, depth_of(T, CENTRE)), low, high, DOWN)
+    np.testing.assert_allclose(point, TOP, atol=0.01)
+    level = of_box(observed(T, depth_of(T, CENTRE)), low, high, AHEAD)
+    assert level[2] > 0.01
+
+
+def test_bare_table_is_nothing_to_take_hold_of():
+    T = looking_at(VIEWS[1], tuple(CENTRE))
+    bare = depth_of(T, np.array([3.0, 3.0, 0.03]))
+    with pytest.raises(LiftError, match="nothing that stands out"):
+        of_box(observed(T, bare), *box_around(T, CENTRE), DOWN)
 
 
 def test_the_plan_is_one_waypoint():

@@ -15,8 +15,10 @@ LEAST_SHARE = 0.25
 """At least this share of a box must have a depth."""
 _FACE_M = 0.01
 """So much of the way of the gripper holds a face, and so far above what it stands on a thing begins."""
-_FACE_SHARE = 0.1
-"""At least this share of a thing's points is on a face; fewer are stray values before it."""
+_FACE_SHARE = 0.05
+"""At least this share of a box is a thing, and of a thing's points a face; fewer are stray values."""
+_AROUND = 0.25
+"""So much wider on each side is looked at for what the thing stands on."""
 _STRAY = 2.0
 """Per cent of the points that may be anywhere, as at edges."""
 
@@ -29,30 +31,22 @@ def of_pixel(observation: Observation, u: float, v: float) -> F64:
 def of_box(observation: Observation, low: tuple[float, float], high: tuple[float, float], way: F64) -> F64:
     """The middle (3,) of the face that a gripper moving along `way` (3,) meets first in a box of the picture.
 
-    The box goes from pixel `low` to `high`, (u, v); `way` and the point are in the odometry frame, metres. What a thing
-    stands on is the lowest that its box shows, and does not count. LiftError where there is no depth, or not of enough
-    of the box.
+    The box goes from pixel `low` to `high`, (u, v); `way` and the point are in the odometry frame, metres. What the
+    thing stands on is the lowest that is seen in the box and a little around it, and does not count. LiftError where
+    too little has a depth, or nothing stands out: a gripper must not be sent into a table.
     """
-    camera, T, depth = observation.camera, observation.T_odom_from_cam, observation.depth_m
     where = f"the box from ({low[0]:.0f}, {low[1]:.0f}) to ({high[0]:.0f}, {high[1]:.0f})"
-    if camera is None or T is None or depth is None:
-        raise LiftError(f"{where} has no depth: {observation.blind or 'no depth image came'}")
-    height, width = depth.shape
-    if not all(map(math.isfinite, (*low, *high))) or not (
-        -1 < low[0] < high[0] < width and -1 < low[1] < high[1] < height
-    ):
-        raise LiftError(f"{where} is empty or not within the picture of {width}x{height}")
-    rows, cols = (np.arange(max(0, math.ceil(low[i])), math.floor(high[i]) + 1) for i in (1, 0))
-    u, v = np.meshgrid(cols, rows)
-    z = depth[v, u].astype(np.float64)
-    known = np.isfinite(z) & (z > 0)
-    if not known.size or known.mean() < LEAST_SHARE:
-        raise LiftError(
-            f"{where}: {known.mean() if known.size else 0.0:.0%} of its pixels have a depth, too few to say"
-        )
-    points = T.apply(camera.unproject(np.stack([u[known], v[known]], axis=-1).astype(np.float64), z[known]))
-    above = points[:, 2] > np.percentile(points[:, 2], _STRAY) + _FACE_M
-    points = points[above] if above.mean() > _FACE_SHARE else points  # what is flat has nothing that it stands on
+    points, share = _points(observation, low, high, where)
+    if share < LEAST_SHARE:
+        raise LiftError(f"{where}: {share:.0%} of its pixels have a depth, too few to say")
+    more = [_AROUND * (high[i] - low[i]) + 4.0 for i in (0, 1)]
+    around, _ = _points(
+        observation, (low[0] - more[0], low[1] - more[1]), (high[0] + more[0], high[1] + more[1]), where
+    )
+    above = points[:, 2] > np.percentile(around[:, 2], _STRAY) + _FACE_M
+    if above.mean() < _FACE_SHARE:
+        raise LiftError(f"{where} shows nothing that stands out from what it lies on by {_FACE_M:g} m")
+    points = points[above]
     along = points @ way
     ordered = np.sort(along)
     full = np.searchsorted(ordered, ordered + _FACE_M, "right") - np.arange(len(ordered)) >= _FACE_SHARE * len(ordered)
@@ -63,6 +57,26 @@ def of_box(observation: Observation, low: tuple[float, float], high: tuple[float
     middle = 0.5 * np.percentile(face, (_STRAY, 100 - _STRAY), axis=0).sum(axis=0)
     onto: F64 = middle + (float(np.median(face @ way)) - float(middle @ way)) * way
     return onto
+
+
+def _points(
+    observation: Observation, low: tuple[float, float], high: tuple[float, float], where: str
+) -> tuple[F64, float]:
+    """Points (n, 3) of a window of the depth image in the odometry frame, and the share of its pixels that have one."""
+    camera, T, depth = observation.camera, observation.T_odom_from_cam, observation.depth_m
+    if camera is None or T is None or depth is None:
+        raise LiftError(f"{where} has no depth: {observation.blind or 'no depth image came'}")
+    height, width = depth.shape
+    if not all(map(math.isfinite, (*low, *high))) or not (low[0] < high[0] and low[1] < high[1]):
+        raise LiftError(f"{where} is empty")
+    sides = [(max(0, math.ceil(low[i])), min(size, math.floor(high[i]) + 1)) for i, size in ((1, height), (0, width))]
+    v, u = np.meshgrid(*(np.arange(begin, end) for begin, end in sides), indexing="ij")
+    if not v.size:
+        raise LiftError(f"{where} is outside the picture of {width}x{height}")
+    z = depth[v, u].astype(np.float64)
+    known = np.isfinite(z) & (z > 0)
+    uv = np.stack([u[known], v[known]], axis=-1).astype(np.float64)
+    return T.apply(camera.unproject(uv, z[known])), float(known.mean())
 
 
 def grasp_plan(observation: Observation, point: F64, text: str, valid_for_ns: int = VALID_FOR_NS) -> Plan:
