@@ -153,6 +153,7 @@ def test_a_robot_and_a_server_of_different_dialects_do_not_understand_each_other
         (lambda o: replace(go(o), waypoints=np.zeros((0, 3))), "0 waypoints"),
         (lambda o: replace(go(o), waypoints=np.zeros((2000, 3))), "2000 waypoints"),
         (lambda o: make_plan(o, PlanKind.VELOCITY, "v", values=np.zeros(2)), "2 values"),
+        (lambda o: make_plan(o, PlanKind.VELOCITY, "v", values=np.array([0.1, 0.0, np.nan])), "not finite"),
         (lambda o: replace(go(o), confidence=2.0), "confidence 2.0"),
         (lambda o: replace(go(o), progress=float("nan")), "progress nan"),
         (lambda o: replace(go(o), valid_for_ns=0), "valid for 0 ns"),

@@ -214,7 +214,7 @@ def depth(png: bytes) -> F32:
     """The inverse of `depth_png`; ProtocolError where it is none."""
     if png[:8] != b"\x89PNG\r\n\x1a\n" or png[12:16] != b"IHDR" or len(png) < 24:
         raise ProtocolError("depth that is no PNG")
-    _bounded(struct.unpack(">II", png[16:24]))
+    _bounded(struct.unpack(">II", png[16:24])[::-1])
     mm = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
     if mm is None or mm.dtype != np.uint16 or mm.ndim != 2:
         raise ProtocolError("depth that is no PNG of 16 bit, grey")
