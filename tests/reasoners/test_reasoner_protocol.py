@@ -6,7 +6,7 @@ import cv2
 import msgpack
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from reasoner_scene import TwoNumbers, observe
 
