@@ -57,6 +57,7 @@ _VALUES = st.recursive(
 )
 
 
+@settings(max_examples=50)
 @given(
     st.sampled_from(["kind", "text", "waypoints", "values", "confidence", "final", "progress", "valid_for_ns"]), _VALUES
 )

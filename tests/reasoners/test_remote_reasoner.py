@@ -145,6 +145,7 @@ def test_a_robot_and_a_server_of_different_dialects_do_not_understand_each_other
     ("think", "why"),
     [
         (lambda o: 1 / 0, "ZeroDivisionError: division by zero"),
+        (lambda o: {}["weights"], "KeyError: 'weights'"),
         (lambda o: None, "expected a Plan or an Answer"),
         (lambda o: "drive on", "expected a Plan or an Answer"),
         (lambda o: replace(go(o), obs_stamp_ns=1), "another observation"),
