@@ -184,6 +184,7 @@ def test_each_fault_ends_in_time_with_its_reason_and_then_it_works_again(
     server.say = works
     assert client.infer(OBSERVATION, SEC)["actions"].tolist() == [[1, 2]] * 3
     assert (client.trips.answered, client.trips.failed) == (2, 2)
+    assert client.trips.late == (2 if "no answer" in reason else 0)
 
 
 def test_numbers_that_are_none_come_through_to_be_refused_by_the_card(server: Server, client: HttpClient) -> None:
@@ -221,5 +222,5 @@ def test_an_observation_that_is_too_large_is_not_sent(server: Server, client: Ht
 
 @pytest.mark.parametrize("address", ["ftp://a:1", "127.0.0.1:80", "http://", "http://a:99999", "http://a:1/?x=1"])
 def test_addresses_that_are_none_are_refused(address: str) -> None:
-    with pytest.raises(ConfigError, match="expected http://host:port"):
+    with pytest.raises(ConfigError, match="expected http://HOST:PORT"):
         HttpClient(address)

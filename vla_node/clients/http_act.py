@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException, HTTPResponse
-from urllib.parse import urlsplit
 
 from saccade.clock import MS, perf_ns
-from saccade.errors import ConfigError
 from vla_node.clients.base import MOST_BYTES, Array, Observation, RoundTrips, ServerError, Unreachable
+from vla_node.clients.deadline import Deadline, parsed
 from vla_node.clients.json_numpy import arrays, dumps, loads
-from vla_node.clients.timed_socket import DeadlineSocket, connect, resolver
+from vla_node.clients.timed_socket import DeadlineSocket, connect
 from vla_node.policies.base import PolicyError
 
 _UNKNOWN = (404, 405, 501)
@@ -25,37 +24,31 @@ class HttpClient:
 
     def __init__(self, address: str, most_bytes: int = MOST_BYTES) -> None:
         """address: http://host:port, perhaps with a path before /act; ConfigError for another."""
-        url = urlsplit(address)
-        try:
-            port = url.port or 80
-        except ValueError:
-            port = 0
-        if url.scheme != "http" or not url.hostname or not port or url.query:
-            raise ConfigError(f"address {address!r}; expected http://host:port such as http://127.0.0.1:8000")
+        url = parsed(address, "http://127.0.0.1:8000", "http")
         self.trips = RoundTrips()
         self._url = f"http://{url.netloc}{url.path.rstrip('/')}"
         self._host, self._base, self._most = url.netloc, url.path.rstrip("/"), most_bytes
-        self._resolve = resolver(url.hostname, port)
+        self._at = url.hostname or "", url.port or 80
         self._connection: HTTPConnection | None = None
         self._broke = False
 
     def infer(self, observation: Observation, timeout_ns: int) -> Mapping[str, Array]:
         """See `PolicyClient.infer`; a bare array in the answer is named `actions`."""
-        begin_ns = perf_ns()
+        deadline = Deadline(timeout_ns)
         body = dumps({"observation": observation})
         if len(body) > self._most:
             raise PolicyError(f"{self._url}: the observation has {len(body)} bytes, at most {self._most} are sent")
-        answer = arrays(self._loaded(self._called("POST", "/act", body, begin_ns, timeout_ns)))
-        self.trips.took(perf_ns() - begin_ns)
+        answer = arrays(self._loaded(self._called("POST", "/act", body, deadline)))
+        self.trips.took(perf_ns() - deadline.begun_ns)
         return answer
 
     def reset(self, timeout_ns: int) -> None:
         """See `PolicyClient.reset`; a server without /reset has nothing to forget."""
-        self._called("POST", "/reset", b"{}", perf_ns(), timeout_ns, pardoned=_UNKNOWN)
+        self._called("POST", "/reset", b"{}", Deadline(timeout_ns), pardoned=_UNKNOWN)
 
     def probe(self, timeout_ns: int) -> str:
         """See `PolicyClient.probe`."""
-        return self._called("GET", "/health", b"", perf_ns(), timeout_ns)[:2000].decode(errors="replace")
+        return self._called("GET", "/health", b"", Deadline(timeout_ns))[:2000].decode(errors="replace")
 
     def close(self) -> None:
         """See `PolicyClient.close`."""
@@ -70,54 +63,51 @@ class HttpClient:
             self.trips.failed += 1
             raise Unreachable(f"{self._url}/act answered {error}") from error
 
-    def _called(
-        self, method: str, path: str, body: bytes, begin_ns: int, timeout_ns: int, pardoned: tuple[int, ...] = ()
-    ) -> bytes:
+    def _called(self, method: str, path: str, body: bytes, deadline: Deadline, pardoned: tuple[int, ...] = ()) -> bytes:
         """The body of the answer. Whatever goes wrong closes the connection."""
-        deadline_ns, where = begin_ns + timeout_ns, f"{self._url}{path}"
+        where = f"{self._url}{path}"
         try:
-            status, answer = self._exchanged(method, self._base + path, body, deadline_ns)
+            status, answer = self._exchanged(method, self._base + path, body, deadline)
         except TimeoutError:
-            self._failed(late=True)
-            raise Unreachable(f"{where}: no answer within {timeout_ns / MS:.0f} ms") from None
+            self._failed(deadline)
+            raise Unreachable(f"{where}: no answer within {deadline.timeout_ns / MS:.0f} ms") from None
         except (OSError, HTTPException, ValueError) as error:
-            self._failed()
+            self._failed(deadline)
             raise Unreachable(f"{where}: {str(error) or type(error).__name__}") from error
         except PolicyError as error:
-            self._failed()
+            self._failed(deadline)
             raise type(error)(f"{where}: {error}") from error
         if status != 200 and status not in pardoned:
             self.trips.failed += 1
             raise ServerError(f"{where} answered {status}: {answer[:500].decode(errors='replace')}")
         return answer
 
-    def _exchanged(self, method: str, path: str, body: bytes, deadline_ns: int) -> tuple[int, bytes]:
+    def _exchanged(self, method: str, path: str, body: bytes, deadline: Deadline) -> tuple[int, bytes]:
         """Status and body. A kept connection that the server has closed meanwhile is opened anew, once."""
         kept = self._connection
         if kept is not None:
             try:
-                return self._asked(kept, method, path, body, deadline_ns)
+                return self._asked(kept, method, path, body, deadline)
             except ConnectionError:  # RemoteDisconnected is one
                 self.close()
                 self._broke = True
-        self._connection = fresh = self._connected(deadline_ns)
-        return self._asked(fresh, method, path, body, deadline_ns)
+        self._connection = fresh = self._connected(deadline)
+        return self._asked(fresh, method, path, body, deadline)
 
-    def _connected(self, deadline_ns: int) -> HTTPConnection:
-        family, address = self._resolve()
+    def _connected(self, deadline: Deadline) -> HTTPConnection:
         connection = HTTPConnection(self._host)
         connection.auto_open = 0
-        connection.sock = connect(family, address, deadline_ns)
+        connection.sock = connect(*self._at, deadline)
         self.trips.reconnected += self._broke
         self._broke = False
         return connection
 
     def _asked(
-        self, connection: HTTPConnection, method: str, path: str, body: bytes, deadline_ns: int
+        self, connection: HTTPConnection, method: str, path: str, body: bytes, deadline: Deadline
     ) -> tuple[int, bytes]:
         sock = connection.sock
         assert isinstance(sock, DeadlineSocket)
-        sock.deadline_ns = deadline_ns
+        sock.deadline = deadline
         connection.request(method, path, body, {"Content-Type": "application/json"})
         response = connection.getresponse()
         answer = self._read(response)
@@ -133,8 +123,8 @@ class HttpClient:
             raise Unreachable(f"an answer of more than {self._most} bytes")
         return answer
 
-    def _failed(self, late: bool = False) -> None:
+    def _failed(self, deadline: Deadline) -> None:
         self.close()
         self._broke = True
         self.trips.failed += 1
-        self.trips.late += late
+        self.trips.late += perf_ns() - deadline.begun_ns >= deadline.timeout_ns

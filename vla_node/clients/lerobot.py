@@ -15,8 +15,8 @@ import numpy as np
 from saccade.clock import MS, SEC, perf_ns, seconds
 from saccade.errors import ConfigError
 from vla_node.clients.base import MOST_BYTES, Array, Observation, RoundTrips, ServerError, Unreachable
+from vla_node.clients.deadline import Deadline
 from vla_node.clients.pickled import BadPickle, Made, Name, dumps
-from vla_node.clients.timed_socket import left_s
 from vla_node.clients.torch_pickle import MODULES, timed_actions
 from vla_node.policies.base import PolicyError
 
@@ -62,11 +62,11 @@ class LeRobotClient:
 
     def infer(self, observation: Observation, timeout_ns: int) -> Mapping[str, Array]:
         """See `PolicyClient.infer`."""
-        begin_ns = perf_ns()
+        deadline = Deadline(timeout_ns)
         raw = _raw(observation)
         try:
-            actions = self._asked(raw, begin_ns + timeout_ns)
-        except (TimeoutError, self._grpc.FutureTimeoutError):
+            actions = self._asked(raw, deadline)
+        except (Unreachable, self._grpc.FutureTimeoutError):
             self.trips.failed += 1
             raise Unreachable(f"{self._address}: {self._no_answer(timeout_ns)}") from None
         except self._grpc.RpcError as error:
@@ -78,7 +78,7 @@ class LeRobotClient:
         except ServerError:
             self.trips.failed += 1
             raise
-        self.trips.took(perf_ns() - begin_ns)
+        self.trips.took(perf_ns() - deadline.begun_ns)
         return {"actions": actions}
 
     def reset(self, timeout_ns: int) -> None:
@@ -104,8 +104,8 @@ class LeRobotClient:
         """See `PolicyClient.close`."""
         self._channel.close()
 
-    def _asked(self, raw: dict[str, Any], deadline_ns: int) -> Array:
-        self._load(raw, deadline_ns)
+    def _asked(self, raw: dict[str, Any], deadline: Deadline) -> Array:
+        self._load(raw, deadline)
         self._timestep += 1
         state = {"timestamp": perf_ns() / SEC, "timestep": self._timestep, "observation": raw, "must_go": True}
         message = dumps(Made(Name(MODULES[0], "TimedObservation"), state=state))
@@ -113,9 +113,9 @@ class LeRobotClient:
             raise PolicyError(
                 f"{self._address}: the observation has {len(message)} bytes, at most {self._most} are sent"
             )
-        self._observe(_pieces(message), timeout=left_s(deadline_ns))
+        self._observe(_pieces(message), timeout=deadline.left_s())
         while True:
-            data = _bytes_field(self._get_actions(b"", timeout=left_s(deadline_ns)))
+            data = _bytes_field(self._get_actions(b"", timeout=deadline.left_s()))
             if not data:
                 self._loaded = False
                 raise ServerError(f"{self._address} answered without actions: its model failed, and its log says why")
@@ -124,18 +124,18 @@ class LeRobotClient:
                 return rows
             self.trips.late += 1
 
-    def _load(self, raw: dict[str, Any], deadline_ns: int) -> None:
+    def _load(self, raw: dict[str, Any], deadline: Deadline) -> None:
         """Have the server load the weights, unless it has; the loading goes on when the deadline has passed."""
         if self._loaded:
             return
         if self._loading is None:
-            self._ready(b"", timeout=left_s(deadline_ns))
+            self._ready(b"", timeout=deadline.left_s())
             config = Made(
                 Name(MODULES[0], "RemotePolicyConfig"), state={**self._policy, "lerobot_features": _features(raw)}
             )
             self._loading = self._instruct.future(_field(1, dumps(config)), timeout=_LOADING_S)
         try:
-            self._loading.result(timeout=left_s(deadline_ns))
+            self._loading.result(timeout=deadline.left_s())
         except self._grpc.RpcError:
             self._loading = None
             raise
