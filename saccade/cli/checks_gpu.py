@@ -65,7 +65,8 @@ def inference(host: Host) -> Iterator[Finding]:
         advice = "pip install 'saccade[cpu]' (or [gpu], [jetson]); without it the engines are OpenCV's alone"
         yield Finding(Grade.WARN, "onnxruntime", "not installed", advice)
     else:
-        well, told = host.ask("import engines; import onnxruntime as ort; print(', '.join(ort.get_available_providers()))")
+        ask = "import engines; import onnxruntime; print(', '.join(onnxruntime.get_available_providers()))"
+        well, told = host.ask(ask)  # engines: it has ONNX Runtime report to nobody
         advice = f"pip uninstall -y {' '.join(name for name in _ORT if name in facts.packages)}, then install one again"
         yield finding(well, Grade.ERROR, "onnxruntime", f"{', '.join(kinds)}: {told}", advice)
     if "openvino" in facts.packages:

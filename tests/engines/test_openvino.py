@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 import pytest
-from conftest import block_matching_graph
+from block_matching import block_matching_graph
 
 from engines.check import check_engine
 from engines.compiler import BuildPlan, Shapes
