@@ -20,8 +20,10 @@ BENCHES = ("install", "replay", "perception", "perception_stages", "transport", 
 
 def main() -> int:
     """Run the named benches (default: all), keep each one's output, and rewrite the page from what is there."""
+    if sys.argv[1:2] == ["peers"]:  # it has arguments of its own, and is not among `all`: it needs what others wrote
+        return subprocess.call([sys.executable, "-m", "bench.peers", *sys.argv[2:]], cwd=ROOT)
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"default: all of {', '.join(BENCHES)}")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"default: all of {', '.join(BENCHES)}; or peers")
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "bench")
     parser.add_argument("--note", default="", help="circumstances to state on the page")
     args = parser.parse_args()

@@ -7,10 +7,12 @@ import importlib
 
 KINDS = {
     "reasoner": "host a Python callable as a reasoner",
+    "policy": "answer openpi's or GR00T's clients with an ONNX graph or a recording",
     "keys": "make keys for a server and for the robots that may ask it",
 }
 EXAMPLES = """examples:
   saccade serve reasoner my_model:plan                      # for robots on this machine
+  saccade serve policy --onnx my-card.yaml                  # for openpi's clients on this machine
   saccade serve keys keys/ --robot hall-3                   # keys for the server and for one robot
 """
 

@@ -41,11 +41,11 @@ def test_the_conversation_of_a_stock_client(req: zmq.Socket[bytes]) -> None:
         image = np.zeros((1, 1, 300, 301, 3), np.uint8)
         observation = {"number": 3.0, "video": {"front": image}}
         action, info = ask(req, {"endpoint": "get_action", "data": {"observation": observation, "options": None}})
-        np.testing.assert_array_equal(action["actions"], np.full((4, 2), 3, np.float32))
+        np.testing.assert_array_equal(action["actions"], np.full((1, 4, 2), 3, np.float32), strict=True)
         assert info == {}
         assert echo.seen[-1]["video"]["front"].shape == image.shape
         flat = ask(req, {"endpoint": "get_action", "data": {"number": 4.0}})  # as N1.5 asks
-        np.testing.assert_array_equal(flat["actions"], np.full((4, 2), 4, np.float32))
+        np.testing.assert_array_equal(flat["actions"], np.full((4, 2), 4, np.float32), strict=True)
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def array_hook(entries: dict[Any, Any]) -> Any:
         shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
     except ValueError as error:
         raise Malformed(f"no .npy file: {error!s:.200}") from error
-    array = array_of(data[file.tell() :], dtype.str, shape[::-1] if fortran else shape)
+    array = array_of(data, dtype.str, shape[::-1] if fortran else shape, begin=file.tell())
     return array.T if fortran else array
 
 

@@ -75,19 +75,20 @@ def unpacked(data: bytes | bytearray | memoryview, hook: Callable[[dict[Any, Any
     return tree
 
 
-def array_of(data: object, dtype: object, shape: object) -> Array:
-    """An array of bytes that came, read-only. Malformed for a type other than numbers and text, or a size amiss."""
+def array_of(data: object, dtype: object, shape: object, begin: int = 0) -> Array:
+    """An array of the bytes that came, from the one at `begin` on, read-only. Malformed for a type other than numbers and text, or a size amiss."""
     kind = number_type(dtype)
     if not isinstance(data, bytes) or not isinstance(shape, (list, tuple)):
         raise Malformed(f"an array's data are {type(data).__name__} and its shape {type(shape).__name__}")
     if len(shape) > 32 or not all(type(n) is int and n >= 0 for n in shape):
         raise Malformed(f"an array's shape is {shape!r:.80}; expected at most 32 whole numbers from 0")
     expected = math.prod(shape) * kind.itemsize
-    if expected != len(data):
-        raise Malformed(f"an array of shape {shape!r:.80} and {kind} has {len(data)} bytes instead of {expected}")
-    if not data:
+    came = len(data) - begin
+    if expected != came:
+        raise Malformed(f"an array of shape {shape!r:.80} and {kind} has {came} bytes instead of {expected}")
+    if not came:
         return np.empty(shape, kind)
-    return np.frombuffer(data, kind).reshape(shape)
+    return np.frombuffer(data, kind, offset=begin).reshape(shape)
 
 
 def number_type(text: object) -> np.dtype[Any]:

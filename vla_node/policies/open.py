@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from engines.engine import Engine
 from saccade.errors import ConfigError
 from vla_node.clients.base import PolicyClient
 from vla_node.policies.base import FastPolicy
@@ -27,7 +28,9 @@ def open_policy(card: PolicyCard | str | Path) -> FastPolicy:
 
         return ReplayPolicy(card)
     if card.protocol == "onnx":
-        return _graph(card)
+        from vla_node.policies.onnx import OnnxPolicy
+
+        return OnnxPolicy(card, open_graph(card))
     from vla_node.policies.remote import RemotePolicy
 
     return RemotePolicy(card, open_client(card))
@@ -63,12 +66,12 @@ def open_client(card: PolicyCard) -> PolicyClient:
     raise ConfigError(f"{card.name}: protocol {card.protocol} has no server")
 
 
-def _graph(card: PolicyCard) -> FastPolicy:
+def open_graph(card: PolicyCard) -> Engine:
+    """The graph of a card of protocol onnx, loaded."""
     from engines.onnx_file import check_graph
     from engines.options import OrtOptions
     from engines.ort import OrtEngine
-    from vla_node.policies.onnx import OnnxPolicy
 
     path = card.beside(card.onnx)
     check_graph(path)
-    return OnnxPolicy(card, OrtEngine(card.name, path, card.sha256, OrtOptions()))
+    return OrtEngine(card.name, path, card.sha256, OrtOptions())

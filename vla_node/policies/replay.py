@@ -68,7 +68,7 @@ def _chunks(card: PolicyCard, spec: PolicySpec) -> list[ActionChunk]:
     """The recording's chunks in the order of their beginnings; of those that begin together, the newest last."""
     path = card.beside(card.recording)
     try:
-        chunks = _recorded(path)
+        chunks = recorded(path)
     except DataError as error:
         raise ConfigError(f"{card.name}: {error}") from error
     for chunk in chunks:
@@ -80,7 +80,7 @@ def _chunks(card: PolicyCard, spec: PolicySpec) -> list[ActionChunk]:
     return sorted(chunks, key=lambda chunk: chunk.t0_ns)
 
 
-def _recorded(path: Path) -> list[ActionChunk]:
+def recorded(path: Path) -> list[ActionChunk]:
     """All chunks of a recording, at least one; DataError where that is not so."""
     reader = open_reader(path)
     try:

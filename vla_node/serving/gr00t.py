@@ -17,6 +17,8 @@ from vla_node.serving.base import MOST_BYTES, Served, reason
 class Gr00tServer:
     """Binds at once and serves in `run`, one question at a time. With a `token`, a client must send it.
 
+    Rows (T, D) become (1, T, D) for N1.6 and later.
+
     The endpoint `kill`, with which anyone could stop the server, is answered with an error.
     """
 
@@ -39,11 +41,11 @@ class Gr00tServer:
         try:
             while not stop.is_set():
                 if self._socket.poll(100):
-                    self._socket.send_multipart([self._reply(self._socket.recv())])
+                    self._socket.send_multipart([self._reply(self._socket.recv(copy=False).buffer)])
         finally:
             self._context.destroy()
 
-    def _reply(self, message: bytes) -> bytes:
+    def _reply(self, message: memoryview) -> bytes:
         """A reply to whatever came: a REP socket that does not answer never hears anything again."""
         try:
             question = unpacked(message, array_hook)
@@ -71,5 +73,7 @@ class Gr00tServer:
         observation: Any = data.get("observation", data)
         if not isinstance(observation, Mapping):
             raise Malformed("an observation that is no map")
-        action = dict(self._served.answer(observation))
-        return [action, {}] if "observation" in data else action
+        action = self._served.answer(observation)
+        if "observation" not in data:
+            return dict(action)
+        return [{key: array[None] if array.ndim == 2 else array for key, array in action.items()}, {}]
