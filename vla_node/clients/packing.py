@@ -76,7 +76,10 @@ def unpacked(data: bytes | bytearray | memoryview, hook: Callable[[dict[Any, Any
 
 
 def array_of(data: object, dtype: object, shape: object, begin: int = 0) -> Array:
-    """An array of the bytes that came, from the one at `begin` on, read-only. Malformed for a type other than numbers and text, or a size amiss."""
+    """An array of the bytes that came, from the one at `begin` on, read-only.
+
+    Malformed for a type other than numbers and text, or a size amiss.
+    """
     kind = number_type(dtype)
     if not isinstance(data, bytes) or not isinstance(shape, (list, tuple)):
         raise Malformed(f"an array's data are {type(data).__name__} and its shape {type(shape).__name__}")
