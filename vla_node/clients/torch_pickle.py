@@ -31,7 +31,8 @@ def timed_actions(data: bytes) -> tuple[int, F64]:
     if end != len(data) or not isinstance(actions, list) or not actions:
         raise BadPickle("expected a list of actions and nothing after it")
     states = [_state(action) for action in actions]
-    rows = [_tensor(state["action"]) for state in states]
+    storages: dict[bytes, Array] = {}
+    rows = [_tensor(state["action"], storages) for state in states]
     shapes = {row.shape for row in rows}
     if len(shapes) != 1 or rows[0].ndim != 1 or len(rows) * rows[0].size > _MOST_NUMBERS:
         raise BadPickle(f"actions of shapes {sorted(shapes)!s:.80}; expected one for all, (d,)")
@@ -49,12 +50,12 @@ def _state(action: Any) -> dict[str, Any]:
     return action.state
 
 
-def _tensor(made: Any) -> Array:
-    """The array of a tensor."""
+def _tensor(made: Any, storages: dict[bytes, Array]) -> Array:
+    """The array of a tensor. Rows of one chunk each bring the whole chunk's storage along; it is read once."""
     if not isinstance(made, Made) or str(made.of) != _REBUILD or len(made.args) < 4:
         raise BadPickle("an action's numbers are no tensor")
     storage, offset, size, stride = made.args[:4]
-    flat = _flat(storage)
+    flat = _flat(storage, storages)
     for numbers in (size, stride, (offset,)):
         if not isinstance(numbers, tuple) or not all(type(n) is int and 0 <= n <= _MOST_NUMBERS for n in numbers):
             raise BadPickle("a tensor's offset, size and stride are no whole numbers from 0")
@@ -66,13 +67,15 @@ def _tensor(made: Any) -> Array:
     return array
 
 
-def _flat(storage: Any) -> Array:
+def _flat(storage: Any, storages: dict[bytes, Array]) -> Array:
     """The numbers of a storage."""
     if not isinstance(storage, Made) or str(storage.of) != _STORAGE or len(storage.args) != 1:
         raise BadPickle("a tensor's storage is none")
     data, at, parts = storage.args[0], 0, []
     if not isinstance(data, bytes):
         raise BadPickle("a storage's file is no bytes")
+    if data in storages:
+        return storages[data]
     for _ in range(5):
         value, at = loads(data, _STORAGES, at)
         parts.append(value)
@@ -93,5 +96,7 @@ def _flat(storage: Any) -> Array:
     if not 0 < count <= _MOST_NUMBERS or len(data) - at - 8 != count * dtype.itemsize:
         raise BadPickle(f"a storage of {count} numbers in {len(data) - at - 8} bytes")
     flat = np.frombuffer(data, dtype, count, at + 8)
-    # bfloat16 is the upper half of a float32
-    return (flat.astype(np.uint32) << 16).view(np.float32) if kind.name == "BFloat16Storage" else flat
+    if kind.name == "BFloat16Storage":  # the upper half of a float32
+        flat = (flat.astype(np.uint32) << 16).view(np.float32)
+    storages[data] = flat
+    return flat
