@@ -14,20 +14,18 @@ import zmq
 from zmq.auth.thread import ThreadAuthenticator
 
 from saccade.clock import perf_ns
-from saccade.errors import ConfigError, SaccadeError
+from saccade.errors import SaccadeError
 from saccade.types import Plan
 from vla_node.planner import Answer
-from vla_node.reasoners.address import loopback, tcp
-from vla_node.reasoners.keys import Allowed, server_pair
 from vla_node.reasoners.protocol import MOST_BYTES, Health, ProtocolError, Reply, Request, pack, unpack
 from vla_node.reasoners.translate import observation_of, question_of, send_plan
+from vla_node.serving.curve import guarded
 
 MOST_WAITING = 64
 _OPTIONS = {
     zmq.LINGER: 0, zmq.SNDHWM: 4, zmq.RCVHWM: 4, zmq.MAXMSGSIZE: MOST_BYTES,
     zmq.HEARTBEAT_IVL: 1000, zmq.HEARTBEAT_TIMEOUT: 3000,
 }  # fmt: skip
-_DOMAIN = b"saccade"
 _LOOK_MS = 50
 
 
@@ -48,12 +46,6 @@ class ReasonerServer:
     """
 
     def __init__(self, think: Callable[[Any], Any], bind: str, keys: Path | None = None, dialect: str = "") -> None:
-        host, _ = tcp(bind)
-        if keys is None and not loopback(host):
-            raise ConfigError(
-                f"{bind} can be reached from other machines, which takes keys: --keys DIR; "
-                "`saccade serve keys DIR` makes them"
-            )
         self._think, self._dialect = think, dialect
         self._health = Health(dialect)
         self._waiting: dict[bytes, _Job] = {}
@@ -104,19 +96,7 @@ class ReasonerServer:
     def _open(self, bind: str, keys: Path | None) -> None:
         for option, value in _OPTIONS.items():
             self._router.setsockopt(option, value)
-        if keys is not None:
-            pair = server_pair(keys)
-            self._guard = ThreadAuthenticator(self._context)
-            self._guard.start()
-            self._guard.configure_curve_callback(_DOMAIN.decode(), Allowed(keys))
-            self._router.curve_server = True
-            self._router.curve_secretkey = pair.secret
-            self._router.zap_domain = _DOMAIN
-            self._router.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)  # without the guard nobody gets in, instead of everybody
-        try:
-            self._router.bind(bind)
-        except zmq.ZMQError as error:
-            raise ConfigError(f"cannot listen on {bind}: {error.strerror}; another address: --bind") from error
+        self._guard = guarded(self._context, self._router, bind, keys)
         self.address = self._router.getsockopt_string(zmq.LAST_ENDPOINT)
         """Where it listens."""
 
