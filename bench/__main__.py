@@ -15,7 +15,9 @@ from saccade.cli.machine import cpu
 from saccade.cli.page import parts
 
 ROOT = Path(__file__).resolve().parents[1]
-BENCHES = ("install", "replay", "perception", "perception_stages", "transport", "overhead", "gate_tick", "memory")
+BENCHES = (
+    "install", "replay", "perception", "perception_stages", "transport", "overhead", "gate_tick", "memory", "tracking",
+)  # fmt: skip
 
 
 def main() -> int:

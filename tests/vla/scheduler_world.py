@@ -48,8 +48,8 @@ def connections(draw, rows, most_looks=6):
     """
     events, look_row, epoch, expires = [], 0, 1, draw(st.integers(5, 120)) * DT
     for k in range(most_looks):
-        look_row += draw(st.integers(1, 30))
-        if draw(st.integers(0, 9)) == 0:
+        look_row += draw(st.integers(1, 12))
+        if draw(st.integers(0, 5)) == 0:
             epoch += 1
             events.append(Event(look_row * DT - draw(st.integers(0, DT - 1)), None, epoch))
         if draw(st.booleans()):
