@@ -7,7 +7,7 @@ import numpy as np
 from saccade.geometry import F64
 from saccade.inbox import Reading
 from saccade.types import ActionChunk
-from vla_node.embodiments.base import BaseLimits, Embodiment
+from vla_node.bodies import Body
 
 _MISMATCH = 0.4
 """Speeds of the odometry that differ from those asked for by this share of the limits: the robot does not obey."""
@@ -16,8 +16,8 @@ _MISMATCH = 0.4
 class Asked:
     """Remembers the chunks that were published: the newest, and the one before an earlier tick."""
 
-    def __init__(self, embodiment: Embodiment) -> None:
-        self._embodiment = embodiment
+    def __init__(self, body: Body) -> None:
+        self._body = body
         self._last: ActionChunk | None = None
         self._prior: ActionChunk | None = None
 
@@ -31,22 +31,18 @@ class Asked:
         """Whether it still moves the robot at or after an instant."""
         return self._last is not None and self._last.end_ns > at_ns and bool(self._last.actions.any())
 
-    def before(self, t0_ns: int, odom: Reading, limits: BaseLimits, held: bool) -> tuple[F64, bool]:
+    def before(self, t0_ns: int, odom: Reading, held: bool) -> tuple[F64, bool]:
         """The row (d,) that is executed until `t0_ns`, and whether the robot does what it is asked for.
 
         Where it is held, or moves otherwise than it was asked to, the row is what it does.
         """
-        axes = self._embodiment
-        measured = np.zeros(len(axes.axes))
+        nothing, measured = np.zeros(len(self._body.axes)), self._body.measured(odom)
         if held:
-            return measured, False
-        if odom.fresh:
-            measured[axes.forward], measured[axes.turn] = odom.value.twist[0], odom.value.twist[5]
+            return nothing, False
         asked = self._at(t0_ns - 1)
         if asked is None:
-            return measured, True
-        off = np.abs(asked - measured)
-        if odom.fresh and max(off[axes.forward] / limits.v_m_s, off[axes.turn] / limits.w_rad_s) > _MISMATCH:
+            return nothing if measured is None else measured, measured is None
+        if measured is not None and (np.abs(asked - measured) > _MISMATCH * self._body.limits.speed).any():
             return measured, False
         return asked, True
 

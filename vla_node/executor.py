@@ -78,7 +78,7 @@ class Executor:
             return True
         self._delays.append(max(0, row_after(now_ns - chunk.t0_ns, self._dt_ns) // self._dt_ns))
         first_ns = self._free_ns(now_ns)
-        fresh = trim(self._anchored(chunk, first_ns), max(first_ns, self._promised(chunk.t0_ns)))
+        fresh = trim(self._anchored(chunk, first_ns, before), max(first_ns, self._promised(chunk.t0_ns)))
         fresh = until(fresh, expires_ns) if fresh and expires_ns is not None else fresh
         ends_ns = max(first_ns, self._done.ends_ns) if self._done else first_ns
         if fresh is None or not len(fresh.actions) or fresh.t0_ns > ends_ns:
@@ -100,12 +100,22 @@ class Executor:
         self._settle(now_ns)
         return self._done.chunk.at(now_ns) if self._done else None
 
+    def begins(self, stamp_ns: int, now_ns: int, before: Reach | None = None) -> tuple[int, int]:
+        """When action 0 of the answer to a look at `stamp_ns` applies, and the first row that may still be changed.
+
+        Action 0 applies at the instant of the grid nearest to the look, or, where nothing has moved since, at that row.
+        `before` as in `offer`.
+        """
+        self._settle(now_ns)
+        t0_ns, first_ns = self._nearest(stamp_ns), self._free_ns(now_ns)
+        return (t0_ns if self._moved(t0_ns, first_ns, before) else max(t0_ns, first_ns)), first_ns
+
     def promise(self, stamp_ns: int) -> Promise:
         """What runs from a look at `stamp_ns` on, as far as chunks reach; `offer` of its answer keeps to it.
 
         Without rows where nothing ran at that time.
         """
-        t0_ns = (2 * stamp_ns + self._dt_ns) // (2 * self._dt_ns) * self._dt_ns
+        t0_ns = self._nearest(stamp_ns)
         rows = self._done.promised(t0_ns) if self._done and not self._revoked else NO_ROWS
         self._promise = Promise(t0_ns, rows, min(self.delay_rows, len(rows)))
         return self._promise
@@ -120,6 +130,9 @@ class Executor:
             return True
         left = (self._done.ends_ns - now_ns) // self._dt_ns
         return now_ns - self._newest.t0_ns >= least_rows * self._dt_ns or left <= self.delay_rows
+
+    def _nearest(self, stamp_ns: int) -> int:
+        return (2 * stamp_ns + self._dt_ns) // (2 * self._dt_ns) * self._dt_ns
 
     def _settle(self, now_ns: int) -> None:
         """After a new epoch has begun: nothing of what was to be executed remains but the way to a rest."""
@@ -141,10 +154,18 @@ class Executor:
         """Until when the policy that was shown the look at `t0_ns` was promised the rows that run."""
         return t0_ns + (self._promise.delay_rows * self._dt_ns if t0_ns == self._promise.t0_ns else 0)
 
-    def _anchored(self, chunk: ActionChunk, first_ns: int) -> ActionChunk:
+    def _anchored(self, chunk: ActionChunk, first_ns: int, before: Reach | None) -> ActionChunk:
         """The chunk at its own time, or, if nothing has moved since then, from the first row that can be executed."""
-        moved = self._done is not None and self._done.moved(chunk.t0_ns, first_ns, self._bounds)
-        return chunk if moved or chunk.t0_ns >= first_ns else replace(chunk, t0_ns=first_ns)
+        late = chunk.t0_ns < first_ns
+        return replace(chunk, t0_ns=first_ns) if late and not self._moved(chunk.t0_ns, first_ns, before) else chunk
+
+    def _moved(self, since_ns: int, until_ns: int, before: Reach | None) -> bool:
+        """Whether the robot was to move between two instants, or does, as is known of it otherwise."""
+        if before is not None:
+            speeds = before.value[~self._bounds.position] if self._bounds else before.value
+            if speeds.any() or before.rate.any():
+                return True
+        return self._done is not None and self._done.moved(since_ns, until_ns, self._bounds)
 
     def _free_ns(self, now_ns: int) -> int:
         """The beginning of the first row that may still be changed."""

@@ -15,6 +15,7 @@ from saccade.inbox import Arrival, Inbox, Reading
 from saccade.node import Sample
 from saccade.tf import TfBuffer
 from saccade.types import RobotState
+from saccade.wire.commands import decode_joint_trajectory
 from saccade.wire.convert import decode, decode_camera, decode_map, decode_odom, se3, stamp_ns
 
 PICTURES = (
@@ -74,6 +75,11 @@ class Senses:
             return self.inbox.put(name, grid.stamp_ns, sample.stamp_ns, grid)
         if name == "joint_states":
             return self._joints(sample)
+        if name == "joint_trajectory":
+            names, positions, _ = decode_joint_trajectory(cdr)
+            return self.inbox.put(
+                name, sample.stamp_ns, sample.stamp_ns, dict(zip(names, positions.tolist(), strict=True))
+            )
         if name == "depth/camera_info":
             stamp, model = decode_camera(cdr)
             camera = Pinhole(model.P[0, 0], model.P[1, 1], model.P[0, 2], model.P[1, 2], model.width, model.height)

@@ -9,9 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
+
 from saccade.clock import MS
 from saccade.errors import DataError
-from saccade.geometry import SE3, Pinhole
+from saccade.geometry import F64, SE3, Pinhole
 from saccade.inbox import Reading
 from saccade.node import Sample
 from saccade.tf import TransformError
@@ -96,6 +98,13 @@ def newest_picture(senses: Senses) -> tuple[int, Sample, SE3] | None:
         except TransformError:
             continue
     return None
+
+
+def sent_positions(senses: Senses, now_ns: int, axes: tuple[str, ...]) -> F64:
+    """Where the gate sent the joints last (d,), or where they are if it has not yet; NaN for those not heard of."""
+    sent, joints = senses.inbox.get("joint_trajectory", now_ns), senses.inbox.get("joint_states", now_ns)
+    known = (joints.value if joints.fresh else {}) | (sent.value if sent.fresh else {})
+    return np.array([known.get(axis, np.nan) for axis in axes])
 
 
 def _grid(senses: Senses, now_ns: int) -> LocalMap | None:

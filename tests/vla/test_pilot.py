@@ -133,23 +133,32 @@ def test_what_a_policy_answers_late_is_done_at_its_own_time_and_on_until_the_nex
     chunks = fly(remote(policy), 12)
     assert [k for k, chunk in chunks.items() if chunk is None] == [1, 2, 3, 4]
     first = chunks[5]
+    # It stood still meanwhile, so it begins with action 0; from then on every row belongs to its instant.
     assert (first.t0_ns, first.obs_stamp_ns) == (5 * TICK, 1 * TICK)
-    # asked at tick 1, answered at tick 5: the robot has stood since, and begins with action 0
-    assert first.actions[4::5, 0] == pytest.approx(rows[:, 0])
-    # asked at tick 5, answered at tick 9, on its way: row 4 is the first that is not past
-    assert chunks[9].actions[4::5, 0] == pytest.approx(rows[4:, 0])
-    assert [look.stamp_ns // TICK for look in policy.looks] == [1, 5, 9]
+    assert first.actions[4 : 5 * 16 : 5, 0] == pytest.approx(rows[:, 0])
+    assert [look.stamp_ns // TICK for look in policy.looks] == [1, 6, 10]
+    # Asked at tick 6, answered at tick 10: rows 0 to 3 are past, and what comes next is row 4.
+    assert chunks[10].t0_ns == 10 * TICK
+    assert chunks[10].actions[4::5, 0][:12] == pytest.approx(rows[4:, 0], abs=0.041)
 
 
 def test_a_policy_is_shown_what_was_asked_and_what_is_promised():
-    policy = Remote()
-    fly(remote(policy), 6, v=0.3)
+    policy = Remote(rows=((0.03, 0.0),) * 16)
+    fly(remote(policy), 6)
     before, after = policy.looks
     assert len(before.promised) == 0
-    assert after.promised[:, 0] == pytest.approx([0.3] * len(after.promised))
-    assert len(after.promised) == 16
-    assert after.since_plan_ns == 5 * TICK
+    assert after.asked[0] == pytest.approx(0.03)
+    assert after.promised[:, 0] == pytest.approx([0.03] * 15)
+    assert after.since_plan_ns == 6 * TICK
     assert after.T_plan_from_body.t == pytest.approx([0, 0, 0])
+
+
+def test_a_robot_that_does_otherwise_is_promised_nothing():
+    policy = Remote()
+    fly(remote(policy), 12, v=-0.3)
+    turned = [len(look.promised) for look in policy.looks if look.asked[0] == -0.3]
+    assert turned
+    assert not any(turned)
 
 
 def test_a_policy_that_fails_says_why_and_what_was_decided_runs_out():
@@ -183,7 +192,7 @@ def test_an_answer_to_the_old_instruction_is_not_carried_out():
 def test_an_answer_of_another_width_is_not_carried_out():
     pilot = remote(Remote(rows=((0.1, 0.2, 0.3),) * 4), latency_s=0.0)
     assert act(pilot, TICK) is None
-    assert "2 numbers a row" in pilot.why
+    assert "expected rows of 2: vx, wz" in pilot.why
 
 
 def test_a_policy_that_wants_pictures_is_not_asked_without():
@@ -213,7 +222,10 @@ def test_pictures_date_the_look_and_the_pose_is_that_of_then():
     assert look.state.T_odom_from_body.t == pytest.approx([0.3, 0, 0])
     assert look.images["left"].data.shape == (4, 6, 3)
     assert chunk.obs_stamp_ns == 3 * TICK
-    assert chunk.end_ns == (4 + 16) * TICK, "nothing was executed since: from action 0"
+    # Row 0 is past, for the robot moved meanwhile; the 15 others are followed by a way to rest within the limits.
+    assert chunk.t0_ns == 4 * TICK
+    assert np.abs(np.diff(chunk.actions[4::5, 0])).max() <= VlaParams().limits.a_m_s2 * 0.05 + 1e-9
+    assert chunk.actions[-1].tolist() == [0, 0]
 
 
 def test_it_lets_go_of_its_policy():

@@ -9,9 +9,10 @@ from vla_world import BLUE, Box, chart
 from saccade.clock import MS, SEC
 from saccade.geometry import SE3
 from saccade.types import LocalMap, Plan, PlanKind, RobotState
+from vla_node.bodies import body_of
 from vla_node.embodiments.base import BaseLimits
 from vla_node.embodiments.diff_drive import DIFF_DRIVE
-from vla_node.params import PolicyParams
+from vla_node.params import PolicyParams, VlaParams
 from vla_node.policies.base import Look, PolicyError
 from vla_node.policies.embedded import EmbeddedPolicy
 from vla_node.rollout import Motion, Style, at_end, moved
@@ -21,7 +22,8 @@ DT = 50 * MS
 LIMITS = BaseLimits()
 P = PolicyParams()
 STYLE = Style(P.cruise_m_s, P.turn_rad_s, P.reached_m, P.reached_rad, P.lookahead_m, P.lookahead_s)
-POLICY = EmbeddedPolicy(DIFF_DRIVE, LIMITS, STYLE, P.margin_m, 20, DT)
+BODY = body_of(VlaParams())
+POLICY = EmbeddedPolicy(DIFF_DRIVE, LIMITS, BODY.limits, STYLE, P.margin_m, 20, DT)
 OPEN = chart(0, 0, 0, [], size_m=12, cell_m=0.1)
 
 

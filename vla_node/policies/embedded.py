@@ -11,7 +11,7 @@ import numpy as np
 from saccade.clock import seconds
 from saccade.geometry import F64
 from saccade.types import LocalMap, PlanKind
-from vla_node.embodiments.base import BaseLimits, Embodiment
+from vla_node.embodiments.base import AxisLimits, BaseLimits, Embodiment
 from vla_node.policies.base import ActionKind, Look, PolicyError, PolicySpec
 from vla_node.rollout import Motion, Style, brake, follow, step
 from vla_node.track import Track
@@ -28,6 +28,7 @@ class EmbeddedPolicy:
 
     embodiment: Embodiment
     limits: BaseLimits
+    by_axis: AxisLimits
     style: Style
     margin_m: float
     horizon: int
@@ -56,7 +57,10 @@ class EmbeddedPolicy:
             raise PolicyError(f"the embedded policy follows WAYPOINTS and VELOCITY plans, not {plan.kind.name}")
         if motions is None:
             motions = brake(motion, self.limits, seconds(self.dt_ns), self.horizon)
-        return np.array([self._row(m.v, m.w) for m in motions])
+        rows = np.array([self._row(m.v, m.w) for m in motions])
+        if "vz" in self.embodiment.axes:
+            rows[:, self.embodiment.axes.index("vz")] = self._climb(look, motions)
+        return rows
 
     def close(self) -> None:
         """See `FastPolicy.close`."""
@@ -72,6 +76,22 @@ class EmbeddedPolicy:
             return pose._replace(v=v, w=w)
         dt, after = seconds(self.dt_ns), look.promised[0]
         return pose._replace(v=v, w=w, a=(after[axes.forward] - v) / dt, aw=(after[axes.turn] - w) / dt)
+
+    def _climb(self, look: Look, motions: list[Motion]) -> F64:
+        """Speeds up and down (k,) that lead to the height of the plan where the robot will be."""
+        axis, dt = self.embodiment.axes.index("vz"), seconds(self.dt_ns)
+        most, accel = float(self.by_axis.speed[axis]), float(self.by_axis.accel[axis])
+        points, z = look.plan.waypoints, float(look.state.T_odom_from_body.t[2])
+        vz = float(look.asked[axis]) if len(look.asked) else float(look.state.twist[2])
+        speeds = np.zeros(len(motions))
+        for i, m in enumerate(motions):
+            goal = z
+            if look.plan.kind is PlanKind.WAYPOINTS and len(points):
+                goal = float(points[np.argmin(np.hypot(points[:, 0] - m.x, points[:, 1] - m.y)), 2])
+            wanted = math.copysign(min(most, math.sqrt(1.2 * accel * abs(goal - z))), goal - z)
+            vz = min(vz + accel * dt, max(vz - accel * dt, wanted))
+            z, speeds[i] = z + vz * dt, vz
+        return speeds
 
     def _row(self, v: float, w: float) -> F64:
         row = np.zeros(len(self.embodiment.axes))

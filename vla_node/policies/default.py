@@ -1,0 +1,22 @@
+"""The policy of a robot whose parameters name no card."""
+
+from __future__ import annotations
+
+from saccade.clock import SEC
+from vla_node.bodies import Body
+from vla_node.params import VlaParams
+from vla_node.policies.base import FastPolicy
+from vla_node.policies.embedded import EmbeddedPolicy
+from vla_node.rollout import Style
+
+
+def default_policy(params: VlaParams, body: Body) -> FastPolicy:
+    """The embedded policy for what travels, the grasp policy for an arm."""
+    p = params.policy
+    dt_ns = round(SEC / p.rate_hz)
+    if body.drive is None:
+        from vla_node.arms.policy import GraspPolicy  # needs MuJoCo and mink
+
+        return GraspPolicy(params.arm, dt_ns, p.horizon)
+    style = Style(p.cruise_m_s, p.turn_rad_s, p.reached_m, p.reached_rad, p.lookahead_m, p.lookahead_s)
+    return EmbeddedPolicy(body.drive, body.base, body.limits, style, p.margin_m, p.horizon, dt_ns)
