@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from bench.__main__ import ROOT, save
 from bench.peers import faults
 from bench.peers.ends import PICTURES
-from bench.peers.install import found, install
+from bench.peers.install import PACKAGES, found, install
+from saccade.cli.machine import cpu
 
 PAIRS = (("theirs", "theirs"), ("ours", "theirs"), ("theirs", "ours"), ("ours", "ours"))
 """Whose client asks whose server."""
@@ -88,7 +89,8 @@ _ASKED = f"at most {faults.MOST_OVER_MS:.0f} ms past the deadline, work again wi
 
 def show(trips: list[dict[str, Any]], rows: list[faults.Row]) -> None:
     """Both tables, and what they come to."""
-    console = Console(width=120)
+    console = Console(width=124)
+    print(f"{cpu()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; peers: {', '.join(map(_version, found()))}")
     table = Table("protocol", "size", "client", "server", title="Round trips, a policy without cost")
     for column in ("p50 ms", "p99 ms", "client CPU ms", "server CPU ms"):
         table.add_column(column, justify="right")
@@ -103,14 +105,16 @@ def show(trips: list[dict[str, Any]], rows: list[faults.Row]) -> None:
         }
         said = [f"{whose} {row['p50_ms']:.2f} ms ({row['protocol']})" for whose, row in best.items()]
         print(f"fastest at {size}, p50: {', '.join(said)}")
-    table = Table("protocol", "fault", title=f"Faults, calls with {faults.TIMEOUT_MS} ms to answer")
+    table = Table(
+        "protocol", Column("fault", no_wrap=True), title=f"Faults, calls with {faults.TIMEOUT_MS} ms to answer"
+    )
     for column in ("past deadline ms", "resumed s", "answered"):
         table.add_column(column, justify="right")
     table.add_column("said", no_wrap=True)
     for fault in rows:
         late = f"{fault.over_ms:+.1f}"
         count = f"{fault.answered}/{faults.CALLS}"
-        table.add_row(fault.protocol, fault.fault, late, f"{fault.resumed_s:.2f}", count, fault.said[:60])
+        table.add_row(fault.protocol, fault.fault, late, f"{fault.resumed_s:.2f}", count, fault.said[:56])
     console.print(table)
     bad = [f"{row.protocol} {row.fault}" for row in rows if not row.good]
     verdict = f"not kept: {', '.join(bad)}" if bad else "kept by all"
@@ -139,6 +143,10 @@ def main() -> int:
     show(trips, rows)
     save({"round_trips": trips, "faults": [row._asdict() for row in rows]}, args.json)
     return int(not all(row.good for row in rows))
+
+
+def _version(peer: str) -> str:
+    return f"{peer} ({', '.join(PACKAGES[peer])})"
 
 
 def _wait_for(port: int) -> None:

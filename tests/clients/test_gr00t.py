@@ -328,3 +328,16 @@ def test_every_call_is_over_by_its_deadline(timeout_ms: int) -> None:
                 assert isinstance(ended(lambda: gr00t.infer(NESTED, timeout_ms * MS)), Unreachable)  # noqa: B023
                 assert (time.perf_counter() - begin) * 1000 < timeout_ms + 150
             gr00t.close()
+
+
+def test_a_connection_that_breaks_before_the_question_leaves_does_not_hold_the_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gr00t = client(free_port())
+    looks = iter([True, True])
+    look = lockstep.Lockstep._ready
+    monkeypatch.setattr(lockstep.Lockstep, "_ready", lambda *args: next(looks, None) or look(*args))
+    error = ended(lambda: gr00t.infer(NESTED, 100 * MS))
+    assert "no connection" in str(error)
+    monkeypatch.undo()
+    gr00t.close()

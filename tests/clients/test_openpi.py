@@ -288,7 +288,9 @@ def test_a_server_that_hung_up_meanwhile_costs_no_call() -> None:
 )
 def test_handshakes_that_are_none(head: bytes, kind: type[Exception]) -> None:
     with tcp(lambda sock: sock.sendall(head)) as port:
-        assert type(ended(lambda: client(port).infer(QUESTION, LONG))) is kind
+        error = ended(lambda: client(port).infer(QUESTION, LONG))
+        assert type(error) is kind
+        assert ("refused the connection" if kind is ServerError else "no WebSocket handshake") in str(error)
 
 
 def test_metadata_that_is_an_error() -> None:

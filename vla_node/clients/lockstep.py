@@ -53,11 +53,9 @@ class Lockstep:
         if self._context.closed:
             raise Unreachable("the client was closed")
         self._settle(deadline)
-        while not self._ready(zmq.POLLOUT, deadline, "no connection"):
-            pass
         self._number += 1
-        self._socket.send_multipart([self._number.to_bytes(8, "big"), b""], zmq.SNDMORE)
-        self._socket.send(question, copy=False)
+        while not self._sent(question, deadline):
+            pass
         self._asked_ns = perf_ns()
         while True:
             if self._ready(zmq.POLLIN, deadline, "no answer"):
@@ -74,6 +72,17 @@ class Lockstep:
         if not self._context.closed:
             self._shut()
             self._context.term()
+
+    def _sent(self, question: bytes, deadline: Deadline) -> bool:
+        """Send without waiting: between a look at the socket and a word to it the connection may break."""
+        if not self._ready(zmq.POLLOUT, deadline, "no connection"):
+            return False
+        try:
+            self._socket.send_multipart([self._number.to_bytes(8, "big"), b""], zmq.SNDMORE | zmq.NOBLOCK)
+            self._socket.send(question, zmq.NOBLOCK, copy=False)
+        except zmq.Again:
+            return False
+        return True
 
     def _settle(self, deadline: Deadline) -> None:
         """Wait until the server is not busy with an earlier question, or that is given up."""
