@@ -109,17 +109,28 @@ def make_plan(
     )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Job:
-    """One observation to think about. `observe` decodes its picture, so that this too happens in the worker."""
+    """One observation to think about, decoded in the worker."""
 
-    epoch: int
-    observe: Callable[[], Observation]
+    def __init__(self, epoch: int, observe: Callable[[], Observation]) -> None:
+        self.epoch, self._observe = epoch, observe
+        self._observation: Observation | None = None
+
+    def decode(self) -> None:
+        """Make the observation; it takes as long as its pictures take."""
+        self._observation = self._observe()
+
+    def observation(self) -> Observation:
+        """The observation."""
+        if self._observation is None:
+            self.decode()
+        assert self._observation is not None
+        return self._observation
 
 
 def think(reasoner: Reasoner, job: Job) -> Answer:
     """The reasoner's answer; whatever goes wrong becomes a STOP plan that says so, for a robot must not drive on."""
-    observation = job.observe()
+    observation = job.observation()
     if says_stop(observation.instruction):  # no model is asked whether it agrees
         why = f"told to stop: {observation.instruction!r}"
         return Answer(make_plan(observation, PlanKind.STOP, why, final=True, progress=1.0))

@@ -39,7 +39,7 @@ class SlowHalf:
     def __init__(self, reasoner: Reasoner, params: PlannerParams) -> None:
         ask = partial(think, reasoner)
         self._worker: Worker[Job, Answer] = (
-            ThreadWorker(ask, "planner", reasoner.cancel)
+            ThreadWorker(ask, "planner", reasoner.cancel, Job.decode)
             if params.worker == "thread"
             else ModelledWorker(ask, nanoseconds(params.latency_s))
         )

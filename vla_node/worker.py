@@ -69,11 +69,15 @@ class ModelledWorker(Generic[J, T]):
 class ThreadWorker(Generic[J, T]):
     """Live: works in its own thread. The lock is held only to hand things over, never while working.
 
-    `do` must not raise. `abandon` is called from outside the thread to make a `do` that is under way end soon.
+    `prepare`, then `do`, are called with a job and must not raise; a job that is cancelled meanwhile is not done.
+    `abandon` is called from outside the thread to make a `do` that is under way end soon.
     """
 
-    def __init__(self, do: Callable[[J], T], name: str, abandon: Callable[[], None] = lambda: None) -> None:
-        self._do, self._abandon = do, abandon
+    def __init__(
+        self, do: Callable[[J], T], name: str, abandon: Callable[[], None] = lambda: None,
+        prepare: Callable[[J], None] = lambda job: None,
+    ) -> None:  # fmt: skip
+        self._do, self._abandon, self._prepare = do, abandon, prepare
         self._changed = threading.Condition()
         self._waiting: J | None = None
         self._working = False
@@ -127,6 +131,11 @@ class ThreadWorker(Generic[J, T]):
                 job, self._waiting, self._working, begun = self._waiting, None, True, self._round
             assert job is not None
             begin_ns = perf_ns()
+            self._prepare(job)
+            with self._changed:
+                if begun != self._round:
+                    self._working = False
+                    continue
             answer = self._do(job)
             with self._changed:
                 self._working = False

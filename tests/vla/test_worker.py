@@ -119,3 +119,21 @@ def test_a_reasoner_that_fails_is_a_stop_plan_with_the_reason():
         assert done is not None
         assert done[0].plan.kind is PlanKind.STOP
         assert str(error) in done[0].plan.text
+
+
+def test_a_job_that_is_cancelled_while_it_is_decoded_is_not_done():
+    decoding, go, done = threading.Event(), threading.Event(), []
+
+    def prepare(job):
+        decoding.set()
+        assert go.wait(10)
+
+    worker = ThreadWorker(done.append, "planner", prepare=prepare)
+    worker.offer(1, 0)
+    assert decoding.wait(10)
+    worker.cancel()
+    go.set()
+    wait_for(lambda: not worker.busy)
+    worker.offer(2, 0)
+    wait_for(lambda: done == [2])
+    worker.close()
