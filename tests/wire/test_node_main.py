@@ -63,7 +63,7 @@ def test_running_nodes_take_live_parameters() -> None:
     planner = VlaNode(params)
     slow = replace(params, policy=replace(params.policy, cruise_m_s=0.2), planner=replace(params.planner, period_s=3.0))
     planner.retune(slow)
-    assert planner._pilot._policy.style.cruise_m_s == 0.2
+    assert planner._pilot._acting.policy.style.cruise_m_s == 0.2
     assert planner._slow._period_ns == 3 * 10**9
     list(planner.close())
     assert all(isinstance(node, Tunable) for node in (gate, perception, planner))
