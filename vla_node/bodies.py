@@ -46,7 +46,7 @@ def body_of(params: VlaParams) -> Body:
     """The robot that the parameters describe."""
     base = params.limits
     if params.embodiment == "arm":
-        return Body(params.arm.by_axis(), ("odom", "joint_states"), None, base)
+        return Body(params.arm.by_axis(), ("joint_states",) if params.stands else ("odom", "joint_states"), None, base)
     if params.embodiment == "uav":
         uav = params.uav
         plane = BaseLimits(

@@ -53,10 +53,24 @@ class Goal:
 
 
 def spot_at(observation: Observation, u: float, v: float) -> Spot:
-    """The surface point that pixel (u, v) of the observation's picture shows; u right, v down, centres at integers.
+    """As `surface_at`, and whether it is floor; LiftError also where it is lower than the floor.
 
-    LiftError: no depth, picture of another size, pixel outside, too little depth there, an edge, too far, or lower than
-    the floor. The odometry's origin is on the floor under the robot (REP 105), so the body's height there is its own.
+    The odometry's origin is on the floor under the robot (REP 105), so the body's height there is its own.
+    """
+    point, depth_m = surface_at(observation, u, v)
+    assert observation.T_odom_from_cam is not None
+    floor_z_m, eye_z_m = float(observation.state.T_odom_from_body.t[2]), float(observation.T_odom_from_cam.t[2])
+    above_m, near_m = float(point[2]) - floor_z_m, max(FLOOR_M, FLOOR_SHARE * (eye_z_m - floor_z_m))
+    if above_m < -near_m:
+        raise LiftError(f"pixel ({u:.0f}, {v:.0f}) is {-above_m:.2f} m below the floor: a step, a mirror or a glass")
+    return Spot(point, depth_m, above_m <= near_m)
+
+
+def surface_at(observation: Observation, u: float, v: float) -> tuple[F64, float]:
+    """The surface point (3,) that pixel (u, v) of the observation's picture shows, and its depth.
+
+    Metres, in the odometry frame; u right, v down, centres at integers. LiftError: no depth, picture of another size,
+    pixel outside, too little depth there, an edge, or too far.
     """
     camera, T, depth = observation.camera, observation.T_odom_from_cam, observation.depth_m
     if observation.image is None or camera is None or T is None or depth is None:
@@ -67,12 +81,7 @@ def spot_at(observation: Observation, u: float, v: float) -> Spot:
     depth_m = _surface(depth, u, v)
     if depth_m > FAR_M:
         raise LiftError(f"pixel ({u:.0f}, {v:.0f}) is {depth_m:.1f} m away; at most {FAR_M:g} m are driven to")
-    point = T.apply(camera.unproject(np.array([u, v]), np.float64(depth_m)))
-    floor_z_m = float(observation.state.T_odom_from_body.t[2])
-    above_m, near_m = float(point[2]) - floor_z_m, max(FLOOR_M, FLOOR_SHARE * (float(T.t[2]) - floor_z_m))
-    if above_m < -near_m:
-        raise LiftError(f"pixel ({u:.0f}, {v:.0f}) is {-above_m:.2f} m below the floor: a step, a mirror or a glass")
-    return Spot(point, depth_m, above_m <= near_m)
+    return T.apply(camera.unproject(np.array([u, v]), np.float64(depth_m))), depth_m
 
 
 def goal_at(observation: Observation, u: float, v: float, standoff_m: float, start: F64 | None = None) -> Goal:

@@ -27,7 +27,7 @@ from vla_node.policies.open import open_policy
 from vla_node.reasoners.embedded.language import says_stop
 from vla_node.reasoners.open import open_reasoner
 from vla_node.requests import Outcome, Requests, Told
-from vla_node.senses import SENSES, Senses
+from vla_node.senses import Senses
 from vla_node.slow import SlowHalf, Thought
 
 REPEAT_NS = 2 * SEC
@@ -51,13 +51,16 @@ class VlaNode:
         planner, card = params.planner, params.policy.card
         self.stages = Stages()
         self._reasoner = reasoner or open_reasoner(
-            planner.reasoner, params.limits.radius_m + planner.margin_m, planner.standoff_m
+            planner.reasoner,
+            params.limits.radius_m + planner.margin_m,
+            planner.standoff_m,
+            params.arm if params.embodiment == "arm" else None,
         )
         self._slow = SlowHalf(self._reasoner, planner)
         self._ticks = TickGrid(round(SEC / params.policy.rate_hz))
         self._pilot = Pilot(params, policy or (open_policy(card) if card else None))
-        self._senses, self._epochs = Senses(), Epochs()
-        self._seen = SENSES | self._pilot.reads
+        self._senses, self._epochs = Senses(params.stands), Epochs()
+        self._seen = self._senses.reads | self._pilot.reads
         self.reads = self._seen | requests.READS | ASKS
         self.retune(params)
         self._health = Health(self.name, self.stages)

@@ -124,6 +124,11 @@ class VlaParams:
     policy: PolicyParams = field(default_factory=PolicyParams)
     executor: ExecutorParams = field(default_factory=ExecutorParams)
 
+    @property
+    def stands(self) -> bool:
+        """Whether the robot's base never moves."""
+        return self.embodiment == "arm" and self.arm.fixed
+
     def __post_init__(self) -> None:
         for name, speed, limit in (
             ("cruise_m_s", self.policy.cruise_m_s, self.limits.v_m_s),

@@ -121,15 +121,16 @@ class Pilot:
     def _refusal(self, now_ns: int, senses: Senses) -> str:
         """Why the plan may not be followed now, without numbers that change by the tick; "" when it may."""
         plan = self.plan
+        lacking = [reading for name in self._body.needs if not (reading := senses.inbox.get(name, now_ns)).fresh]
+        lacks = ", ".join(f"{reading.name} {reading.state.value}" for reading in lacking)
         if plan is None:
-            return "no plan"
+            return f"no plan; {lacks}" if lacks else "no plan"
         if plan.kind is PlanKind.STOP:
             return f"plan {plan.id} says stop"  # which does not expire
         if plan.expired(now_ns):
             return f"plan {plan.id} expired"
-        for reading in (senses.inbox.get(name, now_ns) for name in self._body.needs):
-            if not reading.fresh:
-                return f"{reading.name} {reading.state.value}"
+        if lacks:
+            return lacks
         odom, grid = senses.odom(now_ns), senses.grid(now_ns)
         frames = {"odom": odom.value.frame_id} | ({"local_map": grid.value.frame_id} if grid.fresh else {})
         if any(frame != plan.frame_id for frame in frames.values()):

@@ -10,8 +10,8 @@ import numpy as np
 
 from saccade.clock import SEC
 from saccade.errors import DataError
-from saccade.geometry import Pinhole
-from saccade.inbox import Arrival, Inbox, Reading
+from saccade.geometry import SE3, Pinhole
+from saccade.inbox import Arrival, Freshness, Inbox, Reading
 from saccade.node import Sample
 from saccade.tf import TfBuffer
 from saccade.types import RobotState
@@ -32,14 +32,19 @@ BODY = "base_link"
 
 
 class Senses:
-    """Takes samples as they come. A message that cannot be used is named in `faults`, never raised."""
+    """Takes samples as they come. A message that cannot be used is named in `faults`, never raised.
 
-    def __init__(self) -> None:
+    Of a robot that `stands` no odometry is heard: its frame is base_link, and so it is at its origin, now and always.
+    """
+
+    def __init__(self, stands: bool = False) -> None:
+        self._stands = stands
+        self.reads = SENSES - {"odom"} if stands else SENSES
         self.inbox = Inbox()
         self._faults: dict[str, tuple[int, str]] = {}
         self.jumped = False
         self.tf = TfBuffer()
-        self.odom_frame = ""
+        self.odom_frame = BODY if stands else ""
         self.pictures: OrderedDict[int, Sample] = OrderedDict()
 
     def take(self, sample: Sample) -> Arrival | None:
@@ -123,6 +128,9 @@ class Senses:
 
     def odom(self, now_ns: int) -> Reading:
         """Reading of the newest RobotState."""
+        if self._stands:
+            state = RobotState(now_ns, BODY, SE3.identity(), np.zeros(6))
+            return Reading("odom", state, now_ns, 0, Freshness.FRESH)
         return self.inbox.get("odom", now_ns)
 
     def grid(self, now_ns: int) -> Reading:

@@ -28,6 +28,23 @@ TICK, ROW, PARTS = 10 * MS, 50 * MS, 5
 LIMITS = params.load(Limits, robot_file("arm"), "safety_node")
 
 
+def scene(centre: np.ndarray):
+    """Model and data of the arm at home with a box on the table, and where its axes are in qpos and ctrl."""
+    spec = mujoco.MjSpec.from_file(str(model_file(ARM.model)))
+    spec.worldbody.add_geom(type=mujoco.mjtGeom.mjGEOM_PLANE, size=[2, 2, 0.1], contype=1, conaffinity=1)
+    body = spec.worldbody.add_body(name="thing", pos=centre)
+    body.add_freejoint()
+    body.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, size=HALF_M, mass=0.1, contype=1, conaffinity=1)
+    model = spec.compile()
+    data = mujoco.MjData(model)
+    at = [int(model.joint(name).qposadr[0]) for name in ARM.axes]
+    servos = [model.actuator(name).id for name in ARM.axes]
+    data.qpos[at] = HOME
+    data.ctrl[servos] = HOME
+    mujoco.mj_forward(model, data)
+    return model, data, at, servos
+
+
 @dataclass
 class Cell:
     """One robot cell; time passes in `tick`."""
@@ -41,18 +58,7 @@ class Cell:
     verdicts: list[Verdict] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        spec = mujoco.MjSpec.from_file(str(model_file(ARM.model)))
-        spec.worldbody.add_geom(type=mujoco.mjtGeom.mjGEOM_PLANE, size=[2, 2, 0.1], contype=1, conaffinity=1)
-        body = spec.worldbody.add_body(name="thing", pos=self.centre)
-        body.add_freejoint()
-        body.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, size=HALF_M, mass=0.1, contype=1, conaffinity=1)
-        self.model = spec.compile()
-        self.data = mujoco.MjData(self.model)
-        self._at = [int(self.model.joint(name).qposadr[0]) for name in ARM.axes]
-        self._servos = [self.model.actuator(name).id for name in ARM.axes]
-        self.data.qpos[self._at] = HOME
-        self.data.ctrl[self._servos] = HOME
-        mujoco.mj_forward(self.model, self.data)
+        self.model, self.data, self._at, self._servos = scene(self.centre)
         self.node = SafetyNode(LIMITS)
         self.policy = GraspPolicy(ARM, ROW, 10)
         self.policy.begin(1)

@@ -4,6 +4,8 @@ import pytest
 
 from saccade.errors import ConfigError
 from saccade.params import build, leaves
+from vla_node.dialects import DRIVING, POINTING
+from vla_node.embodiments.arm import ArmParams
 from vla_node.reasoners.address import chat_url, loopback, tcp
 from vla_node.reasoners.embedded.reasoner import EmbeddedReasoner
 from vla_node.reasoners.open import open_reasoner
@@ -30,6 +32,17 @@ def test_a_model_is_asked_in_the_dialect_that_is_named():
     assert isinstance(mind, OpenAiReasoner)
     with pytest.raises(ConfigError, match="unknown dialect 'waypoint'; did you mean 'waypoints'"):
         open_reasoner(params(**CHAT | {"dialect": "waypoint"}), 0.3, 0.6)
+
+
+def test_an_arm_is_planned_for_by_what_points_into_the_picture_alone():
+    for name in POINTING:
+        assert isinstance(open_reasoner(params(**CHAT | {"dialect": name}), 0.3, 0.6, ArmParams()), OpenAiReasoner)
+    for name in DRIVING:
+        with pytest.raises(ConfigError, match=f"dialect '{name}' says how to drive, which an arm does not"):
+            open_reasoner(params(**CHAT | {"dialect": name}), 0.3, 0.6, ArmParams())
+    nobody = open_reasoner(params(), 0.3, 0.6, ArmParams())
+    assert "set planner.reasoner" in nobody.refuses("turn left 90 degrees")
+    assert nobody.refuses("stop") == ""
 
 
 @pytest.mark.parametrize(

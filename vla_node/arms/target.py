@@ -8,7 +8,7 @@ import numpy as np
 
 from saccade.geometry import F64
 from saccade.types import Plan, PlanKind
-from vla_node.lift import LiftError, spot_at
+from vla_node.lift import LiftError, surface_at
 from vla_node.planner import VALID_FOR_NS, Observation, make_plan
 
 LEAST_SHARE = 0.25
@@ -19,13 +19,24 @@ _FACE_SHARE = 0.05
 """At least this share of a box is a thing, and of a thing's points a face; fewer are stray values."""
 _AROUND = 0.25
 """So much wider on each side is looked at for what the thing stands on."""
+_NEAR = 0.15
+"""So much of the picture's width to each side of a pixel is looked at for that."""
 _STRAY = 2.0
 """Per cent of the points that may be anywhere, as at edges."""
 
 
 def of_pixel(observation: Observation, u: float, v: float) -> F64:
-    """The surface point (3,) that a pixel shows, metres in the odometry frame; LiftError as `vla_node.lift.spot_at`."""
-    return spot_at(observation, u, v).point
+    """The surface point (3,) that a pixel shows, metres in the odometry frame.
+
+    LiftError as `vla_node.lift.surface_at`, or where it does not stand out from what is around it.
+    """
+    point, _ = surface_at(observation, u, v)
+    assert observation.depth_m is not None
+    more, where = _NEAR * observation.depth_m.shape[1], f"pixel ({u:.0f}, {v:.0f})"
+    around, _ = _points(observation, (u - more, v - more), (u + more, v + more), where)
+    if point[2] <= np.percentile(around[:, 2], _STRAY) + _FACE_M:
+        raise LiftError(f"{where} shows nothing that stands out from what is around it by {_FACE_M:g} m")
+    return point
 
 
 def of_box(observation: Observation, low: tuple[float, float], high: tuple[float, float], way: F64) -> F64:

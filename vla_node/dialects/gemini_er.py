@@ -12,24 +12,31 @@ calls, progress of videos.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 from saccade.types import Plan
 from vla_node.dialects.base import DialectError, Question, picture, rgb, told, understood, within
 from vla_node.dialects.markup import keyed, numbers, plain_json
 from vla_node.dialects.params import DialectParams
-from vla_node.dialects.plans import STEPS, finished, halted, pixel_of, to_pixels
+from vla_node.dialects.plans import STEPS, finished, halted, pixel_of
+from vla_node.dialects.pointing import Pointing
 from vla_node.planner import Observation
 
 LONGEST_PX, LABEL_CHARS = 800, 80
-QUESTION = """A wheeled robot sees this picture. Its instruction: {told}
+DRIVE = """A wheeled robot sees this picture. Its instruction: {told}
 Point to the one place on the floor, or the one thing, that it should drive to next. If the way there is not straight,
 point to the places on the floor along the way in order, labelled "0", "1" and so on, the last one being where to go.
 If the instruction has been carried out, point to the middle of the picture with the label "done".
 If there is nothing to drive to, the answer is [].
-The answer should follow the json format: [{{"point": <point>, "label": <label1>}}, ...]. The points are in [y, x]
-format normalized to 0-1000."""
+"""
+GRASP = """A camera sees a robot arm's workplace in this picture. The arm's instruction: {told}
+Point to the one thing that its gripper should take hold of next, in the middle of the side that the gripper meets.
+If the instruction has been carried out, point to the middle of the picture with the label "done".
+If there is nothing to take hold of, the answer is [].
+"""
+FORM = """The answer should follow the json format: [{"point": <point>, "label": <label1>}, ...]. The points are in
+[y, x] format normalized to 0-1000."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +44,14 @@ class GeminiEr:
     """See the module."""
 
     name: ClassVar[str] = "gemini_er"
-    params: DialectParams = field(default_factory=DialectParams)
+    params: DialectParams
+    pointing: Pointing
 
     def ask(self, observation: Observation) -> Question:
         """See `Dialect.ask`: the current picture alone, no longer than 800 pixels as in the examples, then words."""
         image = picture(observation)
-        parts = (rgb(image, *within(image, LONGEST_PX)), QUESTION.format(told=told(observation)))
+        wanted = (DRIVE if self.pointing.drives else GRASP).format(told=told(observation))
+        parts = (rgb(image, *within(image, LONGEST_PX)), wanted + FORM)
         return Question("", parts, temperature=0.5)
 
     def read(self, text: str, observation: Observation) -> Plan:
@@ -66,7 +75,7 @@ class GeminiEr:
                 f"{len(labels)} points that are no path, labelled {', '.join(labels)[:80]}; expected one"
             )
         what = labels[0] if len(labels) == 1 else f"path of {len(labels)} points"
-        return to_pixels(observation, [pixel for pixel, _ in pointed], self.params.standoff_m, what)
+        return self.pointing.to_pixels(observation, [pixel for pixel, _ in pointed], what)
 
 
 def _point(item: object, observation: Observation) -> tuple[tuple[float, float], str]:

@@ -6,21 +6,22 @@
 Everything in 0..1 from the left and the top; x and y are the box's centre (the reward code converts it so). The suffix
 of the question and the temperature are the published ones. Words between the thoughts and the output mean nothing.
 Upstream clips numbers that are out of range, takes the absolute value of sizes and the first output of several: here
-all of these stop. Its path is meant for an arm's end effector. For a base the points of the path must lie on the floor,
-the last one may be a thing; `outline` gives arms the bare box or path. It knows no word for "done", so it never ends a
-mission.
+all of these stop. Its path is meant for an arm's end effector, but has no depth: for a base its points must lie on
+the floor, the last one may be a thing; an arm takes hold of a box, or of a path's only point. It knows no word for
+"done", so it never ends a mission.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 from saccade.types import Plan
 from vla_node.dialects.base import DialectError, Question, bounded, picture, rgb, told, understood, within
 from vla_node.dialects.markup import answer_in, keyed, number, numbers, plain_json
 from vla_node.dialects.params import DialectParams
-from vla_node.dialects.plans import STEPS, pixel_of, to_pixels
+from vla_node.dialects.plans import STEPS, pixel_of
+from vla_node.dialects.pointing import Pointing
 from vla_node.planner import Observation
 
 LONGEST_PX = 640
@@ -53,7 +54,8 @@ class VlaR1:
     """See the module. One form is asked for, `DialectParams.vla_r1_asks`; either is understood."""
 
     name: ClassVar[str] = "vla_r1"
-    params: DialectParams = field(default_factory=DialectParams)
+    params: DialectParams
+    pointing: Pointing
 
     def ask(self, observation: Observation) -> Question:
         """See `Dialect.ask`: the current picture alone, after the words."""
@@ -68,10 +70,12 @@ class VlaR1:
 
     def _read(self, text: str, observation: Observation) -> Plan:
         said = outline(text)
-        points = [(said.x, said.y)] if isinstance(said, Box) else said
-        pixels = [pixel_of(observation, *point, 1.0) for point in points]
-        what = "box" if isinstance(said, Box) else f"path of {len(said)} points"
-        return to_pixels(observation, pixels, self.params.standoff_m, what)
+        if isinstance(said, Box):
+            (u, v), (height, width) = pixel_of(observation, said.x, said.y, 1.0), picture(observation).data.shape[:2]
+            half_u, half_v = 0.5 * said.width * width, 0.5 * said.height * height
+            return self.pointing.to_box(observation, (u - half_u, v - half_v), (u + half_u, v + half_v), "box")
+        pixels = [pixel_of(observation, *point, 1.0) for point in said]
+        return self.pointing.to_pixels(observation, pixels, f"path of {len(said)} points")
 
 
 def outline(text: str) -> Box | Path:

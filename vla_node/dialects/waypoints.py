@@ -6,13 +6,14 @@
     {"action": "stop", "done": true or false}          stand still; done when the instruction has been carried out
 
 Each may have a "reason" in words, which is recorded and not read. A ``` fence around it is allowed, nothing else is.
+An arm is asked for a point, to take hold of, or a stop.
 The scale of 0 to 1000 is what Qwen3-VL and Gemini point in; a model that points in pixels must be told, as here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,17 +23,23 @@ from saccade.types import Plan
 from vla_node.dialects.base import DialectError, Question, earlier, picture, rgb, told, understood, within
 from vla_node.dialects.markup import keyed, number, numbers, plain_json
 from vla_node.dialects.params import DialectParams
-from vla_node.dialects.plans import STEPS, TOTAL_M, Turn, along, finished, halted, of_steps, pixel_of, to_pixels
+from vla_node.dialects.plans import STEPS, TOTAL_M, Turn, along, finished, halted, of_steps, pixel_of
+from vla_node.dialects.pointing import Pointing
 from vla_node.planner import Observation
 
 HISTORY, LONGEST_PX = 3, 640
-SYSTEM = """You steer a wheeled robot by its front camera. Answer with one JSON object and nothing else, one of:
+DRIVE = """You steer a wheeled robot by its front camera. Answer with one JSON object and nothing else, one of:
 {"action": "waypoints", "points": [[x, y], ...], "reason": "..."}  metres from the robot, x forward, y left, in order
 {"action": "point", "pixel": [x, y], "reason": "..."}  a place on the floor or a thing to drive up to, in the last
 picture, 0 to 1000 from its left edge and from its top edge
 {"action": "turn", "degrees": a, "reason": "..."}  on the spot, positive to the left, -180 to 180
 {"action": "stop", "done": false, "reason": "..."}  stand still; done is true once the instruction is carried out
 Prefer "point" for what you can see. Stop when you are not sure."""
+GRASP = """You guide a robot arm with a gripper by a camera. Answer with one JSON object and nothing else, one of:
+{"action": "point", "pixel": [x, y], "reason": "..."}  the thing to take hold of, in the middle of the side that the
+gripper meets, in the last picture, 0 to 1000 from its left edge and from its top edge
+{"action": "stop", "done": false, "reason": "..."}  stand still; done is true once the instruction is carried out
+Stop when you are not sure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +47,8 @@ class Waypoints:
     """See the module."""
 
     name: ClassVar[str] = "waypoints"
-    params: DialectParams = field(default_factory=DialectParams)
+    params: DialectParams
+    pointing: Pointing
 
     def ask(self, observation: Observation) -> Question:
         """See `Dialect.ask`: up to three earlier pictures, then the current one, none longer than 640 pixels."""
@@ -49,7 +57,7 @@ class Waypoints:
         for shot in earlier(observation, HISTORY):
             parts += ["Earlier:", rgb(shot, *within(shot, LONGEST_PX // 2))]
         parts += ["Now:", rgb(image, *within(image, LONGEST_PX)), f"Instruction: {told(observation)}"]
-        return Question(SYSTEM, tuple(parts), max_tokens=512)
+        return Question(DRIVE if self.pointing.drives else GRASP, tuple(parts), max_tokens=512)
 
     def read(self, text: str, observation: Observation) -> Plan:
         """See `Dialect.read`."""
@@ -61,6 +69,8 @@ class Waypoints:
             "waypoints": ("points", self._follow), "point": ("pixel", self._point), "turn": ("degrees", self._turn),
             "stop": ("done", self._stop),
         }  # fmt: skip
+        if not self.pointing.drives:
+            del actions["waypoints"], actions["turn"]
         action = answer.get("action") if isinstance(answer, dict) else None
         if not isinstance(action, str) or action not in actions:
             raise DialectError(f'"action" is {action!r:.40}; expected one of {", ".join(actions)}')
@@ -81,7 +91,7 @@ class Waypoints:
     def _point(self, pixel: Any, observation: Observation) -> Plan:
         x, y = numbers(pixel, '"pixel"', 2, 0, 1000)
         u, v = pixel_of(observation, x, y, 1000)
-        return to_pixels(observation, [(u, v)], self.params.standoff_m, f"pixel ({u:.0f}, {v:.0f})")
+        return self.pointing.to_pixels(observation, [(u, v)], f"pixel ({u:.0f}, {v:.0f})")
 
     def _turn(self, degrees: Any, observation: Observation) -> Plan:
         turn = Turn(number(degrees, '"degrees"', -180, 180))

@@ -68,6 +68,7 @@ class ArmParams:
     position_max: tuple[float, ...] = param((3.1, 0.3, 2.8, 6.2, 6.2, 6.2, 0.04), "highest position by axis")
     home: tuple[float, ...] = param((0.0, -1.8, 1.9, -1.67, -1.5708, 0.0), "posture that is preferred, by joint")
     mount: tuple[float, ...] = param((0.0,) * 6, "origin of the file's frame in base_link: x y z m, roll pitch yaw rad")
+    fixed: bool = param(False, "base_link never moves: no odometry is needed, and base_link takes its frame's place")
     grasp: GraspParams = field(default_factory=GraspParams)
 
     @property
