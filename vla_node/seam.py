@@ -59,6 +59,8 @@ def step(at: Reach, target: F64, drift: F64, dt_s: float, bounds: Bounds) -> Rea
     """
     a = bounds.accel * dt_s
     value = at.value + np.clip(target - at.value, -a, a)
+    if not bounds.position.any():  # most robots: all that follows is of positions only, and 100 rows a tick pay for it
+        return standstill(value)
     lag = target - drift * dt_s - at.value
     most = a * (np.sqrt(0.25 + 2.0 * np.abs(lag) / (a * dt_s)) - 0.5)
     wanted = drift + np.sign(lag) * np.minimum(np.abs(lag) / dt_s, most)

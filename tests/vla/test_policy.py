@@ -82,9 +82,7 @@ def test_chunks_keep_speeds_accelerations_and_jerks(points, motion):
     assert (jerk[smooth] <= LIMITS.jerk_m_s3 * 0.05**2 + 1e-9).all()
 
 
-@settings(max_examples=20, deadline=None)
-@given(st.floats(-3, 3), st.floats(-3, 3), st.floats(-3.1, 3.1))
-def test_it_arrives_stops_and_faces_along_the_last_segment(x, y, yaw):
+def arrives(x, y, yaw):
     tip = (x + 0.02 * math.cos(yaw), y + 0.02 * math.sin(yaw), 0)
     plan = make(waypoints=[(0, 0, 0), (x, y, 0), tip])
     motions, _ = roll(plan)
@@ -95,15 +93,18 @@ def test_it_arrives_stops_and_faces_along_the_last_segment(x, y, yaw):
     assert at_end(end, Track(plan.waypoints), STYLE)
 
 
+GOALS = given(st.floats(-3, 3), st.floats(-3, 3), st.floats(-3.1, 3.1))
+test_it_arrives_stops_and_faces_along_the_last_segment = settings(max_examples=5)(GOALS(arrives))
+test_it_arrives_anywhere = pytest.mark.slow(settings(max_examples=60)(GOALS(arrives)))
+
+
 def test_it_slows_down_to_a_stop_within_the_chunk():
     plan = make(waypoints=[(0, 0, 0), (0.25, 0, 0)])
     chunk = act(plan, OPEN, Motion(0, 0, 0, 0.5, 0))
     assert chunk[-1, 0] == pytest.approx(0.0, abs=1e-6)
 
 
-@settings(max_examples=10, deadline=None)
-@given(st.floats(0.7, 3.0), st.floats(-0.6, 0.6), st.floats(0.1, 0.4))
-def test_it_never_runs_into_what_the_map_shows(x, y, half):
+def stays_clear(x, y, half):
     boxes = [Box(x, y, half, half, 1.0, BLUE)]
     grid = chart(0, 0, 0, boxes, size_m=12, cell_m=0.05)
     plan = make(waypoints=[(0, 0, 0), (4, 0, 0)])
@@ -111,6 +112,11 @@ def test_it_never_runs_into_what_the_map_shows(x, y, half):
     xs, ys = np.array([(m.x, m.y) for m in motions]).T
     outside = np.hypot(np.clip(abs(xs - x) - half, 0, None), np.clip(abs(ys - y) - half, 0, None))
     assert outside.min() > LIMITS.radius_m
+
+
+BOXES = given(st.floats(0.7, 3.0), st.floats(-0.6, 0.6), st.floats(0.1, 0.4))
+test_it_never_runs_into_what_the_map_shows = settings(max_examples=4)(BOXES(stays_clear))
+test_it_never_runs_into_anything = pytest.mark.slow(settings(max_examples=40)(BOXES(stays_clear)))
 
 
 def test_what_lies_beside_the_path_is_avoided_not_waited_for():

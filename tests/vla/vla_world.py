@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -54,8 +55,15 @@ _SHADE = np.array([1.0, 0.7, 0.9])
 
 
 def render(T_odom_from_cam: SE3, boxes: Iterable[Box]):
-    """(rgb (H, W, 3) uint8, depth (H, W) float32) of shaded boxes on a grey floor, by intersecting rays."""
-    rays, eye = (T_odom_from_cam.R @ _RAYS).astype(np.float32), T_odom_from_cam.t.astype(np.float32)
+    """(rgb (H, W, 3) uint8, depth (H, W) float32) of shaded boxes on a grey floor, by intersecting rays; read-only."""
+    return _rendered(T_odom_from_cam.R.tobytes(), T_odom_from_cam.t.tobytes(), tuple(boxes))
+
+
+@lru_cache(maxsize=64)
+def _rendered(R: bytes, t: bytes, boxes: tuple[Box, ...]):
+    """A robot that stands, as in most of these worlds most of the time, sees the same picture again."""
+    rays = (np.frombuffer(R).reshape(3, 3) @ _RAYS).astype(np.float32)
+    eye = np.frombuffer(t).astype(np.float32)
     depth = np.full(rays.shape[1], np.inf, np.float32)
     rgb = np.full((rays.shape[1], 3), 150, np.uint8)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -74,20 +82,28 @@ def render(T_odom_from_cam: SE3, boxes: Iterable[Box]):
             depth[hit] = near[hit]
             rgb[hit] = np.array(box.rgb) * _SHADE[enter[:, hit].argmax(0)][:, None]
     depth[np.isinf(depth)] = np.nan
+    rgb.flags.writeable = depth.flags.writeable = False
     return rgb.reshape(CAMERA.height, CAMERA.width, 3), depth.reshape(CAMERA.height, CAMERA.width)
 
 
 def chart(stamp_ns: int, x: float, y: float, boxes: Iterable[Box], size_m: float = 8.0, cell_m: float = 0.05):
-    """The local map around (x, y): everything known, boxes occupied."""
-    n = round(size_m / cell_m)
+    """The local map around (x, y): everything known, boxes occupied; its arrays are read-only."""
     origin = (math.floor((x - size_m / 2) / cell_m) * cell_m, math.floor((y - size_m / 2) / cell_m) * cell_m)
+    return LocalMap(stamp_ns, "odom", cell_m, origin, *_charted(origin, tuple(boxes), round(size_m / cell_m), cell_m))
+
+
+@lru_cache(maxsize=64)
+def _charted(origin: tuple[float, float], boxes: tuple[Box, ...], n: int, cell_m: float):
+    """(occupancy, clearance), each (n, n), of cells from `origin`."""
     centre_x = origin[0] + (np.arange(n) + 0.5) * cell_m
     centre_y = origin[1] + (np.arange(n) + 0.5) * cell_m
     occupancy = np.zeros((n, n), np.int8)
     for box in boxes:
         inside_x, inside_y = np.abs(centre_x - box.x) <= box.half_x, np.abs(centre_y - box.y) <= box.half_y
         occupancy[np.ix_(inside_y, inside_x)] = 100
-    return LocalMap(stamp_ns, "odom", cell_m, origin, occupancy, clearance(occupancy, cell_m))
+    clear_m = clearance(occupancy, cell_m)
+    occupancy.flags.writeable = clear_m.flags.writeable = False
+    return occupancy, clear_m
 
 
 def clearance(occupancy, cell_m: float):
