@@ -289,6 +289,7 @@ def test_a_builder_that_is_killed_takes_its_child_along_and_blocks_nobody(waitin
     assert not list(cache.glob("*/.*part*"))
 
 
+@pytest.mark.slow
 def test_a_child_that_is_killed_is_told_and_may_be_tried_again(waiting):
     card, go = waiting
     process = started(build("Waits", card))

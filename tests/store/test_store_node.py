@@ -1,6 +1,7 @@
 """A robot never starts moving on an unverified engine; and changes to a verified one while it runs, if it may."""
 
 import dataclasses
+import json
 import time
 
 import pytest
@@ -11,8 +12,8 @@ from own_compiler import GO, alive, builds, use
 from engines.engine import EngineError
 from engines.open import open_engine
 from engines.probe.scenes import slanted
-from engines.store.build import Quarantined, job, verify
 from engines.store.cases import shown
+from engines.store.manifest import MANIFEST
 from perception_node.__main__ import main
 from perception_node.node import PerceptionNode
 from perception_node.params import PerceptionParams
@@ -22,7 +23,7 @@ from saccade.node import Sample, run
 from saccade.wire.convert import decode, encode_text
 from saccade.wire.virtual import VirtualBus
 
-SECONDS = 4
+SECONDS = 3
 
 
 def until(holds, seconds=60):
@@ -54,11 +55,9 @@ def test_the_node_does_not_start_without_a_verified_engine(tmp_path, cache, capl
 
 
 def test_nor_with_one_in_quarantine(verified):
-    card, _ = verified
-    use("NotANumber")
-    with pytest.raises(Quarantined):
-        verify(job(card))
-    use("Own")
+    card, folder = verified
+    document = json.loads((folder / MANIFEST).read_text()) | {"status": "quarantined", "reason": "NaN or infinity"}
+    (folder / MANIFEST).write_text(json.dumps(document))
     with pytest.raises(EngineError, match=r"quarantine: .*NaN"):
         PerceptionNode(with_card(card))
 
