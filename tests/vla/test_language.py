@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vla_node.reasoners.embedded.language import Drive, Explore, GoTo, Misunderstood, Return, Stop, Turn, Wait, parse
+from vla_node.reasoners.embedded.language import Misunderstood, parse
 from vla_node.reasoners.embedded.numbers import number
+from vla_node.reasoners.embedded.steps import Drive, Explore, GoTo, Return, Stop, Turn, Until, Wait
 
 REAL = Path(__file__).resolve().parents[3] / "shared/data/text/r2r_real_robot.json"
 
@@ -38,6 +39,15 @@ REAL = Path(__file__).resolve().parents[3] / "shared/data/text/r2r_real_robot.js
         ("go forward", [Explore()]),
         ("follow the corridor", [Explore()]),
         ("turn left and walk down the hallway", [Turn(math.pi / 2), Explore()]),
+        ("follow the corridor and stop before the door", [Until(GoTo(None, "door"))]),
+        ("Follow the hallway, then halt in front of the blue door.", [Until(GoTo("blue", "door"))]),
+        ("explore and stop at the red pillar, then come back", [Until(GoTo("red", "cylinder")), Return()]),
+        ("go straight on until the blue box", [Until(GoTo("blue", "box"))]),
+        ("walk down the corridor until you reach a door and turn left", [Until(GoTo(None, "door")), Turn(math.pi / 2)]),
+        ("follow the corridor to the green ball", [Until(GoTo("green", "ball"))]),
+        ("explore until you see the green ball", [Until(GoTo("green", "ball"), sight=True)]),
+        ("go to the door", [GoTo(None, "door")]),
+        ("go to the white door", [GoTo("white", "door")]),
         ("STOP!!!", [Stop()]),
         ("freeze", [Stop()]),
         ("", [Stop()]),
@@ -70,6 +80,21 @@ def test_understood(text, steps):
         ("go forward -2 m", "go forward -2 m"),
         ("turn left 721 degrees", "turn left 721 degrees"),
         ("drive forward and turn left", "drive forward while the way is free"),
+        ("stop before the door", "stop before the door"),
+        ("go forward 2 m and stop before the door", "stop before the door"),
+        ("follow the corridor, turn left and stop before the door", "drive forward while the way is free"),
+        ("follow the corridor until the door and stop before the door", "stop before the door"),
+        ("follow the corridor and stop before the lift", "stop before the lift"),
+        ("follow the corridor and stop before the pillar", "stop before the pillar"),
+        ("follow the corridor and don't stop before the door", "don't stop before the door"),
+        ("follow the corridor and stop behind the door", "stop behind the door"),
+        (
+            "follow the corridor until the red box unless it is far",
+            "follow the corridor until the red box unless it is far",
+        ),
+        ("follow the corridor until", "follow the corridor until"),
+        ("explore until you don't see the red box", "explore until you don't see the red box"),
+        ("turn left until you see the red box", "turn left until you see the red box"),
         ("stop, then go to the red box", "stop"),
         ("don't stop", "don't stop"),
         ("?", "?"),
@@ -92,12 +117,35 @@ def test_a_refusal_says_what_would_be_understood():
     assert "go to the red box" in text
 
 
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("follow the corridor and stop before the lift", "cannot recognise a 'lift'"),
+        ("go straight on until the green plant", "cannot recognise a 'green plant'"),
+        ("explore until you see a pillar", "colour of the pillar"),
+        ("stop at the door", "what to do until then"),
+        ("follow the corridor and turn left", "until what"),
+        ("fetch me a coffee", "stop before the door"),
+    ],
+)
+def test_a_landmark_that_cannot_be_recognised_is_refused_with_what_is_missing(text, word):
+    assert word in str(parse(text))
+
+
 @given(st.text(max_size=60))
 def test_any_text_is_parsed_or_refused(text):
     assert isinstance(parse(text), list | Misunderstood)
 
 
-CLAUSES = ["go to the red box", "come back", "go forward 2 m", "turn left", "wait 2 s", "back up 1 m"]
+CLAUSES = [
+    "go to the red box",
+    "go straight on until the door",
+    "come back",
+    "go forward 2 m",
+    "turn left",
+    "wait 2 s",
+    "back up 1 m",
+]
 WORDS = st.sampled_from(["not", "never", "unless", "except", "until", "if", "don't", "before", "maybe", "the"])
 
 

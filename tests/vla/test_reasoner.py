@@ -181,6 +181,89 @@ def test_exploring_goes_where_it_is_free(reasoner):
     assert reasoner.plan(see(3, "explore", boxes=cage)).plan.kind is PlanKind.STOP
 
 
+WALL = (205, 200, 190)
+CORRIDOR = (Box(4.0, 1.1, 4.5, 0.1, 2.6, WALL), Box(4.0, -1.1, 4.5, 0.1, 2.6, WALL), Box(7.1, 0, 0.1, 1.0, 2.6, WALL))
+DOOR = Box(6.98, 0, 0.02, 0.45, 2.0, BLUE)
+BEFORE_THE_DOOR = "follow the corridor and stop before the door"
+
+
+def test_a_corridor_is_followed_until_the_door_is_seen_and_remembered(reasoner):
+    boxes = (*CORRIDOR, DOOR)
+    blind_to_it = reasoner.plan(see(1, BEFORE_THE_DOOR, boxes=boxes)).plan
+    assert "no door was seen yet" in blind_to_it.text
+    assert end(blind_to_it)[0] == pytest.approx(3.2, abs=0.2)
+    seen = reasoner.plan(see(2, BEFORE_THE_DOOR, x=3.2, boxes=boxes)).plan
+    assert end(seen) == pytest.approx((6.4, 0.0, 0.0), abs=0.15)
+    assert "a flat panel 0.88 m wide and 2.01 m high" in seen.text
+    assert "seen from 3.7 m" in seen.text
+    near = reasoner.plan(see(3, BEFORE_THE_DOOR, x=5.6, boxes=boxes)).plan
+    assert end(near) == pytest.approx((6.4, 0.0, 0.0), abs=0.15)
+    assert reasoner.plan(see(4, BEFORE_THE_DOOR, x=6.3, v=0.3, boxes=boxes)).plan.kind is PlanKind.WAYPOINTS
+    assert reasoner.plan(see(5, BEFORE_THE_DOOR, x=6.3, boxes=boxes)).plan.text.startswith("done")
+
+
+def test_the_next_step_begins_before_the_landmark_and_looks_for_one_of_its_own(reasoner):
+    text, boxes = f"{BEFORE_THE_DOOR}, turn around, {BEFORE_THE_DOOR}", (*CORRIDOR, DOOR)
+    reasoner.plan(see(1, text, x=3.0, boxes=boxes))
+    assert "step 2 of 3" in reasoner.plan(see(2, text, x=6.3, boxes=boxes)).plan.text
+    reasoner.plan(see(3, text, x=6.3, yaw=1.6, boxes=boxes))
+    back = reasoner.plan(see(4, text, x=6.3, yaw=math.pi, boxes=boxes)).plan
+    assert "step 3 of 3" in back.text
+    assert "no door was seen yet" in back.text
+
+
+def test_of_landmarks_on_the_way_the_nearest_counts_even_if_it_is_seen_last(reasoner):
+    side = Box(5.0, 0.99, 0.45, 0.01, 2.0, RED)
+    reasoner.plan(see(1, BEFORE_THE_DOOR, x=1.4, boxes=(*CORRIDOR, DOOR)))
+    both = (*CORRIDOR, DOOR, side)
+    plan = reasoner.plan(see(2, BEFORE_THE_DOOR, x=1.5, boxes=both)).plan
+    assert end(plan)[:2] == pytest.approx((5.0, 0.4), abs=0.3)
+    kept = reasoner.plan(see(3, BEFORE_THE_DOOR, x=4.0, boxes=both)).plan
+    assert end(kept)[:2] == pytest.approx(end(plan)[:2], abs=0.3), "the farther one does not take its place"
+
+
+def test_until_it_is_seen_ends_where_it_is_seen(reasoner):
+    text = "explore until you see the red box"
+    stopping = reasoner.plan(see(1, text, v=0.5)).plan
+    assert stopping.kind is PlanKind.STOP
+    assert not stopping.final
+    assert "seen" in stopping.text
+    assert reasoner.plan(see(2, text, x=0.2)).plan.text.startswith("done")
+
+
+def test_a_way_that_ends_without_the_landmark_is_said(reasoner):
+    at_the_end = {"x": 6.4, "boxes": CORRIDOR}
+    for t_s, final in ((1, False), (5, False), (6.1, True)):
+        plan = reasoner.plan(see(t_s, BEFORE_THE_DOOR, **at_the_end)).plan
+        assert plan.kind is PlanKind.STOP
+        assert plan.final == final, "whoever stands in the way may go"
+        assert "the door was not seen on the way" in plan.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"image": None, "depth_m": None, "camera": None, "blind": "tf missing"}, "tf missing"),
+        ({"depth_m": None}, "told by depth"),
+        ({"image": Image(0, "left_optical", np.full((120, 160), 90, np.uint8))}, "grey"),
+        ({"grid": None}, "map"),
+    ],
+)
+def test_it_does_not_drive_on_where_it_cannot_look(reasoner, changes, word):
+    plan = reasoner.plan(see(1, BEFORE_THE_DOOR, boxes=CORRIDOR, **changes)).plan
+    assert plan.kind is PlanKind.STOP
+    assert word in plan.text
+
+
+def test_held_on_the_open_way_it_looks_around_but_does_not_turn_back(reasoner):
+    grid = dark_strip()
+    for k in range(7):
+        plan = reasoner.plan(see(1 + k, "explore", x=0.6, yaw=k, grid=grid, held_ns=2 * SEC)).plan
+        assert "looking for a way" in plan.text
+        assert np.ptp(plan.waypoints[:, :2], axis=0).max() <= 0.021, "in place, although the way back is free"
+    assert end(reasoner.plan(see(9, "explore", x=0.6, boxes=())).plan)[0] > 3.0
+
+
 def test_a_new_epoch_begins_the_instruction_anew(reasoner):
     assert reasoner.plan(see(1, "wait 1 s")).plan.kind is PlanKind.STOP
     assert reasoner.plan(see(3, "wait 1 s")).plan.final

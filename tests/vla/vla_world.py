@@ -39,7 +39,7 @@ _ODOM_NS, _FRAME_NS = 20 * MS, 100 * MS
 
 @dataclass(frozen=True)
 class Box:
-    """An upright box on the floor: centre, half sizes and height in metres, colour."""
+    """An upright box: centre, half sizes and height of its top in metres, colour; `base` is where it begins."""
 
     x: float
     y: float
@@ -47,6 +47,7 @@ class Box:
     half_y: float
     height: float
     rgb: tuple[int, int, int]
+    base: float = 0.0
 
 
 _V, _U = np.mgrid[0 : CAMERA.height, 0 : CAMERA.width]
@@ -72,7 +73,7 @@ def _rendered(R: bytes, t: bytes, boxes: tuple[Box, ...]):
         hit = (floor > 0) & (floor < 12)
         depth[hit], rgb[hit] = floor[hit], (110, 108, 105)
         for box in boxes:
-            low = np.array([box.x - box.half_x, box.y - box.half_y, 0.0], np.float32) - eye
+            low = np.array([box.x - box.half_x, box.y - box.half_y, box.base], np.float32) - eye
             high = np.array([box.x + box.half_x, box.y + box.half_y, box.height], np.float32) - eye
             a, b = low[:, None] * inverse, high[:, None] * inverse
             enter, leave = np.minimum(a, b), np.maximum(a, b)
@@ -98,7 +99,7 @@ def _charted(origin: tuple[float, float], boxes: tuple[Box, ...], n: int, cell_m
     centre_x = origin[0] + (np.arange(n) + 0.5) * cell_m
     centre_y = origin[1] + (np.arange(n) + 0.5) * cell_m
     occupancy = np.zeros((n, n), np.int8)
-    for box in boxes:
+    for box in (b for b in boxes if b.base == 0.0):
         inside_x, inside_y = np.abs(centre_x - box.x) <= box.half_x, np.abs(centre_y - box.y) <= box.half_y
         occupancy[np.ix_(inside_y, inside_x)] = 100
     clear_m = clearance(occupancy, cell_m)

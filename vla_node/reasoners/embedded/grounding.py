@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -21,6 +22,8 @@ _MIN_SATURATION, _MIN_VALUE = 90, 40
 _GREY_SATURATION = 45
 _GREY_VALUE = {"black": (0, 50), "grey": (70, 170), "white": (190, 255)}
 
+COLOUR_NAMES = (*_HUE, *_GREY_VALUE)
+
 MIN_PIXELS = 40
 EXTENT_M = (0.05, 1.8)
 """Smallest and largest width of a thing that can be driven up to; walls and floors are larger."""
@@ -29,7 +32,10 @@ MIN_HEIGHT_M = 0.08
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sighting:
-    """One object: centre (3,) metres in odom, width and height in metres, confidence 0..1, how its range was had."""
+    """One object: centre (3,) metres in odom, width and height in metres, confidence 0..1, how its range was had.
+
+    `radius_m` is from its centre to its surface.
+    """
 
     centre: F64
     width_m: float
@@ -37,6 +43,7 @@ class Sighting:
     confidence: float
     ranged_by: str
     range_m: float
+    radius_m: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,20 +82,25 @@ def find(view: View, colour: str, shape: str | None) -> list[Sighting]:
     A picture's silhouette tells a ball from an upright thing; it does not tell a box from a cylinder, so those two
     share their confidence.
     """
+    found = (_locate(view, blob, x, y, shape) for blob, x, y in blobs(fitted(view), colour))
+    return sorted((s for s in found if s is not None), key=lambda s: (-round(s.confidence, 1), s.range_m))
+
+
+def fitted(view: View) -> U8:
+    """The picture (h, w, 3) in the size of its depth."""
     height, width = view.camera.height, view.camera.width
-    rgb = view.rgb
-    if rgb.shape[:2] != (height, width):
-        rgb = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    if view.rgb.shape[:2] == (height, width):
+        return view.rgb
+    return cv2.resize(view.rgb, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+
+
+def blobs(rgb: U8, colour: str) -> Iterator[tuple[U8, int, int]]:
+    """Connected regions of a colour: silhouette (h, w) of 0 and 1, and column and row of its upper left pixel."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(colour_mask(rgb, colour), connectivity=8)
-    found = []
     for i in range(1, count):
         x, y, w, h, area = (int(v) for v in stats[i])
         if area >= MIN_PIXELS:
-            blob = (labels[y : y + h, x : x + w] == i).astype(np.uint8)
-            sighting = _locate(view, blob, x, y, shape)
-            if sighting is not None:
-                found.append(sighting)
-    return sorted(found, key=lambda s: (-round(s.confidence, 1), s.range_m))
+            yield (labels[y : y + h, x : x + w] == i).astype(np.uint8), x, y
 
 
 def _locate(view: View, blob: U8, x: int, y: int, shape: str | None) -> Sighting | None:
@@ -111,7 +123,7 @@ def _locate(view: View, blob: U8, x: int, y: int, shape: str | None) -> Sighting
     if centre[2] + height_m / 2 < view.floor_z_m + MIN_HEIGHT_M:
         return None  # flat on the floor: a mark, a line, a reflection
     confidence = trust * (0.8 if cut else 1.0) * shape_fit(blob, shape, cut)
-    return Sighting(centre, width_m, height_m, confidence, ranged_by, depth)
+    return Sighting(centre, width_m, height_m, confidence, ranged_by, depth, width_m / 2)
 
 
 def _depth_of(view: View, blob: U8, x: int, y: int) -> float | None:

@@ -13,15 +13,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from vla_node.reasoners.embedded.numbers import NUMBER, number
+from vla_node.reasoners.embedded.steps import Drive, Explore, GoTo, Return, Step, Stop, Turn, Until, Wait
 
 COLOURS = ("red", "orange", "yellow", "green", "cyan", "blue", "purple", "magenta", "white", "grey", "black")
-SHAPES = ("box", "cylinder", "ball")
 
 _COLOUR_WORDS = {**{c: c for c in COLOURS}, "violet": "purple", "pink": "magenta", "gray": "grey", "turquoise": "cyan"}
 _SHAPE_WORDS = {
     "box": "box", "cube": "box", "crate": "box", "block": "box",
     "cylinder": "cylinder", "pillar": "cylinder", "column": "cylinder", "post": "cylinder",
     "ball": "ball", "sphere": "ball",
+    "door": "door",
     "object": None, "thing": None, "one": None,
 }  # fmt: skip
 _METRES = {"m": 1.0, "cm": 0.01, "foot": 0.3048, "feet": 0.3048, "ft": 0.3048} | {
@@ -40,71 +41,10 @@ MAX_WAIT_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class GoTo:
-    """Drive up to the object of this colour, and of this shape where one was named."""
+class _Ending:
+    """A clause that gives the exploring before it an end."""
 
-    colour: str
-    shape: str | None
-
-    def __str__(self) -> str:
-        return f"go to the {self.colour} {self.shape or 'object'}"
-
-
-@dataclass(frozen=True, slots=True)
-class Return:
-    """Drive back to the pose where the instruction was given."""
-
-    def __str__(self) -> str:
-        return "come back"
-
-
-@dataclass(frozen=True, slots=True)
-class Drive:
-    """Drive straight by this many metres; negative is backwards."""
-
-    distance_m: float
-
-    def __str__(self) -> str:
-        return f"go {'forward' if self.distance_m > 0 else 'backward'} {abs(self.distance_m):g} m"
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """Turn in place by this many radians; positive is left (REP 103)."""
-
-    angle_rad: float
-
-    def __str__(self) -> str:
-        return f"turn {'left' if self.angle_rad > 0 else 'right'} {abs(math.degrees(self.angle_rad)):g} degrees"
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Stand still for this many seconds."""
-
-    seconds: float
-
-    def __str__(self) -> str:
-        return f"wait {self.seconds:g} s"
-
-
-@dataclass(frozen=True, slots=True)
-class Explore:
-    """Keep driving forward while the way is free; has no end of its own."""
-
-    def __str__(self) -> str:
-        return "drive forward while the way is free"
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """Stand still; nothing comes after it."""
-
-    def __str__(self) -> str:
-        return "stop"
-
-
-Step = GoTo | Return | Drive | Turn | Wait | Explore | Stop
+    landmark: GoTo
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +60,10 @@ class Misunderstood:
 
 HELP = (
     "I understand: 'go to the red box', 'come back', 'go forward 2 metres', 'back up 50 cm', 'turn left 90 degrees', "
-    "'turn around', 'wait two seconds', 'follow the corridor', 'stop', joined by ',', 'and' or 'then'. "
-    f"Colours: {', '.join(COLOURS)}. Things: {', '.join(w for w in _SHAPE_WORDS)}."
+    "'turn around', 'wait two seconds', 'follow the corridor', 'follow the corridor and stop before the door', "
+    "'go straight on until the red pillar', 'explore until you see the green ball', 'stop', "
+    "joined by ',', 'and' or 'then'. "
+    f"Colours: {', '.join(COLOURS)}. Things: {', '.join(w for w in _SHAPE_WORDS)}; only a door needs no colour."
 )
 
 _N = f"(?P<n>{NUMBER})"
@@ -132,6 +74,17 @@ _ONWARD = "(?:forwards?|straight(?: ahead| on| forward)?)"
 _FORWARD = f"(?:ahead|{_ONWARD})"  # without a length, "go ahead" may just mean yes
 _BACKWARD = f"(?:back up|reverse|{_GO} back(?:wards?)?)"
 _SIDE = "(?P<side>left|right)"
+_EXPLORE = (
+    rf"(?:{_GO} {_ONWARD}|keep going(?: {_ONWARD})?|explore"
+    rf"|(?:follow|{_GO} (?:down|along)) (?:the )?(?:corridor|hallway|hall))"
+)
+_THING = (
+    rf"(?:the|a|an|that) (?:(?:(?P<colour>{'|'.join(_COLOUR_WORDS)}) )?(?P<shape>{'|'.join(_SHAPE_WORDS)})"
+    r"|(?P<unknown>[a-z]+(?: [a-z]+)?))"
+)
+"""A colour and a thing, or one or two words in their place that are refused by name."""
+_SEE = "you (?:see|spot|find)"
+_REACH = "you (?:reach|get to|come to|are at|arrive at)"
 _DEGREES = f"{_N} ?-?(?:degrees?|deg|°)"
 
 
@@ -153,16 +106,27 @@ def _turn(match: re.Match[str]) -> Step | str:
     return Turn(angle_rad if match["side"] == "left" else -angle_rad)
 
 
+def _with_thing(build: Callable[[GoTo], Step | _Ending]) -> Callable[[re.Match[str]], Step | _Ending | str]:
+    def checked(match: re.Match[str]) -> Step | _Ending | str:
+        if match["unknown"] is not None:
+            return f"I cannot recognise a {match['unknown']!r}. {HELP}"
+        shape = _SHAPE_WORDS[match["shape"]]
+        if match["colour"] is None and shape != "door":
+            return f"Say the colour of the {match['shape']}: only a door can be told without. {HELP}"
+        return build(GoTo(_COLOUR_WORDS.get(match["colour"]), shape))
+
+    return checked
+
+
 def _wait(match: re.Match[str]) -> Step | str:
     seconds = number(match["n"]) * _SECONDS[match["unit"]]
     return Wait(seconds) if 0 < seconds <= MAX_WAIT_S else f"A wait may last up to {MAX_WAIT_S:g} s."
 
 
-_RULES: list[tuple[str, Callable[[re.Match[str]], Step | str]]] = [
+_RULES: list[tuple[str, Callable[[re.Match[str]], Step | _Ending | str]]] = [
     (
-        rf"(?:{_GO}|drive up|go up|come|get|navigate|travel) (?:over )?(?:to|towards?) (?:the|a|an|that) "
-        rf"(?P<colour>{'|'.join(_COLOUR_WORDS)}) (?P<shape>{'|'.join(_SHAPE_WORDS)})",
-        lambda m: GoTo(_COLOUR_WORDS[m["colour"]], _SHAPE_WORDS[m["shape"]]),
+        rf"(?:{_GO}|drive up|go up|come|get|navigate|travel) (?:over )?(?:to|towards?) {_THING}",
+        _with_thing(lambda thing: thing),
     ),
     (
         r"(?:(?:come|go|drive|head) (?:back|home)|return)"
@@ -178,11 +142,10 @@ _RULES: list[tuple[str, Callable[[re.Match[str]], Step | str]]] = [
     (rf"make a {_SIDE} turn", _turn),
     (r"turn (?:a)?round|(?:make|do) an? (?:180|u)(?: ?-?degrees?)?[- ]turn", lambda m: Turn(math.pi)),
     (rf"(?:wait|pause)(?: for)? {_DURATION}", _wait),
-    (
-        rf"{_GO} {_ONWARD}|keep going(?: {_ONWARD})?|explore"
-        rf"|(?:follow|{_GO} (?:down|along)) (?:the )?(?:corridor|hallway|hall)",
-        lambda m: Explore(),
-    ),
+    (_EXPLORE, lambda m: Explore()),
+    (rf"{_EXPLORE} (?:(?:until|till)(?: {_REACH})?|up to|to) {_THING}", _with_thing(Until)),
+    (rf"{_EXPLORE} (?:until|till) {_SEE} {_THING}", _with_thing(lambda thing: Until(thing, sight=True))),
+    (rf"(?:stop|halt) (?:before|in front of|at) {_THING}", _with_thing(_Ending)),
     (
         r"(?:stop|halt|freeze)(?: now| here| immediately| moving| there)?|(?:wait|stay|stand still)(?: here)?",
         lambda m: Stop(),
@@ -205,14 +168,10 @@ def parse(text: str) -> list[Step] | Misunderstood:
     for clause in _JOINT.split(clean):
         if not clause:
             return Misunderstood(clean, "A joining word has nothing on one side of it.")
-        step = _step(clause.replace("·", "."))
-        if isinstance(step, Misunderstood):
-            return step
-        if steps and isinstance(steps[-1], Explore | Stop):
-            return Misunderstood(
-                str(steps[-1]), f"It has no end, so nothing can follow it; say how far or how long, before {clause!r}."
-            )
-        steps.append(step)
+        found = _clause(clause.replace("·", "."))
+        why = found if isinstance(found, Misunderstood) else _append(steps, found, clause)
+        if why is not None:
+            return why
     if len(steps) > MAX_STEPS:
         return Misunderstood(text, f"An instruction has at most {MAX_STEPS} steps.")
     return steps
@@ -224,7 +183,21 @@ def says_stop(text: str) -> bool:
     return not isinstance(steps, Misunderstood) and isinstance(steps[0], Stop)
 
 
-def _step(clause: str) -> Step | Misunderstood:
+def _append(steps: list[Step], found: Step | _Ending, clause: str) -> Misunderstood | None:
+    """Put a clause's step behind the others, or end the last of them with it; why not, where it cannot be."""
+    if isinstance(found, _Ending):
+        if not steps or not isinstance(steps[-1], Explore):
+            return Misunderstood(clause, "Say what to do until then: 'follow the corridor and stop before the door'.")
+        steps[-1] = Until(found.landmark)
+        return None
+    if steps and isinstance(steps[-1], Explore | Stop):
+        why = f"It has no end, so nothing can follow it; say how far, how long or until what, before {clause!r}."
+        return Misunderstood(str(steps[-1]), why)
+    steps.append(found)
+    return None
+
+
+def _clause(clause: str) -> Step | _Ending | Misunderstood:
     words = _POLITE.sub("", clause)
     for pattern, build in _COMPILED:
         if match := pattern.fullmatch(words):

@@ -53,16 +53,19 @@ def free_behind(obs: Observation, distance_m: float, radius_m: float) -> bool:
     return bool(np.all(obs.grid.clearance_at(x, y) >= radius_m))
 
 
-def open_way(obs: Observation, radius_m: float) -> F64 | None:
-    """Waypoints (2, 3) along the freest direction that is nearly ahead; None when none is long enough."""
+def open_way(obs: Observation, radius_m: float, yaw: float, strict: bool = False) -> F64 | None:
+    """Waypoints (2, 3) along the freest direction that is nearly that of `yaw`; None when none is long enough.
+
+    Only over floor that is known to be free if `strict`.
+    """
     assert obs.grid is not None
     pose = obs.state.T_odom_from_body
-    costs = cost_map(obs.grid, pose.t[:2], radius_m)
+    costs = cost_map(obs.grid, pose.t[:2], radius_m, strict)
     look_m = LOOK_RADII * radius_m
     along = np.arange(0.0, look_m, costs.resolution_m)
     best, best_score = None, LEAST_RADII * radius_m - 0.05
     for turn in SPREAD_RAD:
-        direction = np.array([math.cos(pose.yaw + turn), math.sin(pose.yaw + turn)])
+        direction = np.array([math.cos(yaw + turn), math.sin(yaw + turn)])
         points = pose.t[:2] + along[:, None] * direction
         cost, unknown = costs.at(points)
         blocked = np.isinf(cost) | (unknown & (along > BLIND_RADII * radius_m))

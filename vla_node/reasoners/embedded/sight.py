@@ -6,9 +6,11 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from saccade.geometry import F64
 from vla_node.planner import Observation
+from vla_node.reasoners.embedded.doors import find_doors
 from vla_node.reasoners.embedded.grounding import Sighting, View, find
-from vla_node.reasoners.embedded.language import GoTo
+from vla_node.reasoners.embedded.steps import GoTo
 
 MIN_CONFIDENCE = 0.2
 SAME_M, SAME_SHARE = 0.8, 0.4
@@ -19,10 +21,11 @@ GREY_SPREAD = 3
 
 
 class Memory:
-    """The best sighting of each named thing of a mission."""
+    """The best sighting of each named thing: the choice among several stands, or is left for a `nearer` one."""
 
-    def __init__(self) -> None:
+    def __init__(self, nearer: bool = False) -> None:
         self.mono = False
+        self._nearer = nearer
         self._saw_colour = False
         self._known: dict[GoTo, Sighting] = {}
         self._notes: dict[GoTo, str] = {}
@@ -41,7 +44,7 @@ class Memory:
         floor_z_m = float(observation.state.T_odom_from_body.t[2])
         view = View(image.data, observation.depth_m, camera, T, floor_z_m)
         for target in dict.fromkeys(targets):
-            self._remember(target, find(view, target.colour, target.shape))
+            self._remember(target, _find(view, target), T.t)
 
     def recall(self, target: GoTo) -> Sighting | None:
         """Where the target is as far as is known, or None."""
@@ -49,24 +52,37 @@ class Memory:
 
     def describe(self, target: GoTo) -> str:
         """How the target was chosen, for the plan's text."""
-        nothing = f"no {target.colour} {target.shape or 'object'} was seen"
+        nothing = f"no {target.name} was seen"
         return self._notes.get(target, nothing if self._saw_colour else f"{nothing}, nor any colour at all")
 
-    def _remember(self, target: GoTo, sightings: list[Sighting]) -> None:
+    def _remember(self, target: GoTo, sightings: list[Sighting], eye: F64) -> None:
         fitting = [s for s in sightings if s.confidence >= MIN_CONFIDENCE]
         known = self._known.get(target)
         if not fitting:
             if sightings and known is None:
                 self._notes[target] = f"a {target.colour} thing is in sight, but it does not look like a {target.shape}"
             return
-        best = fitting[0]
+        best = min(fitting, key=lambda s: _far(s, eye)) if self._nearer else fitting[0]
         if known is not None:
             near_m = max(SAME_M, SAME_SHARE * known.range_m)
             same = [s for s in fitting if np.linalg.norm(s.centre - known.centre) < near_m]
-            if not same or same[0].confidence < 0.8 * known.confidence:
-                return  # another thing, or the same one seen worse (cut by the picture's edge): keep what is known
-            best = same[0]
+            if not self._nearer or best in same or _far(best, eye) >= _far(known, eye):
+                if not same or same[0].confidence < 0.8 * known.confidence:
+                    return  # another thing, or the same one seen worse (cut by the picture's edge): keep what is known
+                best = same[0]
         self._known[target] = best
-        others = f", chosen among {len(fitting)} by likeness, then nearness" if len(fitting) > 1 else ""
-        shape = "" if target.shape is None else f", {target.shape} {best.confidence:.0%} sure"
+        choice = "nearness" if self._nearer else "likeness, then nearness"
+        others = f", chosen among {len(fitting)} by {choice}" if len(fitting) > 1 else ""
+        shape = "" if target.shape in (None, "door") else f", {target.shape} {best.confidence:.0%} sure"
         self._notes[target] = f"ranged by {best.ranged_by}{shape}{others}"
+
+
+def _find(view: View, target: GoTo) -> list[Sighting]:
+    if target.shape == "door":
+        return find_doors(view, target.colour)
+    assert target.colour is not None  # the language lets nothing else pass without
+    return find(view, target.colour, target.shape)
+
+
+def _far(sighting: Sighting, eye: F64) -> float:
+    return float(np.hypot(*(sighting.centre - eye)[:2]))

@@ -1,0 +1,90 @@
+"""Travelling: to a goal or along the open way, with what is done where the way is not known to be free."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from saccade.geometry import F64, wrap_angle
+from saccade.types import Plan, PlanKind
+from vla_node.planner import Observation, make_plan
+from vla_node.reasoners.embedded.grounding import Sighting
+from vla_node.reasoners.embedded.mission import Mission, Progress, standing, turning
+from vla_node.reasoners.embedded.recovery import TRIES
+from vla_node.reasoners.embedded.routes import open_way, route
+
+ARRIVED_M = 0.20
+FACING_RAD = 0.20
+HELD_SHORT_M = 0.4
+"""A robot that the gate holds this near to its stand-off counts as arrived."""
+
+
+def approach(
+    obs: Observation, mission: Mission, target: Sighting, note: str, radius_m: float, standoff_m: float
+) -> Plan | None:
+    """Drive up to the stand-off from what was seen and face it; None when it stands there."""
+    here = obs.state.T_odom_from_body.t
+    bearing = math.atan2(target.centre[1] - here[1], target.centre[0] - here[0])
+    reach_m = target.radius_m + standoff_m
+    left_m = float(np.hypot(*(target.centre - here)[:2])) - reach_m
+    turned = abs(wrap_angle(bearing - obs.state.T_odom_from_body.yaw)) < FACING_RAD and not turning(obs)
+    if turned and standing(obs) and (left_m < ARRIVED_M or (left_m < HELD_SHORT_M and obs.held_ns)):
+        return None
+    text = f"{mission.label()}: {max(0.0, left_m):.1f} m to go, {note}"
+    if left_m < ARRIVED_M and standing(obs):
+        return mission.face(obs, bearing, text, last=mission.last)
+    return follow(obs, mission, radius_m, target.centre, reach_m, None, text, target.confidence)
+
+
+def follow(
+    obs: Observation, mission: Mission, radius_m: float, goal: F64, reach_m: float, yaw: float | None, text: str,
+    confidence: float = 1.0, detour_m: float = math.inf,
+) -> Plan:  # fmt: skip
+    """Waypoints to within `reach_m` of a goal, ending with heading `yaw`, or facing the goal when None."""
+    if obs.grid is None:
+        return mission.halt(obs, "there is no fresh local map")
+    way, plan = _way(obs, mission, radius_m, text, lambda strict: route(obs, goal, reach_m, yaw, radius_m, strict))
+    if plan is not None:
+        return plan
+    straight_m = float(np.hypot(*(goal - obs.state.T_odom_from_body.t)[:2]))
+    if way is None or float(np.hypot(*np.diff(way[:, :2], axis=0).T).sum()) > straight_m + detour_m:
+        return mission.halt(obs, "no path: the way is blocked")
+    return make_plan(
+        obs, PlanKind.WAYPOINTS, text, waypoints=way, confidence=confidence, final=mission.last
+    )  # fmt: skip
+
+
+def roam(obs: Observation, mission: Mission, progress: Progress, radius_m: float, text: str) -> Plan | None:
+    """Drive along the open way; None when it has ended. Looking around for it does not turn it around."""
+    if obs.grid is None:
+        return mission.halt(obs, "there is no fresh local map")
+    if not mission.recovery.active:
+        progress.yaw = obs.state.T_odom_from_body.yaw
+    way, plan = _way(obs, mission, radius_m, text, lambda strict: open_way(obs, radius_m, progress.yaw, strict))
+    if plan is not None or way is None:
+        return plan
+    return make_plan(obs, PlanKind.WAYPOINTS, text, waypoints=way)
+
+
+def _way(
+    obs: Observation, mission: Mission, radius_m: float, text: str, find: Callable[[bool], F64 | None]
+) -> tuple[F64 | None, Plan | None]:
+    """A way by `find(strict)`, None where there is none; or the plan that looks for one, or gives up looking."""
+    recovery = mission.recovery
+    strict = recovery.active or obs.held_ns > 0
+    way = find(strict)
+    if way is not None:
+        recovery.end()
+    elif strict:
+        if recovery.tries == TRIES and not recovery.active:
+            why = "no way there is known to be free, wherever it looked from"
+            return None, mission.halt(obs, why, final=True)
+        turned_rad = mission.progress.turned_rad if mission.progress else 0.0
+        move = recovery.step(obs, turned_rad, radius_m)
+        if move is not None:
+            text = f"{text}; looking for a way that is free"
+            return None, make_plan(obs, PlanKind.WAYPOINTS, text, waypoints=move)
+        way = find(False)
+    return way, None
