@@ -286,10 +286,10 @@ def test_held_by_the_gate_just_before_the_object_it_has_arrived(reasoner):
 
 def dark_strip():
     """A map with an unseen strip from wall to wall between the robot and what is 3 m ahead."""
-    dark = chart(0, 0, 0, [])
-    dark.occupancy[:, 100:110] = -1
-    dark.clearance_m[:] = clearance(dark.occupancy, dark.resolution_m)
-    return dark
+    light = chart(0, 0, 0, [])
+    occupancy = light.occupancy.copy()
+    occupancy[:, 100:110] = -1
+    return replace(light, occupancy=occupancy, clearance_m=clearance(occupancy, light.resolution_m))
 
 
 def test_held_where_the_way_is_not_known_to_be_free_it_looks_around_and_steps_back(reasoner):
