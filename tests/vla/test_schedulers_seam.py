@@ -55,6 +55,19 @@ class Robot(Executor):
         return super().offer(chunk, now_ns, expires_ns, here)
 
 
+@given(seed=st.integers(0, 1000))
+@settings(max_examples=20)
+def test_velocities_alone_are_bridged_as_beside_positions(seed):
+    """To the last bit; and within the bound."""
+    rows, axes = wild(seed, 12, 0), ~MOVES
+    alone = Bounds(MOVES[axes], BOUNDS.accel[axes], BOUNDS.speed[axes])
+    beside, _ = bridge(standstill(np.zeros(4)), rows, DT_S, BOUNDS)
+    found, end = bridge(standstill(np.zeros(2)), rows[:, axes], DT_S, alone)
+    assert found.tobytes() == beside[:, axes].tobytes()
+    assert not end.rate.any()
+    assert obeys(found, bounds=alone)
+
+
 @each
 @given(data=st.data())
 @settings(max_examples=15)
