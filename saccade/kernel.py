@@ -14,7 +14,8 @@ from numba import njit, types
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 void, f32, f64 = types.void, types.float32, types.float64
-u8, i8, i32, i64, b1 = types.uint8, types.int8, types.int32, types.int64, types.boolean
+u8, u16, i8, i32, i64 = types.uint8, types.uint16, types.int8, types.int32, types.int64
+b1 = types.boolean
 
 
 def array(dtype: Any, dims: int) -> Any:

@@ -1,0 +1,77 @@
+"""A volume's file: NumPy's npz without pickle; every array's type and size is checked before it is read."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from perception_node.volume.base import BLOCK, Blocks, Change, Volume
+from saccade.errors import DataError
+
+_VERSION = 1
+_ARRAYS: dict[str, tuple[str, tuple[int, ...]]] = {
+    "version": ("<i8", ()), "voxel_m": ("<f8", ()), "truncation_m": ("<f8", ()), "stamp_ns": ("<i8", ()),
+    "corner": ("<i8", (3,)), "at": ("<i4", (3,)), "sdf_m": ("<f4", (BLOCK**3,)), "weight": ("<f4", (BLOCK**3,)),
+    "rgb": ("<u2", (BLOCK**3, 3)), "seen_ns": ("<i8", ()),
+}  # fmt: skip
+"""Type of each array, and its shape; for those of the blocks, after the number of blocks."""
+
+
+def save(volume: Volume, path: Path) -> None:
+    """Write all that a volume knows."""
+    blocks, params = volume.blocks(), volume.params
+    with path.open("wb") as file:
+        np.savez_compressed(
+            file, version=np.int64(_VERSION), voxel_m=params.voxel_m, truncation_m=params.reach_m,
+            stamp_ns=np.int64(volume.stamp_ns), corner=np.array(volume.corner, np.int64), **blocks._asdict(),
+        )  # fmt: skip
+
+
+def load(path: Path, volume: Volume) -> Change:
+    """Put what `save` wrote in place of what a volume knows; its window goes where it was, its size may differ.
+
+    DataError, and the volume as before, for a file that is something else, damaged, of another voxel size or
+    truncation, or with more blocks than this volume's window has.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            found = _headers(archive, _most(volume))
+            with np.load(path, allow_pickle=False) as file:
+                got = {name: file[name] for name in found}
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} is not a volume that can be read: {error}") from error
+    params = volume.params
+    for name, ours in (("version", _VERSION), ("voxel_m", params.voxel_m), ("truncation_m", params.reach_m)):
+        if not np.isclose(got[name], ours, rtol=1e-9, atol=0):
+            raise DataError(f"{path} has {name} {got[name]}, this volume {ours}; expected the same")
+    blocks = Blocks(*(got[name] for name in Blocks._fields))
+    if not (np.isfinite(blocks.sdf_m).all() and np.isfinite(blocks.weight).all() and (blocks.weight >= 0).all()):
+        raise DataError(f"{path} has distances or weights that are not numbers; expected finite ones")
+    if len(np.unique(blocks.at, axis=0)) < len(blocks.at):
+        raise DataError(f"{path} has two blocks at one place; expected one")
+    x, y, z = map(int, got["corner"])
+    return volume.restore(blocks, (x, y, z), int(got["stamp_ns"]))
+
+
+def _most(volume: Volume) -> int:
+    """Blocks of the volume's window: no file of such a volume has more."""
+    return int(np.prod(volume.params.shape))
+
+
+def _headers(archive: zipfile.ZipFile, most: int) -> list[str]:
+    """The arrays' names, after a look at what each says of itself; ValueError for one that is not as expected."""
+    blocks = -1
+    for name, (dtype, shape) in _ARRAYS.items():
+        with archive.open(f"{name}.npy") as member:
+            if np.lib.format.read_magic(member) != (1, 0):
+                raise ValueError(f"{name} is of another npy version")
+            got, _, kind = np.lib.format.read_array_header_1_0(member)
+        per_block = name in Blocks._fields
+        if per_block and blocks < 0:
+            blocks = got[0] if got else -1
+        expected = (blocks, *shape) if per_block else shape
+        if got != expected or kind != np.dtype(dtype) or blocks > most:
+            raise ValueError(f"{name} is {kind} {got}; expected {dtype} {expected}, of at most {most} blocks")
+    return list(_ARRAYS)
