@@ -66,6 +66,7 @@ def test_two_runs_are_the_same_to_the_bit(pairs, estimates):
         assert one.covariance.tobytes() == other.covariance.tobytes()
 
 
+@pytest.mark.slow
 def test_depth_and_colour_do_as_well():
     room, odometry = Room(1), VisualOdometry()
     found = [odometry.update(room.rgbd(T, i)) for i, T in enumerate(POSES)]
@@ -80,6 +81,7 @@ def test_where_it_starts_is_where_it_is_told_to(pairs, estimates):
     assert found.T_start_from_camera.t == pytest.approx(expected.t, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_a_camera_that_stands_stands_exactly():
     room, odometry = Room(2), VisualOdometry()
     for i, T in enumerate(POSES[:4]):
@@ -129,6 +131,7 @@ def test_swapped_pictures_never_give_a_pose(pairs):
         assert "left and right are not a rectified pair" in found.reason
 
 
+@pytest.mark.slow
 def test_a_cut_begins_a_new_segment_where_the_last_pose_was(pairs):
     odometry, other = VisualOdometry(), Room(7)
     last = fed(pairs[:4], odometry)[-1]
