@@ -67,8 +67,7 @@ def test_parameters(text):
     if "vla_node" in values:
         values = values["vla_node"]["ros__parameters"]
         build(VlaParams, values)
-        values = values["planner"]
-    values = values["reasoner"]
+    values = values.get("planner", values)["reasoner"]
     open_reasoner(build(ReasonerParams, values), 0.3, 0.6).close()
 
 

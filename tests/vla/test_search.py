@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -70,9 +71,9 @@ def test_a_goal_beyond_the_map_is_approached_at_its_edge():
 def unseen(rows, cols):
     """The open floor with a patch that was not seen."""
     grid = chart(0, 0, 0, [])
-    grid.occupancy[rows, cols] = -1
-    grid.clearance_m[:] = clearance(grid.occupancy, grid.resolution_m)
-    return grid
+    occupancy = grid.occupancy.copy()
+    occupancy[rows, cols] = -1
+    return replace(grid, occupancy=occupancy, clearance_m=clearance(occupancy, grid.resolution_m))
 
 
 def test_unknown_cells_are_worth_a_detour_but_are_no_wall():
