@@ -25,7 +25,7 @@ from vla_node.rollout import Motion, Style, at_end, moved
 from vla_node.seam import Bounds, standstill
 from vla_node.senses import Senses
 from vla_node.track import Track
-from vla_node.views import look, sent_positions
+from vla_node.views import look, look_stamp, sent_positions
 
 GATE_NS = 10 * MS
 """The gate reads a chunk this often; steps of that length are within its rate limits where longer ones jump."""
@@ -104,7 +104,8 @@ class Pilot:
         self._braking = False
         self._take(now_ns, senses, before, obeyed)
         if not self._acting.busy and (self._own or self._executor.due(now_ns, self._least_rows)):
-            promised, delay_rows = self._promised(now_ns, t0_ns, obeyed)
+            stamp_ns = look_stamp(senses, now_ns, t0_ns, self._cameras)
+            promised, delay_rows = self._promised(now_ns, stamp_ns, obeyed)
             blank = partial(
                 Look, epoch=self._epoch, plan=self.plan, asked=before, promised=promised, delay_rows=delay_rows,
                 held=held,
@@ -139,15 +140,15 @@ class Pilot:
             return f"plan {plan.id} has no waypoints that are finite"
         return ""
 
-    def _promised(self, now_ns: int, t0_ns: int, obeyed: bool) -> tuple[F64, int]:
-        """The rows (n, d) that are still to be executed, and how many of them whatever is answered."""
+    def _promised(self, now_ns: int, stamp_ns: int, obeyed: bool) -> tuple[F64, int]:
+        """The rows (n, d) that run from a look at `stamp_ns` on, and how many of them whatever is answered."""
         none = np.zeros((0, len(self._body.axes)))
         if not obeyed:
             return none, 0
         if self._own:  # it has answered before the next row begins
             ahead = self._executor.output(now_ns)
-            return (ahead.actions if ahead and ahead.t0_ns == t0_ns else none), 0
-        promise = self._executor.promise(t0_ns)
+            return (ahead.actions if ahead and ahead.t0_ns == stamp_ns else none), 0
+        promise = self._executor.promise(stamp_ns)
         return (promise.rows if len(promise.rows) else none), promise.delay_rows
 
     def _take(self, now_ns: int, senses: Senses, before: F64, obeyed: bool) -> None:

@@ -75,8 +75,8 @@ def look(
     """
     odom, joints = senses.odom(now_ns).value, senses.inbox.get("joint_states", now_ns)
     pictures = {name: _newest(senses, own, now_ns) for name, own in cameras.items()}
-    shown_ns = [reading.stamp_ns for reading in pictures.values() if reading.fresh]
-    state = _state_at(senses, odom, max(shown_ns)) if shown_ns else moved(odom, t0_ns)
+    stamp_ns = look_stamp(senses, now_ns, t0_ns, cameras)
+    state = moved(odom, t0_ns) if stamp_ns == t0_ns else _state_at(senses, odom, stamp_ns)
     seen = partial(
         blank, stamp_ns=state.stamp_ns, state=state, joints=joints.value if joints.fresh else {},
         grid=_grid(senses, now_ns),
@@ -88,6 +88,12 @@ def look(
         return made
 
     return looking
+
+
+def look_stamp(senses: Senses, now_ns: int, t0_ns: int, cameras: Mapping[str, str]) -> int:
+    """The date that `look` will have."""
+    shown = (_newest(senses, own, now_ns) for own in cameras.values())
+    return max((reading.stamp_ns for reading in shown if reading.fresh), default=t0_ns)
 
 
 def newest_picture(senses: Senses) -> tuple[int, Sample, SE3] | None:

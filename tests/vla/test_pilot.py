@@ -228,6 +228,25 @@ def test_pictures_date_the_look_and_the_pose_is_that_of_then():
     assert chunk.actions[-1].tolist() == [0, 0]
 
 
+def test_what_is_promised_begins_at_the_picture_that_is_shown():
+    policy = Remote(np.stack([0.002 * np.arange(1, 41), np.zeros(40)], 1), cameras=("left",))
+    pilot, heard = remote(policy, latency_s=0.1), Senses()
+    for k in range(2, 14):
+        state = RobotState(k * TICK, "odom", SE3.identity(), np.zeros(6))
+        heard.take(Sample("odom", k * TICK, encode_odom(state)))
+        picture = Image((k - 2) * TICK, "left_optical", np.zeros((4, 6, 3), np.uint8))
+        heard.take(Sample("left/image_rect", k * TICK, encode_image(picture)))
+        heard.take(Sample("local_map", k * TICK, encode_map(replace(GRID, stamp_ns=k * TICK))))
+        pilot.act(k * TICK, heard, False)
+    executor = pilot._executor
+    looks = [look for look in policy.looks if len(look.promised)]
+    assert len(looks) >= 2
+    for look in looks:
+        row = executor._done.chunk.actions[(look.stamp_ns - executor._done.chunk.t0_ns) // TICK]
+        assert look.promised[0] == pytest.approx(row)
+    assert looks[-1].delay_rows >= 2  # the first answer found the robot standing and was not late
+
+
 def test_it_lets_go_of_its_policy():
     policy = Remote()
     remote(policy).close()
