@@ -46,7 +46,11 @@ def environment():
 
 
 def started(argv):
-    return subprocess.Popen(argv, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    """A process that hears Ctrl-C, also where these tests run in the background of a shell that keeps it from them."""
+    return subprocess.Popen(
+        argv, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # no threads here
+    )  # fmt: skip
 
 
 def until(holds, seconds=60):
