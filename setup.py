@@ -61,7 +61,9 @@ setup(
     maintainer=maintainer.text if maintainer is not None else "",
     maintainer_email=maintainer.get("email", "") if maintainer is not None else "",
     python_requires=">=3.10",
-    packages=find_packages(include=["saccade*", "engines*", *(f"{n}*" for n in NODES), "sim*", "training*"]),
+    packages=find_packages(
+        include=["saccade*", "engines*", "map_node*", *(f"{n}*" for n in NODES), "sim*", "training*"]
+    ),
     package_data={
         "saccade": ["py.typed"],
         "saccade.report": ["*.html"],

@@ -9,11 +9,11 @@ from perception_node.local_map import LocalMapper
 from perception_node.messages import encode_occupancy
 from perception_node.near import Reach
 from perception_node.params import MapParams
-from perception_node.pose import Poses, WrongFrame
 from saccade.clock import nanoseconds
 from saccade.errors import DataError
 from saccade.geometry import SE3
 from saccade.node import Out, Sample
+from saccade.poses import Poses, WrongFrame
 from saccade.stages import Stages
 from saccade.tf import TransformError
 from saccade.types import Depth

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from perception_node.volume.base import BLOCK, I32, I64, U16
+from map_node.volume.base import BLOCK, I32, I64, U16
 from saccade.geometry import F32, F64
 from saccade.kernel import array, buffer, f32, f64, i32, i64, kernel, u8, u16, void
 from saccade.types import U8

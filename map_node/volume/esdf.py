@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from perception_node.volume.base import BLOCK, U16, Change, Volume
+from map_node.volume.base import BLOCK, U16, Change, Volume
 from saccade.errors import ConfigError
 from saccade.geometry import F32, F64
 from saccade.kernel import array, buffer, f32, f64, i64, kernel, u8, u16, void

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from perception_node.volume.base import BLOCK, I32, I64, U16, Volume
+from map_node.volume.base import BLOCK, I32, I64, U16, Volume
 from saccade.geometry import F32
 from saccade.kernel import array, buffer, f32, f64, i8, i32, i64, kernel, u16
 from saccade.types import I8, U8

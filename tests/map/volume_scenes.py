@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from perception_node.volume.base import VolumeParams
-from perception_node.volume.cpu import CpuVolume
+from map_node.volume.base import VolumeParams
+from map_node.volume.cpu import CpuVolume
 from saccade.geometry import SE3, Pinhole
 from saccade.types import Depth
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from volume_scenes import HZ_NS, looking, plane, render, sphere, union, volume
 
-from perception_node.volume.base import VolumeParams
-from perception_node.volume.esdf import FREE, SURFACE, Esdf
-from perception_node.volume.store import load, save
+from map_node.volume.base import VolumeParams
+from map_node.volume.esdf import FREE, SURFACE, Esdf
+from map_node.volume.store import load, save
 from saccade.errors import ConfigError, DataError
 from saccade.geometry import SE3
 

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from scipy.spatial import cKDTree
 from volume_scenes import HZ_NS, looking, plane, render, sphere, union, volume
 
-from perception_node.volume.base import Change
-from perception_node.volume.clearance import rays, sweep
-from perception_node.volume.esdf import FREE, SURFACE, UNKNOWN, Esdf
+from map_node.volume.base import Change
+from map_node.volume.clearance import rays, sweep
+from map_node.volume.esdf import FREE, SURFACE, UNKNOWN, Esdf
 
 CENTRE, RADIUS_M = (0.0, 0.0, 0.0), 0.3
 SCENE = union(plane((0, 1, 0), -0.8), sphere(CENTRE, RADIUS_M))

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from volume_scenes import HZ_NS, box, looking, plane, render, sphere, union, volume
 
-from perception_node.volume.base import Blocks
-from perception_node.volume.mesh import _TABLE, mesh, write_ply
+from map_node.volume.base import Blocks
+from map_node.volume.mesh import _TABLE, mesh, write_ply
 
 AROUND = [(1.1, 1.1, 0.9), (-1.1, 1.1, -0.9), (1.1, -1.1, -0.9), (-1.1, -1.1, 0.9)]
 
@@ -67,7 +67,7 @@ def test_it_is_closed_and_faces_the_free_side():
 @settings(max_examples=50)
 @given(st.integers(0, 255))
 def test_the_triangles_of_a_case_use_each_cut_edge(case):
-    from perception_node.volume.mesh import _EDGES
+    from map_node.volume.mesh import _EDGES
 
     used = set(_TABLE[case][_TABLE[case] >= 0].tolist())
     assert used == {n for n, (a, b) in enumerate(_EDGES) if (case >> a & 1) != (case >> b & 1)}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from perception_node.volume.base import BLOCK, Blocks, Change, Volume
+from map_node.volume.base import BLOCK, Blocks, Change, Volume
 from saccade.errors import DataError
 
 _VERSION = 1

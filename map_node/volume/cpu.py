@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from perception_node.volume import kernels
-from perception_node.volume.base import BLOCK, I32, Blocks, Change, VolumeParams
+from map_node.volume import kernels
+from map_node.volume.base import BLOCK, I32, Blocks, Change, VolumeParams
 from saccade.clock import SEC
 from saccade.geometry import SE3
 from saccade.types import U8, Depth

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from perception_node.volume.esdf import FREE, SURFACE, UNKNOWN, Esdf
+from map_node.volume.esdf import FREE, SURFACE, UNKNOWN, Esdf
 from saccade.clock import seconds
 from saccade.geometry import F32, F64
 from saccade.kernel import array, buffer, f32, f64, kernel, u8, void
