@@ -22,7 +22,7 @@ from engines.store.key import Key, entry_name, key_of, models_of, versions_diges
 from engines.store.known_bad import known_bad
 from engines.store.lock import locked
 from engines.store.machine import machine
-from engines.store.manifest import Manifest, read_manifest, root, write_manifest
+from engines.store.manifest import Manifest, is_sound, is_whole, read_manifest, remove_files, root, write_manifest
 from engines.store.process import CompilerFailed, in_child
 from engines.verdict import require_verdict
 from saccade.clock import LiveClock, perf_ns, seconds
@@ -78,7 +78,8 @@ def ensure(work: Job, *, again: bool = False) -> Manifest:
     """The verified engine of a job: there already, or built and verified now; by one process at a time.
 
     With `again` it is built whatever is there. Quarantined, with the reason, where it did not pass now or before;
-    EngineError where no other could be built in place of a verified one, which then stays.
+    EngineError where another was to take the place of a verified one and could not be built, or did not pass: the
+    verified one then stays.
     """
     warnings = _warned(work)
     with locked(root() / "locks" / f"{work.folder.name}.lock", work.progress, work.stop) as progress:
@@ -91,7 +92,8 @@ def ensure(work: Job, *, again: bool = False) -> Manifest:
                 return found
             if is_whole(work.folder, found):
                 return _verified(work, found)
-        return _verified(work, _built(work, warnings))
+        kept = found if found is not None and is_sound(work.folder, found) else None
+        return _verified(work, _built(work, warnings, kept), kept)
 
 
 def verify(work: Job) -> Manifest:
@@ -109,15 +111,6 @@ def verify(work: Job) -> Manifest:
 def is_current(card: Card, manifest: Manifest) -> bool:
     """Whether an engine was verified on this very machine, against this very card."""
     return (manifest.status, manifest.machine, manifest.gate) == ("verified", machine(), gate_digest(card))
-
-
-def is_whole(folder: Path, manifest: Manifest) -> bool:
-    """Whether the files of an engine are there and are those that were built. Untrusted as `read_files`."""
-    try:
-        blobs = read_files(folder, tuple(manifest.files), root())
-    except FileNotFoundError:
-        return False
-    return bool(blobs) and [sha256(blob) for blob in blobs] == list(manifest.files.values())
 
 
 def build_command(card: Card, again: str = "") -> str:
@@ -144,8 +137,13 @@ def _warned(work: Job) -> tuple[str, ...]:
     return tuple(str(bad) for bad in found)
 
 
-def _built(work: Job, warnings: tuple[str, ...]) -> Manifest:
+def _built(work: Job, warnings: tuple[str, ...], kept: Manifest | None) -> Manifest:
+    """Compile; the files lie beside those of `kept`, the verified engine that is there, which the manifest still names.
+
+    What was built is not named by a manifest before it is verified, where there is something to lose.
+    """
     begin_ns, folder = perf_ns(), work.folder
+    other = "-b" if kept is not None and "graph-0.engine" in kept.files else ""  # of two names the one not in use
     before = Manifest(
         work.card.name, work.key.clear(), "unverified", model_bytes=work.model_bytes, warnings=warnings,
         precision=work.card.build.precision, built=_now(), path=work.card.path,
@@ -161,26 +159,28 @@ def _built(work: Job, warnings: tuple[str, ...]) -> Manifest:
         files = {}
         for i, part in enumerate(answer["parts"]):
             (data,) = read_files(folder, (part,), root())
-            files[f"graph-{i}.engine"] = sha256(data)
+            files[f"graph-{i}{other}.engine"] = sha256(data)
         for part, name in zip(answer["parts"], files, strict=True):
             put_in_place(folder / part, folder / name)
     except CompilerFailed as error:
-        there = read_manifest(folder)
-        if there is not None and there.status == "verified":
-            raise EngineError(
-                f"{work.card.name} was not built again: {error}. The engine built {there.built} stays as it was"
-            ) from error
+        if kept is not None:
+            raise _stays(work, kept, f"was not built again: {error}") from error
         raise quarantined(work.card, write_manifest(folder, _refused(before, str(error)))) from error
     except OSError as error:
         raise cannot_write(folder, error) from error
     finally:
         remove_parts(folder)
     took_s = round(seconds(perf_ns() - begin_ns), 1)
-    return write_manifest(folder, replace(before, files=files, build_s=took_s, kept=tuple(answer["kept"])))
+    built = replace(before, files=files, build_s=took_s, kept=tuple(answer["kept"]))
+    return built if kept is not None else write_manifest(folder, built)
 
 
-def _verified(work: Job, found: Manifest) -> Manifest:
-    """Try the files of an engine against the CPU and keep the verdict."""
+def _stays(work: Job, kept: Manifest, why: str) -> EngineError:
+    return EngineError(f"{work.card.name} {why}. The engine built {kept.built} stays as it was")
+
+
+def _verified(work: Job, found: Manifest, kept: Manifest | None = None) -> Manifest:
+    """Try the files of an engine against the CPU and keep the verdict; where it did not pass, keep `kept`, if any."""
     work.progress("comparing it with the CPU", 0.0)
     try:
         answer = in_child(_request(work, "verify", files=list(found.files)), work.progress, work.stop, work.limit_s)
@@ -193,9 +193,14 @@ def _verified(work: Job, found: Manifest) -> Manifest:
         found, machine=machine(), gate=gate_digest(work.card), figures=judged["figures"],
         judged=tuple(judged["judged"]), status="verified", reason="",
     )  # fmt: skip
+    if reasons and kept is not None:
+        remove_files(work.folder, kept)
+        raise _stays(work, kept, f"was built again and did not pass: {'; '.join(reasons)}")
     if reasons:
         raise quarantined(work.card, write_manifest(work.folder, _refused(found, "; ".join(reasons))))
-    return write_manifest(work.folder, found)
+    found = write_manifest(work.folder, found)
+    remove_files(work.folder, found)
+    return found
 
 
 def _refused(manifest: Manifest, reason: str) -> Manifest:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from engines.engine import EngineError
-from engines.store.files import cannot_write, private_folder, read_files, write_file
+from engines.store.files import cannot_write, private_folder, read_files, sha256, write_file
 from saccade.errors import ConfigError
 from saccade.params import build, plain
 from saccade.paths import user_cache
@@ -126,3 +126,27 @@ def estimate_s(runtime: str, precision: str, model_bytes: int) -> float | None:
         and 0.5 <= entry.manifest.model_bytes / max(1, model_bytes) <= 2
     ]
     return sorted(like)[len(like) // 2] if like else None
+
+
+def is_whole(folder: Path, manifest: Manifest) -> bool:
+    """Whether the files of an engine are there and are those that were built. Untrusted as `read_files`."""
+    try:
+        blobs = read_files(folder, tuple(manifest.files), root())
+    except FileNotFoundError:
+        return False
+    return bool(blobs) and [sha256(blob) for blob in blobs] == list(manifest.files.values())
+
+
+def is_sound(folder: Path, manifest: Manifest) -> bool:
+    """Whether an engine that was verified is there, whole and trusted."""
+    try:
+        return manifest.status == "verified" and is_whole(folder, manifest)
+    except EngineError:
+        return False
+
+
+def remove_files(folder: Path, but: Manifest) -> None:
+    """Engines of an entry that its manifest does not name; only for who holds its lock."""
+    for file in folder.glob("*.engine"):
+        if file.name not in but.files:
+            file.unlink(missing_ok=True)

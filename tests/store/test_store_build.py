@@ -146,6 +146,33 @@ def test_a_verified_engine_stays_where_no_other_can_be_built(verified, fault):
     open_engine(card).close()
 
 
+def test_a_verified_engine_stays_where_the_next_one_computes_otherwise(verified):
+    card, folder = verified
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    use("NotANumber")
+    with pytest.raises(EngineError, match=r"did not pass: .*NaN.* stays as it was") as raised:
+        ensure(job(card), again=True)
+    assert not isinstance(raised.value, Quarantined)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    use("Own")
+    open_engine(card).close()
+
+
+def test_a_better_engine_takes_the_place_of_the_verified_one_and_leaves_nothing_of_it(verified):
+    card, folder = verified
+    for name in ("graph-0-b.engine", "graph-0.engine"):
+        manifest = ensure(job(card), again=True)
+        assert [*manifest.files] == [path.name for path in folder.glob("*.engine")] == [name]
+        open_engine(card).close()
+
+
+def test_an_engine_that_others_could_have_changed_is_not_kept(verified):
+    card, folder = verified
+    (folder / "graph-0.engine").chmod(0o666)
+    assert [*ensure(job(card), again=True).files] == ["graph-0.engine"]
+    open_engine(card).close()
+
+
 def test_a_crash_tells_the_last_words(tmp_path, cache):
     use("Segfaults")
     with pytest.raises(Quarantined, match="about to touch address 0"):
