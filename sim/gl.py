@@ -1,4 +1,4 @@
-"""The same hall through MuJoCo's OpenGL renderer, on EGL (a GPU or Mesa) or OSMesa: an independent second opinion.
+"""The same scene through MuJoCo's OpenGL renderer, on EGL (a GPU or Mesa) or OSMesa: an independent second opinion.
 
 It draws the baked charts without lights of its own, so that its pictures can be compared with the soft renderer's.
 """
@@ -9,6 +9,7 @@ import importlib
 import math
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -19,8 +20,8 @@ from saccade.errors import ConfigError
 from saccade.geometry import F32, SE3, Pinhole
 from saccade.types import U8
 from sim.bake import Atlas, bake
-from sim.layout import HALL_M, Layout
-from sim.shapes import Room, Solid
+from sim.scene import Place, Scene
+from sim.shapes import Box, Room, Solid
 
 _BACKENDS = ("egl", "osmesa")
 _NEAR_M, _FAR_M = 0.02, 30.0
@@ -33,9 +34,10 @@ _FLIP = np.diag([1.0, -1.0, -1.0])
 class GlRenderer:
     """See `sim.render.Renderer`; needs cx, cy in the middle of the picture and fx = fy."""
 
-    def __init__(self, layout: Layout, camera: Pinhole) -> None:
+    def __init__(self, scene: Scene, camera: Pinhole) -> None:
         self._gl = _context(camera.width, camera.height)
-        self._model = _model(bake(layout), camera)
+        self._model = _model(bake(scene), scene, camera)
+        self._movers = [(thing.x, thing.y, thing.yaw) for thing in scene.things[len(scene.things) - scene.movers :]]
         self._data = mujoco.MjData(self._model)
         self._context = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_100)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
@@ -45,8 +47,13 @@ class GlRenderer:
         self._view.type, self._view.fixedcamid = mujoco.mjtCamera.mjCAMERA_FIXED, 0
         self._rect = mujoco.MjrRect(0, 0, camera.width, camera.height)
 
-    def render(self, T_world_from_cam: SE3) -> tuple[U8, F32]:
+    def render(self, T_world_from_cam: SE3, moved: Sequence[Place] = ()) -> tuple[U8, F32]:
         """See `Renderer.render`."""
+        for i, (place, (x0, y0, yaw0)) in enumerate(zip(moved, self._movers, strict=False), start=1):
+            turned = SE3.from_rpy(0.0, 0.0, place.yaw - yaw0)
+            x, y, z, w = turned.quaternion()
+            self._data.mocap_quat[i] = (w, x, y, z)
+            self._data.mocap_pos[i] = np.array((place.x, place.y, 0.0)) - turned.R @ (x0, y0, 0.0)
         x, y, z, w = SE3(T_world_from_cam.R @ _FLIP, T_world_from_cam.t).quaternion()
         self._data.mocap_pos[0], self._data.mocap_quat[0] = T_world_from_cam.t, (w, x, y, z)
         mujoco.mj_forward(self._model, self._data)
@@ -96,27 +103,32 @@ def _forget_backend() -> None:
         del sys.modules[name]
 
 
-def _model(atlas: Atlas, camera: Pinhole) -> mujoco.MjModel:
-    """Planes for the room and a mesh a thing, each with its chart as a texture that shines by itself."""
+def _model(atlas: Atlas, scene: Scene, camera: Pinhole) -> mujoco.MjModel:
+    """Planes for the room and a mesh a thing, each with its chart as a texture that shines by itself.
+
+    Mocap bodies: the camera, then the movers, whose meshes are in world coordinates of where they began.
+    """
     count = range(Room.FACES + len(atlas.solids))
     pictures = {f"{i}.png": _png(atlas.chart(i), i in _MIRRORED, i < Room.FACES) for i in count}
     textures = "".join(f'<texture name="{i}" type="2d" file="{i}.png"/>' for i in count)
     materials = "".join(f'<material name="{i}" texture="{i}" emission="1" specular="0"/>' for i in count)
     meshes = "".join(_mesh(Room.FACES + i, solid) for i, solid in enumerate(atlas.solids))
-    geoms = "".join(f'<geom type="mesh" mesh="{i}" material="{i}"/>' for i in count[Room.FACES :])
+    geoms = [f'<geom type="mesh" mesh="{i}" material="{i}"/>' for i in count[Room.FACES :]]
+    fixed = len(geoms) - scene.movers
+    movers = "".join(f'<body mocap="true">{geom}</body>' for geom in geoms[fixed:])
     fovy = math.degrees(2 * math.atan(camera.height / 2 / camera.fy))
     xml = f"""<mujoco><statistic extent="1"/>
       <visual><global offwidth="{camera.width}" offheight="{camera.height}"/><quality offsamples="0"/>
         <map znear="{_NEAR_M}" zfar="{_FAR_M}"/><headlight active="0"/></visual>
       <asset>{textures}{materials}{meshes}</asset>
-      <worldbody>{_planes()}{geoms}
-        <body mocap="true"><camera fovy="{fovy!r}"/></body></worldbody></mujoco>"""
+      <worldbody>{_planes(scene.size_m)}{"".join(geoms[:fixed])}
+        <body mocap="true"><camera fovy="{fovy!r}"/></body>{movers}</worldbody></mujoco>"""
     return mujoco.MjModel.from_xml_string(xml, assets=pictures)
 
 
-def _planes() -> str:
+def _planes(size_m: tuple[float, float, float]) -> str:
     """East, west, north, south, ceiling, floor; z points into the room, so x runs against some charts."""
-    x, y, z = (size / 2 for size in HALL_M)
+    x, y, z = (size / 2 for size in size_m)
     faces = (
         ((x, 0, z), "0 -1 0 0 0 1", (y, z)), ((-x, 0, z), "0 1 0 0 0 1", (y, z)),
         ((0, y, z), "1 0 0 0 0 1", (x, z)), ((0, -y, z), "-1 0 0 0 0 1", (x, z)),
@@ -130,8 +142,10 @@ def _planes() -> str:
 
 def _mesh(number: int, solid: Solid) -> str:
     width, height = solid.chart_m
-    box = solid.thing.kind == "box"
-    across = np.linspace(0, width, 5 if box else 65, dtype=np.float32)
+    if isinstance(solid, Box):
+        across = np.array([*solid.faces()[1], width], np.float32)
+    else:
+        across = np.linspace(0, width, 65, dtype=np.float32)
     up = np.linspace(0, height, 49, dtype=np.float32)
     if solid.thing.kind in ("box", "cylinder"):
         top = solid.thing.height_m

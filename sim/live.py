@@ -10,8 +10,8 @@ from saccade.clock import MS
 from saccade.node import NEVER_NS, Out, Sample
 from saccade.params import param
 from saccade.stages import Stages
-from sim.bus import world_options
-from sim.hall import HallSource
+from sim.bus import make_world, world_kind
+from sim.world import World
 
 _FOREVER_S = 1e9
 _LATE_NS = 100 * MS
@@ -25,32 +25,29 @@ class WorldParams:
     world: str = param("hall", "world and its options, as in a sim: address: hall?seed=7")
 
     def __post_init__(self) -> None:
-        world_options(self.world)
+        world_kind(self.world)
 
 
 class WorldNode:
-    """The robot's body and senses: sends what the sensors see when its time comes, obeys `cmd_vel`.
+    """A robot's body and senses: sends what the sensors see when its time comes, obeys what it is told.
 
     The world begins with the first question for its next instant. On a machine that is too slow for it, pictures are
     left out.
     """
 
     name = "world_node"
-    reads = frozenset({"cmd_vel", "cmd_vel_unstamped"})
-    writes = frozenset(
-        {*(f"{side}/{name}" for side in ("left", "right") for name in ("image_rect", "camera_info"))}
-        | {"odom", "imu", "tf", "tf_static", "instruction"}
-    )
 
     def __init__(self, params: WorldParams | None = None) -> None:
-        self._options = replace(world_options((params or WorldParams()).world), seconds=_FOREVER_S)
-        self._source: HallSource | None = None
+        self._kind, options = world_kind((params or WorldParams()).world)
+        self.reads, self.writes = self._kind.hears, self._kind.says
+        self._options = replace(options, seconds=_FOREVER_S)
+        self._source: World | None = None
         self.stages = Stages()
 
     def next_ns(self, now_ns: int) -> int:
         """See `Node.next_ns`."""
         if self._source is None:
-            self._source = HallSource(self._options, start_ns=now_ns)
+            self._source = make_world(self._kind, self._options, start_ns=now_ns)
         due_ns = self._source.next_ns()
         return NEVER_NS if due_ns is None else due_ns
 
@@ -76,5 +73,5 @@ class WorldNode:
         return ()
 
     def judge(self) -> dict[str, Any]:
-        """What became of the errand, by the truth: see `HallSource.judge`; empty before the world began."""
+        """What became of the errand, by the truth: see `World.judge`; empty before the world began."""
         return {} if self._source is None else self._source.judge()

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from saccade.geometry import F32, F64
 from saccade.types import U8
-from sim.layout import HALL_M, Thing
+from sim.things import Thing
 
 Rays = tuple[F32, F32, F32]
 FAR = np.float32(1e9)
@@ -54,28 +54,34 @@ def _first(t: F32, valid: npt.NDArray[np.bool_]) -> F32:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A cuboid with a square footprint."""
+    """A cuboid."""
 
     thing: Thing
 
     @property
     def chart_m(self) -> tuple[float, float]:
         """See Solid."""
-        side = self.thing.size[0]
-        return 4 * side, self.thing.height_m + side / 2
+        length, width, height = self.thing.size
+        return 2 * (length + width), height + min(length, width) / 2
 
     def _turn(self, x: F32, y: F32) -> tuple[F32, F32]:
         c, s = np.float32(math.cos(self.thing.yaw)), np.float32(math.sin(self.thing.yaw))
         return c * x + s * y, c * y - s * x
 
+    def faces(self) -> tuple[F32, F64]:
+        """Lengths of the faces +x, +y, -x, -y, and where on the chart each begins, in metres."""
+        length, width = (np.float32(size) for size in self.thing.size[:2])
+        sides = np.array((width, length, width, length))
+        return sides, np.concatenate([[0.0], np.cumsum(sides, dtype=np.float64)[:3]])
+
     def hit(self, origin: F64, d: Rays) -> F32:
         """See Solid; slab method."""
-        half = np.float32(self.thing.size[0] / 2)
+        half_x, half_y = (np.float32(size / 2) for size in self.thing.size[:2])
         ox, oy = self._turn(np.float32(origin[0] - self.thing.x), np.float32(origin[1] - self.thing.y))
         dx, dy = self._turn(d[0], d[1])
         near, far = np.full(dx.shape, -FAR, np.float32), np.full(dx.shape, FAR, np.float32)
         for o, di, low, high in (
-            (ox, dx, -half, half), (oy, dy, -half, half),
+            (ox, dx, -half_x, half_x), (oy, dy, -half_y, half_y),
             (np.float32(origin[2]), d[2], np.float32(0), np.float32(self.thing.height_m)),
         ):  # fmt: skip
             inverse = 1 / di
@@ -85,25 +91,31 @@ class Box:
 
     def chart(self, x: F32, y: F32, z: F32) -> tuple[F32, F32]:
         """See Solid; the faces +x, +y, -x, -y follow each other."""
-        side = np.float32(self.thing.size[0])
+        half_x, half_y = (np.float32(size) / 2 for size in self.thing.size[:2])
+        sides, begins = self.faces()
         lx, ly = self._turn(x - np.float32(self.thing.x), y - np.float32(self.thing.y))
-        on_x = np.abs(lx) >= np.abs(ly)
+        on_x = np.abs(lx) - (half_x - half_y) >= np.abs(ly)
         face = np.where(on_x, np.where(lx > 0, 0, 2), np.where(ly > 0, 1, 3))
         along = np.where(on_x, np.where(lx > 0, ly, -ly), np.where(ly > 0, -lx, lx))
-        inwards = side / 2 - np.maximum(np.abs(lx), np.abs(ly))
-        return face * side + np.clip(along + side / 2, 0, side), z + np.maximum(inwards, 0)
+        side = sides[face]
+        inwards = np.minimum(half_x - np.abs(lx), half_y - np.abs(ly))
+        s = (begins[face] + np.clip(along + side / 2, 0, side)).astype(np.float32)
+        return s, z + np.maximum(inwards, 0)
 
     def surface(self, s: F32, v: F32) -> tuple[F32, F32]:
         """See Solid."""
-        side, height = self.thing.size[0], self.thing.height_m
-        face = np.floor(s / side)
-        angle = face * (math.pi / 2) + self.thing.yaw
-        along, inwards = s - face * side - side / 2, np.maximum(v - height, 0)
+        height = self.thing.height_m
+        sides, begins = self.faces()
+        face = np.searchsorted(begins[1:].astype(np.float32), s, side="right")
+        side, quarters = sides[face], face.astype(np.float32)
+        out = np.where(face % 2 == 0, *self.thing.size[:2]).astype(np.float32) / 2
+        angle = quarters * (math.pi / 2) + self.thing.yaw
+        along, inwards = s - begins[face].astype(np.float32) - side / 2, np.maximum(v - height, 0)
         nx, ny = np.cos(angle), np.sin(angle)
         points = np.stack(
             [
-                self.thing.x + nx * (side / 2 - inwards) - ny * along,
-                self.thing.y + ny * (side / 2 - inwards) + nx * along,
+                self.thing.x + nx * (out - inwards) - ny * along,
+                self.thing.y + ny * (out - inwards) + nx * along,
                 np.minimum(v, height),
             ],
             axis=-1,
@@ -183,19 +195,23 @@ def _ball(o: Rays, d: Rays, height: float, radius: float) -> F32:
 
 
 class Room:
-    """The hall from inside. Faces: 0 east, 1 west, 2 north, 3 south, 4 ceiling, 5 floor."""
+    """A room from inside. Faces: 0 east, 1 west, 2 north, 3 south, 4 ceiling, 5 floor."""
 
     FACES = 6
 
+    def __init__(self, size_m: tuple[float, float, float]) -> None:
+        length, width, height = self._size_m = size_m
+        self._bounds = ((-length / 2, length / 2), (-width / 2, width / 2), (0.0, height))
+
     def chart_m(self, face: int) -> tuple[float, float]:
         """Width and height of a face's chart in metres."""
-        length, width, height = HALL_M
+        length, width, height = self._size_m
         return ((width, height), (length, height), (length, width))[face // 2]
 
     def hit(self, origin: F64, d: Rays) -> tuple[F32, U8]:
         """(t, face) of each ray from inside; no branches, as masks cost more than arithmetic here."""
         ts = []
-        for axis, (low, high) in enumerate(_BOUNDS):
+        for axis, (low, high) in enumerate(self._bounds):
             inverse = 1 / d[axis]
             ts.append(np.maximum(np.float32(low - origin[axis]) * inverse, np.float32(high - origin[axis]) * inverse))
         wall = np.minimum(ts[0], ts[1])
@@ -206,15 +222,15 @@ class Room:
 
     def chart(self, face: U8, x: F32, y: F32, z: F32) -> tuple[F32, F32]:
         """Chart coordinates in metres: along the wall and up; x and y on floor and ceiling."""
-        s, y = x + np.float32(HALL_M[0] / 2), y + np.float32(HALL_M[1] / 2)
+        s, y = x + np.float32(self._size_m[0] / 2), y + np.float32(self._size_m[1] / 2)
         cv2.copyTo(y, (face < 2).view(np.uint8), s)
         return s, np.asarray(cv2.copyTo(y, (face >= 4).view(np.uint8), z.copy()), np.float32)
 
     def surface(self, face: int, s: F32, v: F32) -> tuple[F32, F32]:
         """Points (..., 3) and inward normals (..., 3) of chart coordinates."""
-        axis, low_high = face // 2, _BOUNDS[face // 2]
+        axis, low_high = face // 2, self._bounds[face // 2]
         fixed = np.full(s.shape, low_high[1 - face % 2], np.float32)
-        x, y = s - np.float32(HALL_M[0] / 2), (v if face >= 4 else s) - np.float32(HALL_M[1] / 2)
+        x, y = s - np.float32(self._size_m[0] / 2), (v if face >= 4 else s) - np.float32(self._size_m[1] / 2)
         points = [(fixed, y, v), (x, fixed, v), (x, y, fixed)][axis]
         normals = np.zeros((*s.shape, 3), np.float32)
         normals[..., axis] = 2 * (face % 2) - 1
@@ -222,11 +238,4 @@ class Room:
 
     def distance_m(self, face: int, origin: F64) -> float:
         """Distance of a point inside from the plane of a face."""
-        return abs(_BOUNDS[face // 2][1 - face % 2] - float(origin[face // 2]))
-
-
-_BOUNDS = (
-    (-HALL_M[0] / 2, HALL_M[0] / 2),
-    (-HALL_M[1] / 2, HALL_M[1] / 2),
-    (0.0, HALL_M[2]),
-)
+        return abs(self._bounds[face // 2][1 - face % 2] - float(origin[face // 2]))

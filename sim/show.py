@@ -12,30 +12,33 @@ import numpy as np
 from saccade.geometry import F64, SE3, Pinhole
 from saccade.types import U8
 from sim.bus import open_world
-from sim.layout import HALL_M, ROBOT_RADIUS_M, Layout, Thing
 from sim.soft import SoftRenderer
+from sim.things import Thing
+from sim.world import World
 
 _SIZE = (1280, 720)
 _FOCAL_PX = 620.0
-_EYE_M = np.array([-HALL_M[0] / 2 + 0.25, -HALL_M[1] / 2 + 0.25, 2.3])
 
 
 def look(eye_m: F64, at_m: F64) -> SE3:
-    """`T_hall_from_optical` of a camera at `eye_m` (3,) that looks at `at_m` (3,), its picture upright."""
+    """`T_world_from_optical` of a camera at `eye_m` (3,) that looks at `at_m` (3,), its picture upright."""
     forward = (at_m - eye_m) / np.linalg.norm(at_m - eye_m)
     right = np.cross(forward, (0.0, 0.0, 1.0))
     right /= np.linalg.norm(right)
     return SE3(np.stack([right, np.cross(forward, right), forward], axis=1), eye_m)
 
 
-def picture(layout: Layout) -> U8:
-    """The hall and its robot from a corner, (720, 1280, 3) uint8 RGB, four rays a pixel."""
-    x, y, _ = (float(v) for v in layout.start.t)
-    robot = Thing("robot", "cylinder", (ROBOT_RADIUS_M, 0.30), (206, 206, 210), x, y, layout.start.yaw)
+def picture(world: World) -> U8:
+    """A world and its robot from a corner, (720, 1280, 3) uint8 RGB, four rays a pixel."""
+    scene, pose = world.simulation.scene, world.truth()
+    robot = Thing("robot", "cylinder", (0.25, 0.30), (206, 206, 210), float(pose.t[0]), float(pose.t[1]), pose.yaw)
+    fixed = len(scene.things) - scene.movers
     width, height = (2 * n for n in _SIZE)
     camera = Pinhole(2 * _FOCAL_PX, 2 * _FOCAL_PX, (width - 1) / 2, (height - 1) / 2, width, height)
-    renderer = SoftRenderer(replace(layout, things=(*layout.things, robot)), camera)
-    rgb, _ = renderer.render(look(_EYE_M, np.array([0.6, 0.3, 0.35])))
+    renderer = SoftRenderer(replace(scene, things=(*scene.things[:fixed], robot, *scene.things[fixed:])), camera)
+    length, width_m, height_m = scene.size_m
+    eye_m = np.array([-length / 2 + 0.25, -width_m / 2 + 0.25, height_m - 0.7])
+    rgb, _ = renderer.render(look(eye_m, np.array([0.6, 0.3, 0.35])))
     return np.asarray(cv2.resize(rgb, _SIZE, interpolation=cv2.INTER_AREA), np.uint8)
 
 
@@ -45,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("world", help="as after sim:, for example hall?seed=7")
     parser.add_argument("png", help="file to write")
     args = parser.parse_args(argv)
-    cv2.imwrite(args.png, picture(open_world(args.world).layout)[..., ::-1])
+    cv2.imwrite(args.png, picture(open_world(args.world))[..., ::-1])
     return 0
 
 

@@ -1,4 +1,4 @@
-"""A camera without OpenGL: one ray a pixel against the hall's solids, colours from the baked atlas.
+"""A camera without OpenGL: one ray a pixel against a scene's solids, colours from the baked atlas.
 
 The default, because it needs nothing but numpy and OpenCV, runs anywhere, and gives the same bytes for the same pose:
 element-wise float32 arithmetic, no driver. Depth is exact, so left and right pictures are exact stereo.
@@ -8,6 +8,8 @@ walls need thousands of them (20 ms a picture), where the rays take a few.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 import cv2
@@ -15,9 +17,10 @@ import numpy as np
 
 from saccade.geometry import F32, F64, SE3, Pinhole
 from saccade.types import U8
-from sim.bake import LEVELS, PPM, bake
-from sim.layout import Layout, Thing
-from sim.shapes import Room, Solid
+from sim.bake import LEVELS, bake
+from sim.scene import Place, Scene
+from sim.shapes import Room, Solid, solid
+from sim.things import Thing
 
 Window: TypeAlias = tuple[slice, slice]
 _NEAR_M = 0.02
@@ -25,18 +28,22 @@ _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 
 
 class SoftRenderer:
-    """Renders a layout from any pose inside the hall."""
+    """Renders a scene from any pose inside its room."""
 
-    def __init__(self, layout: Layout, camera: Pinhole) -> None:
+    def __init__(self, scene: Scene, camera: Pinhole) -> None:
         self._camera = camera
-        self._atlas = bake(layout)
-        self._bodies = [(solid, _corners(solid.thing)) for solid in self._atlas.solids]
+        self._atlas = bake(scene)
+        self._bodies = [(body, _corners(body.thing)) for body in self._atlas.solids]
+        self._fixed = len(self._bodies) - scene.movers
         self._a = ((np.arange(camera.width) - camera.cx) / camera.fx).astype(np.float32)[None]
         self._b = ((np.arange(camera.height) - camera.cy) / camera.fy).astype(np.float32)[:, None]
 
     @np.errstate(divide="ignore", invalid="ignore")
-    def render(self, T_world_from_cam: SE3) -> tuple[U8, F32]:
-        """(rgb (H, W, 3) uint8, depth (H, W) float32 in metres along the optical axis)."""
+    def render(self, T_world_from_cam: SE3, moved: Sequence[Place] = ()) -> tuple[U8, F32]:
+        """See `Renderer.render`."""
+        for i, place in enumerate(moved, start=self._fixed):
+            thing = replace(self._bodies[i][0].thing, x=place.x, y=place.y, yaw=place.yaw)
+            self._bodies[i] = solid(thing), _corners(thing)
         rgb, depth_m, chart = self._cast(T_world_from_cam)
         _soften_edges(rgb, chart)
         return rgb, depth_m
@@ -51,18 +58,18 @@ class SoftRenderer:
         d = (dx, dy, dz)
         t, chart = self._atlas.room.hit(origin, d)
         seen: list[tuple[int, Solid, Window]] = []
-        for number, (solid, corners) in enumerate(self._bodies, start=Room.FACES):
+        for number, (body, corners) in enumerate(self._bodies, start=Room.FACES):
             window = _window((corners - T.t) @ T.R, a, b)
             if window is not None:
-                ahead = solid.hit(origin, (dx[window], dy[window], dz[window]))
+                ahead = body.hit(origin, (dx[window], dy[window], dz[window]))
                 chart[window] = np.where(ahead < t[window], np.uint8(number), chart[window])
                 t[window] = np.minimum(ahead, t[window])
-                seen.append((number, solid, window))
+                seen.append((number, body, window))
         x, y, z = (np.float32(o) + t * component for o, component in zip(origin, d, strict=True))
         s, v = self._atlas.room.chart(chart, x, y, z)
-        for number, solid, window in seen:
+        for number, body, window in seen:
             on = chart[window] == number
-            s[window][on], v[window][on] = solid.chart(x[window][on], y[window][on], z[window][on])
+            s[window][on], v[window][on] = body.chart(x[window][on], y[window][on], z[window][on])
         return self._look_up(origin, t, chart, s, v), t, chart
 
     def _look_up(self, origin: F64, t: F32, chart: U8, s: F32, v: F32) -> U8:
@@ -74,11 +81,11 @@ class SoftRenderer:
         slant = np.zeros(256, np.float32)
         slant[: Room.FACES] = [1 / max(0.02, self._atlas.room.distance_m(f, origin)) for f in range(Room.FACES)]
         area = t * t * np.maximum(cv2.LUT(chart, slant) * t, 1.3)
-        area *= np.float32((PPM / self._camera.fx) ** 2 * 4)
+        area *= np.float32((self._atlas.ppm / self._camera.fx) ** 2 * 4)
         np.clip(area, 2, 2 * 4 ** (LEVELS - 1), out=area)
         level = ((area.view(np.int32) >> 24) - 64).astype(np.uint8)  # log4 of a float32, read off its exponent
         index = chart * np.uint8(LEVELS) + level
-        scale = np.float32(PPM) / 2.0 ** (np.arange(256, dtype=np.float32) % LEVELS)
+        scale = np.float32(self._atlas.ppm) / 2.0 ** (np.arange(256, dtype=np.float32) % LEVELS)
         at_x = s * cv2.LUT(index, scale) + cv2.LUT(index, _table(corner[..., 0]))
         at_y = v * cv2.LUT(index, scale) + cv2.LUT(index, _table(corner[..., 1]))
         return np.asarray(cv2.remap(self._atlas.picture, at_x, at_y, cv2.INTER_LINEAR), np.uint8)

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saccade.geometry import SE3
-from sim.layout import GOAL, HALL_M, ROBOT_RADIUS_M, START_CLEAR_M, Thing, furnish, reachable
+from sim.hall.layout import GOAL, HALL_M, ROBOT_RADIUS_M, START_CLEAR_M, furnish, reachable
+from sim.things import Thing
 
 seeds = st.integers(0, 2**32 - 1)
 

@@ -20,15 +20,16 @@ from saccade.wire.convert import decode_odom, decode_plan, encode_command, encod
 from saccade.wire.open import open_bus
 from saccade.wire.virtual import LocalBus, VirtualBus
 from sim.bus import open_world
-from sim.hall import START_NS
+from sim.hall.world import SAYS
 from sim.live import WorldNode, WorldParams
+from sim.world import START_NS
 
 
 class Listener:
     """Hears everything until a second is over; says `commands` (ms, speed) on the way."""
 
     name, stages, writes = "listener", Stages(), frozenset({"cmd_vel"})
-    reads = WorldNode.writes
+    reads = SAYS
 
     def __init__(self, commands: Iterable[tuple[int, float]] = ()) -> None:
         self._script = list(commands)
@@ -61,7 +62,7 @@ def test_it_says_what_the_world_says_on_virtual_time() -> None:
     bus, samples = VirtualBus(open_world("hall?seed=7")), []
     while (sample := bus.recv(until_ns)) and sample.stamp_ns < until_ns:
         samples.append((sample.topic, bytes(sample.cdr)))
-    assert {name for name, _ in samples} == WorldNode.writes - {"instruction"}
+    assert {name for name, _ in samples} == SAYS - {"instruction"}
     assert listener.heard[: len(samples)] == samples
     assert len(listener.heard) - len(samples) < 5
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from saccade.geometry import SE3
-from sim.layout import HALL_M, ROBOT_RADIUS_M, Layout, Thing, furnish
-from sim.physics import MAX_SPEED_M_S, Physics
+from sim.hall.layout import HALL_M, ROBOT_RADIUS_M, Layout, furnish
+from sim.hall.physics import MAX_SPEED_M_S, Physics
+from sim.things import Thing
 
 
 def empty(*things: Thing, yaw: float = 0.0) -> Layout:

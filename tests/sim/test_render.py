@@ -12,11 +12,18 @@ import pytest
 from saccade.errors import ConfigError
 from saccade.geometry import F32, R_BODY_FROM_OPTICAL, SE3
 from saccade.types import U8
-from sim.layout import HALL_M, Layout, furnish
+from sim.hall.decor import HallDecor
+from sim.hall.layout import HALL_M, Layout, furnish
+from sim.hall.mjcf import BASELINE_M, RIG
 from sim.render import Renderer, open_renderer
-from sim.sensors import BASELINE_M, CAMERA, T_BASE_FROM
+from sim.scene import Scene
 
+CAMERA, T_BASE_FROM = RIG.camera, RIG.T_base_from
 F_B = CAMERA.fx * BASELINE_M
+
+
+def opened(name: str, layout: Layout) -> Renderer:
+    return open_renderer(name, Scene(layout.seed, HALL_M, layout.things, HallDecor()), CAMERA)
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +33,7 @@ def layout() -> Layout:
 
 @pytest.fixture(scope="module")
 def soft(layout: Layout) -> Renderer:
-    return open_renderer("auto", layout, CAMERA)
+    return opened("auto", layout)
 
 
 def view(layout: Layout, yaw: float, side: str = "left") -> SE3:
@@ -43,7 +50,7 @@ def reddish(rgb: U8) -> U8:
 
 def test_depth_is_the_distance_to_the_walls_and_the_floor(layout: Layout, soft: Renderer) -> None:
     eye = SE3(R_BODY_FROM_OPTICAL, np.array([2.0, -2.6, 0.5]))
-    bare = open_renderer("soft", Layout(1, layout.start, ()), CAMERA)
+    bare = opened("soft", Layout(1, layout.start, ()))
     _, depth = bare.render(eye)
     assert depth[119, 160] == pytest.approx(HALL_M[0] / 2 - 2.0, rel=1e-5)
     floor_row = 119.5 + CAMERA.fy * 0.5 / 1.0
@@ -79,7 +86,7 @@ def test_things_keep_their_hue_and_have_texture(layout: Layout, soft: Renderer, 
 
 def test_the_same_pose_gives_the_same_bytes(layout: Layout, soft: Renderer) -> None:
     T = view(layout, -0.4)
-    again = open_renderer("soft", layout, CAMERA)
+    again = opened("soft", layout)
     soft.render(view(layout, 0.3))
     assert all(np.array_equal(a, b) for a, b in zip(soft.render(T), again.render(T), strict=True))
 
@@ -113,13 +120,13 @@ def test_block_matching_finds_the_true_depth(layout: Layout, soft: Renderer, yaw
 
 def test_an_unknown_renderer_is_named(layout: Layout) -> None:
     with pytest.raises(ConfigError, match="did you mean 'soft'"):
-        open_renderer("sof", layout, CAMERA)
+        opened("sof", layout)
 
 
 @pytest.fixture(scope="module")
 def gl(layout: Layout) -> Iterator[Renderer]:
     try:
-        renderer = open_renderer("mujoco", layout, CAMERA)
+        renderer = opened("mujoco", layout)
     except ConfigError as error:
         pytest.skip(str(error))
     yield renderer
@@ -149,4 +156,4 @@ def test_without_opengl_the_error_says_what_to_install(layout: Layout, monkeypat
 
     monkeypatch.setattr("sim.gl.importlib.import_module", missing)
     with pytest.raises(ConfigError, match=r"apt install libegl1.*renderer=soft"):
-        open_renderer("mujoco", layout, CAMERA)
+        opened("mujoco", layout)

@@ -22,7 +22,8 @@ from saccade.wire.commands import (
 from saccade.wire.convert import decode
 from saccade.wire.record import Recorder
 from saccade.wire.virtual import LocalBus
-from sim.hall import START_NS, HallOptions, HallSource
+from sim.bus import open_world
+from sim.world import START_NS
 
 COMMAND = Command(7, ("wz", "vx"), np.array([-0.5, 0.25]))
 
@@ -78,7 +79,7 @@ def test_a_recording_calls_it_cmd_vel_and_is_read_back(tmp_path):
 
 
 def test_the_hall_obeys_a_twist():
-    world = HallSource(HallOptions(seconds=2.0), frozenset({"odom"}))
+    world = open_world("hall?seconds=2", frozenset({"odom"}))
     before = world.truth().t
     for k in range(10):
         now = START_NS + k * 100 * MS

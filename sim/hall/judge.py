@@ -7,7 +7,7 @@ from typing import Any
 
 from saccade.clock import seconds
 from saccade.geometry import SE3
-from sim.layout import GOAL, Layout
+from sim.hall.layout import GOAL, Layout
 
 REACHED_M = 1.0
 RETURNED_M = 0.5

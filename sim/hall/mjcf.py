@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import math
 
-from sim.layout import HALL_M, Layout, Thing
+import numpy as np
+
+from saccade.geometry import R_BODY_FROM_OPTICAL, SE3, Pinhole
+from sim.cameras import Rig
+from sim.hall.layout import HALL_M, Layout
 
 STEP_S = 0.002
 WHEEL_RADIUS_M = 0.08
 TRACK_M = 0.40
+BASELINE_M = 0.12
+RIG = Rig(
+    Pinhole(200.0, 200.0, 159.5, 119.5, 320, 240),
+    BASELINE_M,
+    {
+        "left_optical": SE3(R_BODY_FROM_OPTICAL, np.array([0.10, BASELINE_M / 2, 0.35])),
+        "right_optical": SE3(R_BODY_FROM_OPTICAL, np.array([0.10, -BASELINE_M / 2, 0.35])),
+        "imu_link": SE3(np.eye(3), np.array([0.0, 0.0, 0.10])),
+    },
+)
+"""What the robot has on board."""
 WALLS = ("wall east", "wall west", "wall north", "wall south")
 
 _ROBOT = f"""
@@ -56,7 +71,8 @@ def mjcf(layout: Layout) -> str:
     x, y, _ = layout.start.t
     robot = _ROBOT.format(x=x, y=y, yaw=layout.start.yaw)
     floor = '<geom name="floor" type="plane" size="1 1 1"/>'
-    return f"{_HEAD}<worldbody>{floor}{_walls()}{''.join(map(_thing, layout.things))}{robot}</worldbody>{_TAIL}"
+    things = "".join(thing.mjcf() for thing in layout.things)
+    return f"{_HEAD}<worldbody>{floor}{_walls()}{things}{robot}</worldbody>{_TAIL}"
 
 
 def _walls() -> str:
@@ -66,14 +82,3 @@ def _walls() -> str:
         f'\n<geom name="{name}" type="plane" pos="{px} {py} {z}" zaxis="{-px} {-py} 0" size="1 1 1"/>'
         for name, px, py in zip(WALLS, (x, -x, 0, 0), (0, 0, y, -y), strict=True)
     )
-
-
-def _thing(thing: Thing) -> str:
-    half = thing.height_m / 2
-    if thing.kind == "box":
-        size = f"{thing.size[0] / 2} {thing.size[1] / 2} {half}"
-    else:
-        straight = {"sphere": 0.0, "cylinder": half, "capsule": half - thing.size[0]}[thing.kind]
-        size = f"{thing.size[0]} {straight}"
-    pose = f'pos="{thing.x} {thing.y} {half}" euler="0 0 {thing.yaw}"'
-    return f'\n<geom name="{thing.name}" type="{thing.kind}" {pose} size="{size}"/>'

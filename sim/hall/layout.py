@@ -5,15 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import cv2
 import numpy as np
 
 from saccade.geometry import SE3, wrap_angle
-
-Kind = Literal["box", "cylinder", "sphere", "capsule"]
-Colour = tuple[int, int, int]
+from sim.things import Colour, Thing
 
 HALL_M = (8.0, 6.0, 3.0)
 """Length, width and height of the hall; its origin is the middle of the floor."""
@@ -22,41 +19,6 @@ START_CLEAR_M = 1.1
 GAP_M = 0.95
 _CELL_M = 0.05
 _MARGIN_M = 0.15
-
-
-@dataclass(frozen=True, slots=True)
-class Thing:
-    """One upright object on the floor at (x, y), turned by yaw.
-
-    size in metres: box (length, width, height); cylinder and capsule (radius, height); sphere (radius,).
-    """
-
-    name: str
-    kind: Kind
-    size: tuple[float, ...]
-    colour: Colour
-    x: float = 0.0
-    y: float = 0.0
-    yaw: float = 0.0
-
-    @property
-    def radius_m(self) -> float:
-        """Radius of the smallest circle around the footprint."""
-        return math.hypot(self.size[0], self.size[1]) / 2 if self.kind == "box" else self.size[0]
-
-    @property
-    def height_m(self) -> float:
-        """Height above the floor."""
-        return 2 * self.size[0] if self.kind == "sphere" else self.size[-1]
-
-    def distance_m(self, x: float, y: float) -> float:
-        """Distance on the floor from a point to the footprint, 0 inside."""
-        dx, dy = x - self.x, y - self.y
-        if self.kind != "box":
-            return max(0.0, math.hypot(dx, dy) - self.size[0])
-        c, s = math.cos(self.yaw), math.sin(self.yaw)
-        along, across = abs(c * dx + s * dy), abs(-s * dx + c * dy)
-        return math.hypot(max(0.0, along - self.size[0] / 2), max(0.0, across - self.size[1] / 2))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ import mujoco
 import numpy as np
 
 from saccade.geometry import F64, SE3
-from sim.layout import Layout
-from sim.mjcf import STEP_S, TRACK_M, WALLS, WHEEL_RADIUS_M, mjcf
+from sim.hall.layout import Layout
+from sim.hall.mjcf import STEP_S, TRACK_M, WALLS, WHEEL_RADIUS_M, mjcf
 
 MAX_SPEED_M_S = 1.0
 MAX_TURN_RAD_S = 2.0

@@ -1,0 +1,68 @@
+"""A rig of two rectified cameras: where they are, what they are called, and the messages with what they see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+import numpy as np
+
+from saccade.geometry import SE3, Pinhole
+from saccade.types import CameraModel, Image
+from saccade.wire.convert import Cdr, encode_camera
+from saccade.wire.images import encode_image
+from sim.render import Renderer, open_renderer
+from sim.scene import Place, Scene
+from sim.sensors import Imager
+from sim.world import Messages
+
+SIDES = ("left", "right")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rig:
+    """Two equal cameras, rows aligned, and where the sensors are: `T_base_link_from_<frame>`."""
+
+    camera: Pinhole
+    baseline_m: float
+    T_base_from: Mapping[str, SE3]
+
+    def model(self, side: str) -> CameraModel:
+        """CameraInfo of the rectified left or right camera."""
+        camera = self.camera
+        K = np.array([[camera.fx, 0.0, camera.cx], [0.0, camera.fy, camera.cy], [0.0, 0.0, 1.0]])
+        P = np.hstack([K, np.zeros((3, 1))])
+        P[0, 3] = -camera.fx * self.baseline_m if side == "right" else 0.0
+        size = (camera.width, camera.height)
+        return CameraModel(f"{side}_optical", *size, "plumb_bob", np.zeros(5), K, np.eye(3), P)
+
+
+class Stereo:
+    """The pictures of a rig in a scene; the renderer is opened with the first of them."""
+
+    topics = frozenset(f"{side}/{name}" for side in SIDES for name in ("camera_info", "image_rect"))
+
+    def __init__(self, rig: Rig, imagers: Mapping[str, Imager], scene: Scene, renderer: str) -> None:
+        self._rig, self._imagers = rig, imagers
+        self._scene, self._name = scene, renderer
+
+    def capture(self, stamp_ns: int, T_world_from_base: SE3, moved: Sequence[Place] = ()) -> Messages:
+        """Calibration and pictures of this instant, rendered when their bytes are asked for; see `Renderer.render`."""
+        for side in SIDES:
+            yield f"{side}/camera_info", partial(encode_camera, stamp_ns, self._rig.model(side))
+            yield f"{side}/image_rect", partial(self._picture, side, stamp_ns, T_world_from_base, moved)
+
+    def close(self) -> None:
+        """Release the renderer."""
+        if "_renderer" in self.__dict__:
+            self._renderer.close()
+
+    def _picture(self, side: str, stamp_ns: int, T_world_from_base: SE3, moved: Sequence[Place]) -> Cdr:
+        frame_id = f"{side}_optical"
+        rgb, _ = self._renderer.render(T_world_from_base @ self._rig.T_base_from[frame_id], moved)
+        return encode_image(Image(stamp_ns, frame_id, self._imagers[side].expose(rgb)))
+
+    @cached_property
+    def _renderer(self) -> Renderer:
+        return open_renderer(self._name, self._scene, self._rig.camera)

@@ -1,0 +1,1 @@
+"""The first world: a furnished hall."""
