@@ -103,6 +103,7 @@ _ROWS = [
     Topic("depth/confidence", _IMAGE, _O, 30, 300 * MS, "mono8, 255 = sure"),
     Topic("points", "sensor_msgs/msg/PointCloud2", _O, 5, 1 * SEC, "organised cloud x y z rgb in the camera's frame"),
     Topic("local_map", "saccade_msgs/msg/LocalMap", _I, 10, 400 * MS, "occupancy and clearance around the robot"),
+    Topic("clearance", "saccade_msgs/msg/ClearanceField", _I, 10, 400 * MS, "clearance in three dimensions"),
     Topic("occupancy", "nav_msgs/msg/OccupancyGrid", _O, 2, 2 * SEC, "the local map for RViz and Nav2"),
     Topic("plan", "saccade_msgs/msg/Plan", _I, 1, 10 * SEC, "the slow planner's newest plan"),
     Topic("plan/exchange", "saccade_msgs/msg/Exchange", _O, 0, 0, "what a reasoner was asked and answered, in words"),
