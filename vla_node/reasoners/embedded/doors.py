@@ -7,7 +7,6 @@ with a front of that size; so without a colour word there must also be a wall be
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import chain
 
 import cv2
 import numpy as np
@@ -49,12 +48,8 @@ def find_doors(view: View, colour: str | None) -> list[Sighting]:
     """
     if view.depth_m is None:
         return []
-    rgb = fitted(view)
     names = COLOUR_NAMES if colour is None else (colour,)
-    found = (
-        _panel(view, blob, x, y, walled=colour is None)
-        for blob, x, y in chain.from_iterable(blobs(rgb, name) for name in names)
-    )
+    found = (_panel(view, blob, x, y, walled=colour is None) for blob, x, y in blobs(fitted(view), *names))
     return sorted((s for s in found if s is not None), key=lambda s: s.range_m)
 
 
@@ -85,28 +80,37 @@ def _plane(view: View, blob: U8, x: int, y: int) -> tuple[_Plane | None, float]:
     """The upright plane in which a blob's surface lies, None if it does not lie in one, and its range in metres."""
     assert view.depth_m is not None
     inside = cv2.erode(blob, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0) > 0
-    rows, cols = np.nonzero(inside)
-    depth = view.depth_m[rows + y, cols + x].astype(np.float64)
-    known = np.isfinite(depth) & (depth > 0)
-    if known.sum() < 0.5 * len(depth) or known.sum() < MIN_ROWS:
+    depth_m = view.depth_m[y : y + blob.shape[0], x : x + blob.shape[1]]
+    known = inside & np.isfinite(depth_m) & (depth_m > 0)
+    rows, cols = np.nonzero(known)
+    if len(rows) < max(MIN_ROWS, 0.5 * np.count_nonzero(inside)):
         return None, np.inf
-    uv = np.stack([cols + x, rows + y], axis=-1)[known].astype(np.float64)
-    points = view.camera.unproject(uv, depth[known]) @ view.T_odom_from_cam.R.T + view.T_odom_from_cam.t
-    flat = points[:, :2]
+    points = view.camera.unproject(np.stack([cols + x, rows + y], axis=-1), depth_m[known].astype(np.float64))
+    # Not by BLAS, whose threads take longer over so thin a product than they save.
+    flat = np.einsum("ij,nj->ni", view.T_odom_from_cam.R[:2], points) + view.T_odom_from_cam.t[:2]
     middle = flat.mean(axis=0)
-    _, _, axes = np.linalg.svd(flat - middle, full_matrices=False)
+    centred = flat - middle
+    axes = np.linalg.eigh(np.einsum("ni,nj->ij", centred, centred))[1].T[::-1]  # the longer one first
     eye = view.T_odom_from_cam.t[:2] - middle
     range_m = float(np.hypot(*eye))
-    off, allowed = (flat - middle) @ axes[1], max(FLAT_M, FLAT_SHARE * range_m)
-    if any(np.percentile(_middles(off, lines[known]), 90) > allowed for lines in (rows, cols)):
+    off = np.full(blob.shape, np.nan)
+    off[known] = centred @ axes[1]
+    allowed = max(FLAT_M, FLAT_SHARE * range_m)
+    if any(np.percentile(_middles(lines), 90) > allowed for lines in (off, off.T)):
         return None, range_m
     normal = axes[1] if float(axes[1] @ eye) > 0 else -axes[1]
     return _Plane(middle, axes[0], normal), range_m
 
 
-def _middles(off: F64, lines: npt.NDArray[np.intp]) -> list[float]:
-    """How far the median of each row or column lies off: noise of single pixels does not matter, curves do."""
-    return [float(abs(np.median(off[lines == line]))) for line in np.unique(lines)]
+def _middles(off: F64) -> F64:
+    """How far the median of each row with a number lies off: noise of single pixels does not matter, curves do.
+
+    Of a transposed image, of each column.
+    """
+    counts = np.isfinite(off).sum(axis=1)
+    ranked, counts = np.sort(off[counts > 0], axis=1), counts[counts > 0]  # NaN comes last
+    at = np.arange(len(counts))
+    return np.abs(0.5 * (ranked[at, (counts - 1) // 2] + ranked[at, counts // 2]))
 
 
 def _on_plane(view: View, plane: _Plane, u: F64, v: F64) -> tuple[F64, F64]:

@@ -62,7 +62,15 @@ class View:
 
 def colour_mask(rgb: U8, colour: str) -> U8:
     """Pixels of a named colour, (H, W) uint8 0 or 255, from hue alone so that shading does not matter."""
-    hsv = cv2.cvtColor(rgb, cv2.COLOR_RGB2HSV)
+    return _opened(_mask(_hsv(rgb), colour))
+
+
+def _hsv(rgb: U8) -> U8:
+    return cv2.cvtColor(rgb, cv2.COLOR_RGB2HSV).astype(np.uint8, copy=False)
+
+
+def _mask(hsv: U8, colour: str) -> U8:
+    """As `colour_mask`, with single pixels and thin lines."""
     if colour in _GREY_VALUE:
         low, high = _GREY_VALUE[colour]
         mask = cv2.inRange(hsv, np.array((0, 0, low)), np.array((179, _GREY_SATURATION, high)))
@@ -72,8 +80,11 @@ def colour_mask(rgb: U8, colour: str) -> U8:
         if low < 0:
             wrapped = cv2.inRange(hsv, np.array((180 + low, _MIN_SATURATION, _MIN_VALUE)), np.array((179, 255, 255)))
             mask = cv2.bitwise_or(mask, wrapped)
-    opened: U8 = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)).astype(np.uint8, copy=False)
-    return opened
+    return mask.astype(np.uint8, copy=False)
+
+
+def _opened(mask: U8) -> U8:
+    return cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)).astype(np.uint8, copy=False)
 
 
 def find(view: View, colour: str, shape: str | None) -> list[Sighting]:
@@ -94,12 +105,16 @@ def fitted(view: View) -> U8:
     return cv2.resize(view.rgb, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 
-def blobs(rgb: U8, colour: str) -> Iterator[tuple[U8, int, int]]:
-    """Connected regions of a colour: silhouette (h, w) of 0 and 1, and column and row of its upper left pixel."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(colour_mask(rgb, colour), connectivity=8)
-    for i in range(1, count):
-        x, y, w, h, area = (int(v) for v in stats[i])
-        if area >= MIN_PIXELS:
+def blobs(rgb: U8, *colours: str) -> Iterator[tuple[U8, int, int]]:
+    """Connected regions of each colour: silhouette (h, w) of 0 and 1, and column and row of its upper left pixel."""
+    hsv = _hsv(rgb)
+    for colour in colours:
+        mask = _mask(hsv, colour)
+        if cv2.countNonZero(mask) < MIN_PIXELS:  # so it is with most colours, and to tell regions takes far longer
+            continue
+        _, labels, stats, _ = cv2.connectedComponentsWithStats(_opened(mask), connectivity=8)
+        for i in np.flatnonzero(stats[1:, cv2.CC_STAT_AREA] >= MIN_PIXELS) + 1:
+            x, y, w, h = (int(v) for v in stats[i, :4])
             yield (labels[y : y + h, x : x + w] == i).astype(np.uint8), x, y
 
 
