@@ -2,10 +2,7 @@
 
 import base64
 import json
-import shutil
 import socket
-import ssl
-import subprocess
 import threading
 import time
 from contextlib import closing
@@ -14,6 +11,7 @@ import chat_server as server
 import cv2
 import numpy as np
 import pytest
+from certificates import self_signed
 from chat_server import GOOD, body, delta, serving, stream, whole
 from reasoner_scene import TwoNumbers, observe
 
@@ -449,20 +447,8 @@ def test_a_server_that_speaks_no_tls_and_one_whose_certificate_nobody_vouches_fo
         reasoner("https://example.invalid", ca_file=str(tmp_path / "none.pem"))
 
 
-def _self_signed(folder):
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl, which makes a certificate for this test, is not installed")
-    certificate, key = folder / "cert.pem", folder / "key.pem"
-    make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost"
-    names = ["-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate]
-    subprocess.run([*make.split(), *names], check=True, capture_output=True)
-    return certificate, key
-
-
 def test_certificates_are_checked_unless_their_authority_is_given(tmp_path):
-    certificate, key = _self_signed(tmp_path)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    certificate, context = self_signed(tmp_path)
     with serving(whole()) as chat:
         chat.socket = context.wrap_socket(chat.socket, server_side=True)
         address = f"https://localhost:{chat.server_address[1]}"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from vla_node.policies.base import PolicyError
 Array = npt.NDArray[Any]
 Observation = Mapping[str, "Array | str | Observation"]
 """Arrays and texts by name, nested where a protocol nests them."""
+_Answer = TypeVar("_Answer")
 MOST_BYTES = 64 * 1024 * 1024
 """A message larger than this is refused, sent or received, unless told otherwise."""
 
@@ -49,6 +50,16 @@ class RoundTrips:
         self.answered += 1
         self._newest_ns = perf_ns()
         self._rtt_ns.append(rtt_ns)
+
+    def judged(self, read: Callable[[object], _Answer], tree: object, begun_ns: int) -> _Answer:
+        """What `read` gives of an answer to what was asked at `begun_ns`, counted; BadAnswer where it refuses it."""
+        try:
+            answer = read(tree)
+        except BadAnswer:
+            self.failed += 1
+            raise
+        self.took(perf_ns() - begun_ns)
+        return answer
 
     @property
     def age_ms(self) -> float:

@@ -1,17 +1,15 @@
-"""The end of a call, and connections that are made before it."""
+"""The end of a call, and addresses that are checked before it."""
 
 from __future__ import annotations
 
 import re
-import socket
-import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from urllib.parse import SplitResult, urlsplit
 
 from saccade.clock import SEC, perf_ns
 from saccade.errors import ConfigError
 from vla_node.clients.base import Unreachable
-
-_Address = tuple[int, tuple[str, int]]
 
 
 class Deadline:
@@ -31,6 +29,10 @@ class Deadline:
             raise Unreachable(f"no answer within {self.timeout_ns / 1e6:.0f} ms")
         return left_ns / SEC
 
+    def waiting_on(self, hang_up: Callable[[], None]) -> AbstractContextManager[None]:
+        """See `Until.waiting_on`; no other thread ends a policy's call."""
+        return nullcontext()
+
 
 def parsed(address: str, example: str, *schemes: str) -> SplitResult:
     """An address `scheme://host:port`, checked before anything is opened. ConfigError."""
@@ -45,46 +47,3 @@ def parsed(address: str, example: str, *schemes: str) -> SplitResult:
             f"address {address!r}; expected {'://HOST:PORT or '.join(schemes)}://HOST:PORT such as {example}"
         )
     return url
-
-
-def connected(host: str, port: int, deadline: Deadline) -> socket.socket:
-    """A TCP connection made within the deadline; small messages leave at once. OSError, Unreachable."""
-    trouble: OSError = OSError(f"{host} has no address")
-    for family, address in _looked_up(host, port, deadline):
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            sock.settimeout(deadline.left_s())
-            sock.connect(address)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return sock
-        except OSError as error:
-            sock.close()
-            trouble = error
-        except Unreachable:
-            sock.close()
-            raise
-    raise trouble
-
-
-def _looked_up(host: str, port: int, deadline: Deadline) -> list[_Address]:
-    """Addresses of a host. A resolver may block for many seconds and cannot be stopped, so names get a thread."""
-    found: list[_Address] = []
-    failed: list[OSError] = []
-
-    def look_up(flags: int = 0) -> None:
-        try:
-            rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
-            found.extend((int(row[0]), (str(row[4][0]), int(row[4][1]))) for row in rows)
-        except OSError as error:
-            failed.append(error)
-
-    look_up(socket.AI_NUMERICHOST)
-    if not found:
-        failed.clear()
-        thread = threading.Thread(target=look_up, name=f"look up {host}", daemon=True)
-        thread.start()
-        thread.join(deadline.left_s())
-    if failed:
-        raise failed[0]
-    deadline.left_s()
-    return found

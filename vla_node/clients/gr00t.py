@@ -15,7 +15,6 @@ from typing import Any
 import msgpack
 import numpy as np
 
-from saccade.clock import perf_ns
 from vla_node.clients.base import MOST_BYTES, Array, BadAnswer, Observation, RoundTrips, ServerError, Unreachable
 from vla_node.clients.deadline import Deadline, parsed
 from vla_node.clients.lockstep import Lockstep
@@ -87,13 +86,7 @@ class Gr00tClient:
         else:
             data = {key: [value] if isinstance(value, str) else value for key, value in observation.items()}
         tree = self._ask("get_action", data, deadline)
-        try:
-            actions = _arrays(tree)
-        except BadAnswer:
-            self.trips.failed += 1
-            raise
-        self.trips.took(perf_ns() - deadline.begun_ns)
-        return actions
+        return self.trips.judged(_arrays, tree, deadline.begun_ns)
 
     def reset(self, timeout_ns: int) -> None:
         """See `PolicyClient.reset`; N1.5's servers do not know it, and keep no episode."""

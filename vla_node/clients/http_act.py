@@ -5,6 +5,7 @@ That is what GR00T N1.5's gr00t/eval/http_server.py and many research servers sp
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 
@@ -12,7 +13,7 @@ from saccade.clock import MS, perf_ns
 from vla_node.clients.base import MOST_BYTES, Array, Observation, RoundTrips, ServerError, Unreachable
 from vla_node.clients.deadline import Deadline, parsed
 from vla_node.clients.json_numpy import arrays, dumps, loads
-from vla_node.clients.timed_socket import DeadlineSocket, connect
+from vla_node.line import Line, connected
 from vla_node.policies.base import PolicyError
 
 _UNKNOWN = (404, 405, 501)
@@ -30,6 +31,7 @@ class HttpClient:
         self._host, self._base, self._most = url.netloc, url.path.rstrip("/"), most_bytes
         self._at = url.hostname or "", url.port or 80
         self._connection: HTTPConnection | None = None
+        self._sock: socket.socket | None = None
         self._broke = False
 
     def infer(self, observation: Observation, timeout_ns: int) -> Mapping[str, Array]:
@@ -52,9 +54,9 @@ class HttpClient:
 
     def close(self) -> None:
         """See `PolicyClient.close`."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self._connection = None
+        if self._sock is not None:
+            self._sock.close()
 
     def _loaded(self, data: bytes) -> object:
         try:
@@ -97,7 +99,8 @@ class HttpClient:
     def _connected(self, deadline: Deadline) -> HTTPConnection:
         connection = HTTPConnection(self._host)
         connection.auto_open = 0
-        connection.sock = connect(*self._at, deadline)
+        self._sock = connected(*self._at, deadline)
+        connection.sock = Line(self._sock, deadline)
         self.trips.reconnected += self._broke
         self._broke = False
         return connection
@@ -105,9 +108,9 @@ class HttpClient:
     def _asked(
         self, connection: HTTPConnection, method: str, path: str, body: bytes, deadline: Deadline
     ) -> tuple[int, bytes]:
-        sock = connection.sock
-        assert isinstance(sock, DeadlineSocket)
-        sock.deadline = deadline
+        line = connection.sock
+        assert isinstance(line, Line)
+        line.until = deadline
         connection.request(method, path, body, {"Content-Type": "application/json"})
         response = connection.getresponse()
         answer = self._read(response)

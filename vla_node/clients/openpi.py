@@ -17,9 +17,10 @@ from typing import Any
 import msgpack
 import numpy as np
 
-from saccade.clock import MS, perf_ns
+from saccade.clock import MS
+from saccade.errors import ConfigError
 from vla_node.clients.base import MOST_BYTES, Array, BadAnswer, Observation, RoundTrips, ServerError, Unreachable
-from vla_node.clients.deadline import Deadline, connected, parsed
+from vla_node.clients.deadline import Deadline, parsed
 from vla_node.clients.packing import (
     Malformed,
     Piece,
@@ -32,6 +33,7 @@ from vla_node.clients.packing import (
     unpacked,
 )
 from vla_node.clients.websocket import BINARY, CLOSE, Closed, Frames, accept_of, new_key
+from vla_node.line import connected, send, trust, untrusted
 from vla_node.policies.base import PolicyError
 from vla_node.reasoners.secret import read_token
 
@@ -59,15 +61,24 @@ class OpenPiClient:
     """One connection to one server, `ws://host:port` or, through TLS, `wss://host:port`; see `PolicyClient`.
 
     An answer that comes after its call has ended is dropped with its connection: the protocol has no ids to tell it
-    by. `token_file` holds the key of the header `Authorization: Api-Key …`.
+    by. `token_file` holds the key of the header `Authorization: Api-Key …`, `ca_file` the certificates of authorities
+    that are trusted instead of the system's.
     """
 
-    def __init__(self, address: str, token_file: Path | None = None, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(
+        self,
+        address: str,
+        token_file: Path | None = None,
+        most_bytes: int = MOST_BYTES,
+        ca_file: Path | None = None,
+    ) -> None:
         url = parsed(address, "ws://127.0.0.1:8000", "ws", "wss")
         self._name, self._host, self._port = f"openpi server {address}", url.hostname or "", url.port or 0
         self._path = url.path or "/"
         self._fields = f"Authorization: Api-Key {read_token(token_file)}\r\n" if token_file else ""
-        self._tls = ssl.create_default_context() if url.scheme == "wss" else None
+        self._tls = trust(ca_file or "") if url.scheme == "wss" else None
+        if ca_file and self._tls is None:
+            raise ConfigError(f"ca_file {ca_file} is for wss://; {address} is not encrypted")
         self._most_bytes = most_bytes
         self._sock: socket.socket | None = None
         self._frames: Frames | None = None
@@ -97,13 +108,7 @@ class OpenPiClient:
                 raise ServerError(f"{self._name} answered with an error:\n{reply[-_MOST_TEXT:]}")
             tree = unpacked(reply, array_hook)
             deadline.left_s()
-        try:
-            actions = _arrays(tree)
-        except BadAnswer:
-            self.trips.failed += 1
-            raise
-        self.trips.took(perf_ns() - deadline.begun_ns)
-        return actions
+        return self.trips.judged(_arrays, tree, deadline.begun_ns)
 
     def reset(self, timeout_ns: int) -> None:
         """Nothing: openpi's servers keep no episode."""
@@ -112,8 +117,7 @@ class OpenPiClient:
         """The server's metadata as JSON, once GET /healthz has been answered with 200."""
         deadline = Deadline(timeout_ns)
         with self._call():
-            sock = self._socket(deadline)
-            with sock:
+            with connected(self._host, self._port, deadline, self._tls) as sock:
                 frames = self._asked(sock, "/healthz", "Connection: close\r\n", deadline)
                 status, _ = frames.head(deadline)
             if status.split(" ")[1:2] != ["200"]:
@@ -143,6 +147,8 @@ class OpenPiClient:
             trouble = str(error)
         except TimeoutError:
             trouble = "no answer in time"
+        except ssl.SSLCertVerificationError as error:
+            trouble = f"it has {untrusted(error)}"
         except Closed as error:
             trouble = f"it hung up: {error}"
         except Malformed as error:
@@ -164,7 +170,7 @@ class OpenPiClient:
     def _connect(self, deadline: Deadline) -> Frames:
         self.trips.reconnected += self._sock is not None
         self._hang_up()
-        self._sock = sock = self._socket(deadline)
+        self._sock = sock = connected(self._host, self._port, deadline, self._tls)
         key = new_key()
         upgrade = (
             f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
@@ -184,16 +190,8 @@ class OpenPiClient:
         self.metadata, self._frames = tree, frames
         return frames
 
-    def _socket(self, deadline: Deadline) -> socket.socket:
-        sock = connected(self._host, self._port, deadline)
-        if self._tls is None:
-            return sock
-        sock.settimeout(deadline.left_s())
-        return self._tls.wrap_socket(sock, server_hostname=self._host)
-
     def _asked(self, sock: socket.socket, path: str, fields: str, deadline: Deadline) -> Frames:
-        sock.settimeout(deadline.left_s())
-        sock.sendall(f"GET {path} HTTP/1.1\r\nHost: {self._host}:{self._port}\r\n{fields}\r\n".encode())
+        send(sock, f"GET {path} HTTP/1.1\r\nHost: {self._host}:{self._port}\r\n{fields}\r\n".encode(), deadline)
         return Frames(sock, masks=True, most_bytes=self._most_bytes)
 
 

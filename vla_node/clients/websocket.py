@@ -10,13 +10,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-import select
 import socket
+import ssl
+from contextlib import suppress
 
 import numpy as np
 
 from vla_node.clients.deadline import Deadline
 from vla_node.clients.packing import Malformed, Piece, size_of
+from vla_node.line import receive_into, send
 
 TEXT, BINARY, CLOSE = 0x1, 0x2, 0x8
 _CONTINUATION, _PING, _PONG = 0x0, 0x9, 0xA
@@ -36,8 +38,6 @@ class Frames:
     def __init__(self, sock: socket.socket, masks: bool, most_bytes: int) -> None:
         self._sock, self._masks, self._most_bytes = sock, masks, most_bytes
         self._ahead = b""
-        self._waiting = select.poll()
-        self._waiting.register(sock, select.POLLIN)
         self._masked = np.empty(_AT_ONCE if masks else 0, np.uint8)
 
     def send(self, opcode: int, pieces: list[Piece], deadline: Deadline) -> None:
@@ -47,10 +47,10 @@ class Frames:
         if self._masks:
             self._send_masked(head, pieces, deadline)
         elif size < _AT_ONCE:
-            self._send(b"".join((head, *pieces)), deadline)
+            send(self._sock, b"".join((head, *pieces)), deadline)
         else:
             for piece in (head, *pieces):
-                self._send(piece, deadline)
+                send(self._sock, piece, deadline)
 
     def receive(self, deadline: Deadline) -> bytearray | str:
         """The next message; pings are answered on the way. Malformed, Closed, OSError, Unreachable."""
@@ -83,7 +83,7 @@ class Frames:
     def quiet(self, deadline: Deadline) -> bool:
         """Answer the pings that came since the last message; False if anything else came, or the other end hung up."""
         try:
-            while self._ahead or self._waiting.poll(0):
+            while self._waiting():
                 opcode, _, data = self._frame(0, deadline)
                 if opcode == _PING:
                     self.send(_PONG, [bytes(data)], deadline)
@@ -124,8 +124,7 @@ class Frames:
         out[:got], self._ahead = self._ahead[:got], self._ahead[got:]
         view = memoryview(out)
         while got < size:
-            self._sock.settimeout(deadline.left_s())
-            came = self._sock.recv_into(view[got:])
+            came = receive_into(self._sock, view[got:], deadline)
             if not came:
                 raise Closed("in the middle of a message")
             got += came
@@ -133,14 +132,21 @@ class Frames:
 
     def _read_ahead(self, deadline: Deadline) -> None:
         self._sock.settimeout(deadline.left_s())
+        self._ahead += self._came()
+
+    def _waiting(self) -> bool:
+        """Whether something has come. A look at the socket would not tell of what TLS holds, or keeps to itself."""
+        if not self._ahead:
+            self._sock.settimeout(0)
+            with suppress(BlockingIOError, ssl.SSLWantReadError):
+                self._ahead = self._came()
+        return bool(self._ahead)
+
+    def _came(self) -> bytes:
         came = self._sock.recv(4096)
         if not came:
             raise Closed("without a word")
-        self._ahead += came
-
-    def _send(self, data: Piece, deadline: Deadline) -> None:
-        self._sock.settimeout(deadline.left_s())
-        self._sock.sendall(data)
+        return came
 
     def _send_masked(self, head: bytes, pieces: list[Piece], deadline: Deadline) -> None:
         """XOR with a key that nobody can foresee (RFC 6455, 5.3), from where the bytes are to where they leave from."""
@@ -155,10 +161,10 @@ class Frames:
                 np.bitwise_xor(data[at : at + n], keys[phase : phase + n], out=out[filled : filled + n])
                 at, filled, phase = at + n, filled + n, (phase + n) % 4
                 if filled == len(out):
-                    self._send(out.data, deadline)
+                    send(self._sock, out.data, deadline)
                     filled = 0
         if filled:
-            self._send(out[:filled].data, deadline)
+            send(self._sock, out[:filled].data, deadline)
 
 
 def new_key() -> str:

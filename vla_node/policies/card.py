@@ -28,7 +28,7 @@ CARDS = Path(__file__).parent / "cards"
 Protocol = Literal["openpi", "gr00t", "lerobot", "http", "zmq", "onnx", "replay", "stub"]
 _REMOTE = {"address", "timeout_s", "most_bytes"}
 _OWN = {
-    "openpi": {*_REMOTE, "token_file"}, "gr00t": {*_REMOTE, "token_file"}, "http": _REMOTE,
+    "openpi": {*_REMOTE, "token_file", "ca_file"}, "gr00t": {*_REMOTE, "token_file"}, "http": _REMOTE,
     "lerobot": {*_REMOTE, "allow_pickle", "lerobot"}, "zmq": {*_REMOTE, "keys"},
     "onnx": {"onnx", "sha256", "timeout_s"}, "replay": {"recording", "by"}, "stub": {"rows"},
 }  # fmt: skip
@@ -63,6 +63,8 @@ class PolicyCard:
     """An answer that takes longer is none."""
     most_bytes: int = MOST_BYTES
     token_file: str = ""
+    ca_file: str = ""
+    """Certificates of authorities, beside the card, that are trusted instead of the system's; for wss:// alone."""
     allow_pickle: bool = False
     """LeRobot's messages are pickles. Ours are read without running them, but it is asked for all the same."""
     lerobot: LeRobot | None = None

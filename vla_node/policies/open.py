@@ -54,7 +54,8 @@ def open_client(card: PolicyCard) -> PolicyClient:
     if card.protocol == "openpi":
         from vla_node.clients.openpi import OpenPiClient
 
-        return OpenPiClient(card.address, token_file, card.most_bytes)
+        ca_file = card.beside(card.ca_file) if card.ca_file else None
+        return OpenPiClient(card.address, token_file, card.most_bytes, ca_file)
     if card.protocol == "gr00t":
         from vla_node.clients.gr00t import Gr00tClient
 

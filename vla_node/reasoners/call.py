@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from saccade.clock import perf_ns, seconds
 from saccade.errors import SaccadeError
@@ -115,12 +114,6 @@ class Under:
 def ended(text: str, ends: tuple[str, ...]) -> int | None:
     """Where an answer ends that is complete with the first of these words; None where none of them has come."""
     return min((text.find(end) + len(end) for end in ends if end in text), default=None)
-
-
-def hang_up(sock: socket.socket) -> None:
-    """Make whoever waits on a socket stop; from any thread."""
-    with suppress(OSError):
-        socket.socket.shutdown(sock, socket.SHUT_RDWR)  # past SSLSocket's, which would say goodbye first
 
 
 def stop(observation: Observation, why: SaccadeError, asked: str, answered: str) -> Answer:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ssl
 from email.utils import parsedate_to_datetime
 from http.client import HTTPMessage
 from random import Random
 
 from saccade.clock import SEC, nanoseconds, perf_ns, seconds
-from saccade.errors import ConfigError
 from vla_node.dialects.base import AskAgain, Dialect, DialectError, Question
+from vla_node.line import trust
 from vla_node.planner import Answer, Observation
 from vla_node.reasoners import chat
 from vla_node.reasoners.address import chat_url
@@ -28,7 +27,7 @@ class OpenAiReasoner:
         self._params, self._dialect = params, dialect
         self._url = chat_url(params.address)
         self._token = read_token(params.token_file) if params.token_file else ""
-        self._tls = _trust(params.ca_file) if self._url.tls else None
+        self._tls = trust(params.ca_file) if self._url.tls else None
         self._random = Random(params.seed)
         self._breaker = Breaker(params.failures, nanoseconds(params.open_s))
         self._under = Under()
@@ -161,10 +160,3 @@ def _retry_after_ns(headers: HTTPMessage) -> int:
     except (TypeError, ValueError, IndexError):
         return 0
     return max(0, min(nanoseconds(wait.total_seconds()), 3600 * SEC))
-
-
-def _trust(ca_file: str) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=ca_file or None)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"reasoner.ca_file {ca_file}: {error.strerror or error}") from error

@@ -16,6 +16,7 @@ from zmq.utils.monitor import parse_monitor_message
 from saccade.clock import MS, nanoseconds
 from saccade.types import Plan
 from vla_node.dialects.base import AskAgain, Dialect, DialectError, Question
+from vla_node.line import hang_up
 from vla_node.planner import Answer, Observation
 from vla_node.reasoners.call import (
     MOST_QUESTIONS,
@@ -25,7 +26,6 @@ from vla_node.reasoners.call import (
     ReasonerError,
     Under,
     ended,
-    hang_up,
     stop,
 )
 from vla_node.reasoners.keys import ClientKeys, client_keys
