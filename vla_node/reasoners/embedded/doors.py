@@ -110,7 +110,8 @@ def _middles(off: F64) -> F64:
     counts = np.isfinite(off).sum(axis=1)
     ranked, counts = np.sort(off[counts > 0], axis=1), counts[counts > 0]  # NaN comes last
     at = np.arange(len(counts))
-    return np.abs(0.5 * (ranked[at, (counts - 1) // 2] + ranked[at, counts // 2]))
+    middles: F64 = np.abs(0.5 * (ranked[at, (counts - 1) // 2] + ranked[at, counts // 2]))
+    return middles
 
 
 def _on_plane(view: View, plane: _Plane, u: F64, v: F64) -> tuple[F64, F64]:
