@@ -7,7 +7,7 @@ import importlib
 
 KINDS = {
     "reasoner": "host a Python callable as a reasoner",
-    "policy": "answer openpi's or GR00T's clients with an ONNX graph or a recording",
+    "policy": "answer robots, or openpi's or GR00T's clients, with an ONNX graph or a recording",
     "keys": "make keys for a server and for the robots that may ask it",
 }
 EXAMPLES = """examples:

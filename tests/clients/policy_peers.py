@@ -41,11 +41,18 @@ class Echo:
 @contextmanager
 def running(server: Any) -> Iterator[int]:
     """A server of ours in a thread; its port."""
+    with hosting(server):
+        yield server.port
+
+
+@contextmanager
+def hosting(server: Any) -> Iterator[None]:
+    """A server of ours in a thread."""
     stop = threading.Event()
     thread = threading.Thread(target=server.run, args=(stop,), daemon=True)
     thread.start()
     try:
-        yield server.port
+        yield
     finally:
         stop.set()
         thread.join(10)

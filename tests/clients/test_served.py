@@ -5,16 +5,17 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from policy_peers import LONG, free_port, running
+from policy_peers import LONG, free_port, hosting, running
 
-from saccade.cli import USAGE, main
+from saccade.cli import OK, USAGE, main
 from saccade.clock import MS
 from saccade.node import Sample
 from saccade.types import ActionChunk
@@ -23,10 +24,13 @@ from saccade.wire.record import Recorder
 from vla_node.clients.base import ServerError, Unreachable
 from vla_node.clients.gr00t import Gr00tClient
 from vla_node.clients.openpi import OpenPiClient
+from vla_node.clients.own_zmq import ZmqClient
 from vla_node.policies.base import PolicyError
 from vla_node.policies.card import load_card
+from vla_node.reasoners.keys import make_robot, make_server
 from vla_node.serving.gr00t import Gr00tServer
 from vla_node.serving.openpi import OpenPiServer
+from vla_node.serving.policy_zmq import PolicyZmqServer
 from vla_node.serving.served import ServedGraph, ServedRecording
 
 IMAGE, STATE = np.zeros((3, 96, 128), np.float32), np.arange(5.0)
@@ -63,7 +67,7 @@ def recording(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_graph_answers_both_protocols(served: ServedGraph) -> None:
+def test_a_graph_answers_every_protocol(served: ServedGraph) -> None:
     expected = np.repeat([[0.0, 1.0]], 16, axis=0)
     with running(OpenPiServer(served, "127.0.0.1", 0)) as port, closing(OpenPiClient(f"ws://127.0.0.1:{port}")) as pi:
         np.testing.assert_array_equal(pi.infer({"image": IMAGE, "state": STATE}, LONG)["actions"], expected)
@@ -74,6 +78,13 @@ def test_a_graph_answers_both_protocols(served: ServedGraph) -> None:
     with running(Gr00tServer(served, "127.0.0.1", 0)) as port, closing(Gr00tClient(f"tcp://127.0.0.1:{port}")) as gr00t:
         got = gr00t.infer({"image": IMAGE[None], "state": STATE[None]}, LONG)
         np.testing.assert_array_equal(got["actions"], expected)
+    own = PolicyZmqServer(served, "tcp://127.0.0.1:0")
+    with hosting(own), closing(ZmqClient(own.address)) as client:
+        got = client.infer({"image": IMAGE[None], "state": STATE[None]}, LONG)
+        np.testing.assert_array_equal(got["actions"], expected)
+        assert "velocity-onnx" in client.probe(LONG)
+        with pytest.raises(ServerError, match="no 'state'"):
+            client.infer({"image": IMAGE}, LONG)
     served.close()
 
 
@@ -107,6 +118,9 @@ def test_a_recording_answers_in_turn_and_begins_again(recording: Path) -> None:
         (["--replay", "there-is-none.mcap"], "there-is-none"),
         (["--replay", "x.mcap", "--bind", "0.0.0.0:8000"], "other machines can reach that"),
         (["--replay", "x.mcap", "--bind", "nowhere"], "is no|expected"),
+        (["--replay", "x.mcap", "--protocol", "zmq", "--bind", "0.0.0.0:5600"], "give --keys"),
+        (["--replay", "x.mcap", "--protocol", "zmq", "--token-file", "key"], "takes --keys"),
+        (["--replay", "x.mcap", "--keys", "keys"], "openpi takes a --token-file"),
     ],
 )
 def test_what_cannot_be_served_is_said(arguments: list[str], why: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -115,13 +129,48 @@ def test_what_cannot_be_served_is_said(arguments: list[str], why: str, capsys: p
     assert any(part in error for part in why.split("|"))
 
 
+@pytest.mark.parametrize("guarded", [False, True])
+def test_the_command_answers_our_own_clients(
+    recording: Path,
+    tmp_path: Path,
+    guarded: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """`--protocol zmq`, for anybody on this machine or for those with keys."""
+    stop: list[Callable[[], None]] = []
+    monkeypatch.setattr("saccade.wire.live.stop_signals", lambda ask: nullcontext(stop.append(ask)))
+    arguments = ["--replay", str(recording), "--protocol", "zmq", "--bind", "127.0.0.1:0"]
+    robot = None
+    if guarded:
+        make_server(tmp_path / "keys")
+        robot = make_robot(tmp_path / "keys", "hall")
+        arguments += ["--keys", str(tmp_path / "keys")]
+    with ThreadPoolExecutor(1) as pool:
+        ended, told = pool.submit(main, ["serve", "policy", *arguments]), ""
+        while "tcp://" not in told or not stop:
+            assert not ended.done(), ended.result()
+            told += capfd.readouterr().err
+        with closing(ZmqClient(told.split()[-1], robot)) as client:
+            for n in (0, 1):
+                assert client.infer({"state": STATE}, LONG)["actions"].tolist() == [[n, n]] * 4
+            client.reset(LONG)
+            assert client.infer({"state": STATE}, LONG)["actions"][0, 0] == 0
+            assert "drive.mcap" in client.probe(LONG)
+        if guarded:
+            with closing(ZmqClient(told.split()[-1])) as stranger, pytest.raises(Unreachable):
+                stranger.infer({"state": STATE}, 300 * MS)
+        stop[0]()
+        assert ended.result(20) == OK
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("protocol", ["openpi", "gr00t"])
+@pytest.mark.parametrize("protocol", ["openpi", "gr00t", "zmq"])
 def test_the_command_serves_until_it_is_stopped(recording: Path, protocol: str) -> None:
     port = free_port()
     command = [sys.executable, "-m", "saccade.cli", "serve", "policy", "--replay", str(recording)]
     child = subprocess.Popen([*command, "--protocol", protocol, "--bind", f"127.0.0.1:{port}"])
-    scheme, kind = ("ws", OpenPiClient) if protocol == "openpi" else ("tcp", Gr00tClient)
+    scheme, kind = {"openpi": ("ws", OpenPiClient), "gr00t": ("tcp", Gr00tClient), "zmq": ("tcp", ZmqClient)}[protocol]
     try:
         with closing(kind(f"{scheme}://127.0.0.1:{port}")) as client:
             for _ in range(300):

@@ -1,1 +1,1 @@
-"""Servers that let stock clients of other projects ask a policy of ours."""
+"""Servers that let robots, and stock clients of other projects, ask a policy or a reasoner of ours."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -23,6 +24,13 @@ class Served(Protocol):
 
     def reset(self) -> None:
         """Forget the episode."""
+
+
+class Server(Protocol):
+    """One end of a protocol. It is bound when it is made."""
+
+    def run(self, stop: threading.Event) -> None:
+        """Serve until told to stop; then hang up on everyone."""
 
 
 def reason(error: Exception) -> str:
