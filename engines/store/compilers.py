@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from engines.compiler import Compiler
-from engines.engine import EngineError
 from saccade.errors import choices
+
+if TYPE_CHECKING:
+    from engines.compiler import Compiler
 
 COMPILERS = {
     "openvino": "engines.openvino:OpenVinoCompiler",
@@ -17,6 +18,8 @@ COMPILERS = {
 
 def compiler_path(runtime: str) -> str:
     """Where the compiler of a runtime is, as `module:class`; EngineError where nothing compiles for it."""
+    from engines.engine import EngineError
+
     if runtime not in COMPILERS:
         raise EngineError(f"nothing is built for runtime {runtime!r}; {choices(runtime, COMPILERS)}")
     return COMPILERS[runtime]
@@ -25,7 +28,7 @@ def compiler_path(runtime: str) -> str:
 def compiler_at(path: str) -> Compiler:
     """The compiler at `module:class`. EngineError, with what to install, where its library is missing."""
     module, _, name = path.partition(":")
-    return cast(Compiler, getattr(import_module(module), name)())
+    return cast("Compiler", getattr(import_module(module), name)())
 
 
 def compiler_of(runtime: str) -> Compiler:

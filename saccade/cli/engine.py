@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
-from engines.added import listed, templates
-from engines.store.manifest import Entry, entries
 from saccade.cli import OK, engine_bench, engine_build, engine_gc, engine_probe
 from saccade.cli.engine_action import Action
-from saccade.cli.engine_probe import folder_argument
+from saccade.cli.engine_probe import folder, folder_argument
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from engines.store.manifest import Entry
 
 EXAMPLES = """examples:
   saccade engine list                                          # what there is, and what the probe said of it
@@ -48,7 +47,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    rows, compiled = listed(args.dir), entries()
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from engines.added import listed, templates
+    from engines.store.manifest import entries
+
+    rows, compiled = listed(folder(args)), entries()
     if args.json:
         keys = ("name", "path", "trouble")
         of_models = [{key: str(getattr(row, key)) for key in keys} for row in rows]
@@ -71,6 +77,9 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _compiled(found: list[Entry]) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
     shown = Table(box=None, padding=(0, 2, 0, 0))
     for column in ("compiled", "for", "MB", "built", "state"):
         shown.add_column(column)
@@ -83,7 +92,9 @@ def _compiled(found: list[Entry]) -> Table:
 
 def _plain(entry: Entry) -> dict[str, Any]:
     """What is told of a folder of the cache."""
-    megabytes = round(engine_gc.size_of(entry.folder) / 1e6, 1)
+    from engines.store.clean import size_of
+
+    megabytes = round(size_of(entry.folder) / 1e6, 1)
     told: dict[str, Any] = {"folder": str(entry.folder), "megabytes": megabytes, "card": _card(entry)}
     found = entry.manifest
     if found is None:

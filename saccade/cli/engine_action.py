@@ -1,19 +1,21 @@
-"""What an action of `saccade engine` is, and what several of them share."""
+"""What an action of `saccade engine` is, and what several of them share.
+
+What runs an action imports what it needs: for arguments and help nothing heavy is loaded.
+"""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-from engines.card import Card, load_card, with_runtime
-from engines.compiler import Progress as Told
 from engines.store.compilers import COMPILERS
 from saccade.errors import ConfigError
+
+if TYPE_CHECKING:
+    from engines.card import Card
+    from engines.compiler import Progress as Told
 
 
 class Action(NamedTuple):
@@ -34,6 +36,8 @@ def model_argument(parser: argparse.ArgumentParser) -> None:
 
 def compiled_card(args: argparse.Namespace) -> Card:
     """The card that was asked for, with a runtime that compiles; ConfigError where it has none."""
+    from engines.card import load_card, with_runtime
+
     card = with_runtime(load_card(args.model), args.runtime or "", args.precision or "")
     if card.runtime == "onnxruntime":
         how = f"--runtime {' or '.join(sorted(COMPILERS))}, or `runtime:` in its card"
@@ -62,6 +66,9 @@ def count(text: str) -> int:
 @contextmanager
 def bar(name: str, note: str, quiet: bool) -> Iterator[Told]:
     """A progress bar on stderr; what the `with` gives moves it."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
     columns = (
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
         TimeElapsedColumn(), TextColumn("{task.fields[what]}"),

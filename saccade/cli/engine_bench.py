@@ -4,30 +4,32 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
-
-from engines.card import Card, load_card, with_runtime
-from engines.engine import EngineError
-from engines.open import open_engine
-from engines.probe.scenes import slanted
-from engines.store.cases import shown
 from engines.store.compilers import COMPILERS
-from engines.store.key import models_of
-from engines.store.shapes import tried_sizes
-from engines.store.timing import speed, speed_on_device
 from saccade.cli import FAILED, OK
 from saccade.cli.engine_action import Action, count
-from saccade.cli.machine import machine
 from saccade.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from engines.card import Card
 
 _RUNTIMES = ("onnxruntime", *sorted(COMPILERS))
 _DISPARITY = 32
 
 
 def _bench(args: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from engines.card import load_card
+    from engines.probe.scenes import slanted
+    from engines.store.cases import shown
+    from engines.store.key import models_of
+    from engines.store.shapes import tried_sizes
+    from saccade.cli.machine import machine
+
     card = load_card(args.model)
     if card.backend != "onnx":
         raise ConfigError(f"{card.name} is no graph; `saccade bench stereo --card {card.name}` measures matchers")
@@ -47,6 +49,11 @@ def _bench(args: argparse.Namespace) -> int:
 
 def _measured(card: Card, runtime: str, inputs: Any, args: argparse.Namespace) -> dict[str, Any]:
     """One row: `infer`, copies included, and on the device alone where there is one; or why it cannot be used."""
+    from engines.card import with_runtime
+    from engines.engine import EngineError
+    from engines.open import open_engine
+    from engines.store.timing import speed, speed_on_device
+
     row: dict[str, Any] = {"runtime": runtime}
     try:
         compiled = runtime != "onnxruntime"
@@ -63,6 +70,8 @@ def _measured(card: Card, runtime: str, inputs: Any, args: argparse.Namespace) -
 
 
 def _table(title: str, rows: list[dict[str, Any]]) -> Table:
+    from rich.table import Table
+
     shown = Table(title=title, box=None, padding=(0, 2, 0, 0), title_justify="left")
     for column in ("runtime", "precision", "p50 ms", "p90", "p99", "per s", "p50 on device"):
         shown.add_column(column, no_wrap=True)

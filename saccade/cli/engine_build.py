@@ -5,21 +5,24 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from engines.card import Card
-from engines.engine import Array
-from engines.store.build import Job, ensure, job, verify
-from engines.store.manifest import Manifest, estimate_s
 from saccade.cli import OK
 from saccade.cli.engine_action import Action, above_zero, bar, compiled_card, model_argument
+
+if TYPE_CHECKING:
+    from engines.card import Card
+    from engines.engine import Array
+    from engines.store.build import Job
+    from engines.store.manifest import Manifest
 
 _CALIBRATED_BY = 16
 """Pairs of a recording."""
 
 
 def _build(args: argparse.Namespace) -> int:
+    from engines.store.build import ensure, job
+
     card = compiled_card(args)
     calibration = _pairs(card, args.calibrate) if args.calibrate else ()
     work = job(card, limit_s=60.0 * args.limit_minutes, calibration=calibration)
@@ -30,6 +33,8 @@ def _build(args: argparse.Namespace) -> int:
 
 
 def _verify(args: argparse.Namespace) -> int:
+    from engines.store.build import job, verify
+
     work = job(compiled_card(args), limit_s=60.0 * args.limit_minutes)
     with bar(f"verifying {work.card.name}", "", args.quiet) as progress:
         manifest = verify(work.using(progress))
@@ -39,6 +44,8 @@ def _verify(args: argparse.Namespace) -> int:
 
 def _note(work: Job) -> str:
     """How long it will take."""
+    from engines.store.manifest import estimate_s
+
     took_s = estimate_s(work.card.runtime, work.card.build.precision, work.model_bytes)
     return f"about {took_s / 60:.1f} min" if took_s else "nothing like it was built here before: no estimate"
 
@@ -52,6 +59,8 @@ def _tell(work: Job, manifest: Manifest) -> None:
 
 def _pairs(card: Card, path: Path) -> tuple[Mapping[str, Array], ...]:
     """Pairs of a recording, or of a folder of pictures, as the model is given them."""
+    import numpy as np
+
     from engines.pictures import ModelInput
     from saccade.cli.pairs import read_pairs
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from engines.store.clean import remove, size_of, waste
 from saccade.cli import OK
 from saccade.cli.engine_action import Action, above_zero
 
-__all__ = ["ACTIONS", "size_of"]
-
 
 def _gc(args: argparse.Namespace) -> int:
+    from engines.store.clean import remove, waste
+
     found = waste(None if args.keep_mb is None else round(args.keep_mb * 1e6))
     freed = 0
     for one in found:

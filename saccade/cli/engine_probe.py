@@ -4,41 +4,47 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-from engines.added import add, remove, rewrite, templates
-from engines.card import Card, added_cards, load_card
-from engines.probe import Report
-from engines.prove import prove
-from engines.verdict import needs_verdict
 from saccade.cli import FAILED, OK
 from saccade.cli.engine_action import Action
 from saccade.errors import ConfigError
+
+if TYPE_CHECKING:
+    from engines.card import Card
+    from engines.probe import Report
 
 _PICTURES = 12
 """Pictures that a model is shown in which nothing is wrong."""
 
 
 def _add(args: argparse.Namespace) -> int:
-    card = add(args.card, args.onnx, args.name, args.dir)
+    from engines.added import add
+
+    card = add(args.card, args.onnx, args.name, folder(args))
     print(f"{card.name}: licence {card.licence}\n  {card.path}")
     return _probed(card, args.mend, args.quiet)
 
 
 def _probe(args: argparse.Namespace) -> int:
-    path = args.dir / f"{args.model}.yaml"
+    from engines.card import load_card
+
+    path = folder(args) / f"{args.model}.yaml"
     return _probed(load_card(path if path.is_file() else args.model), args.mend, args.quiet)
 
 
 def _remove(args: argparse.Namespace) -> int:
-    for path in remove(args.model, args.dir):
+    from engines.added import remove
+
+    for path in remove(args.model, folder(args)):
         print(f"removed {path}")
     return OK
 
 
 def _probed(card: Card, mend: bool, quiet: bool) -> int:
+    from engines.added import rewrite
+    from engines.verdict import needs_verdict
+
     if mend and not needs_verdict(card):
         raise ConfigError(f"{card.name} ships with Saccade; --mend writes into the cards of added models only")
     report = _shown(card, quiet)
@@ -54,6 +60,11 @@ def _probed(card: Card, mend: bool, quiet: bool) -> int:
 
 def _shown(card: Card, quiet: bool) -> Report:
     """Run the probe behind a bar; how far it is from its end is known for a model without faults only."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from engines.prove import prove
+
     columns = (
         TextColumn("probing {task.fields[name]}"),
         BarColumn(),
@@ -84,14 +95,23 @@ def _told(card: Card, report: Report) -> list[str]:
 
 
 def folder_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--dir", type=Path, default=added_cards(), metavar="DIR", help="folder of added models (default: %(default)s)"
-    )
+    """Where added models are."""
+    parser.add_argument("--dir", type=Path, metavar="DIR", help="folder of added models (default: the user's own)")
+
+
+def folder(args: argparse.Namespace) -> Path:
+    """What was said of it, or the user's own."""
+    from engines.card import added_cards
+
+    return args.dir or added_cards()
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--card", required=True, metavar="NAME|FILE", help=f"template: {', '.join(templates())}, or a file"
+        "--card",
+        required=True,
+        metavar="NAME|FILE",
+        help="template, of those that `saccade engine list` names, or a file",
     )
     parser.add_argument(
         "--onnx", required=True, nargs="+", type=Path, metavar="FILE", help="the model, or its two graphs"

@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 
 from saccade.cli import OK
-from vla_node.reasoners.keys import make_robot, make_server
 
 EXAMPLES = """examples:
   saccade serve keys keys/                          # a server's keys, and those of a robot called `robot`
@@ -23,6 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run `saccade serve keys`."""
+    from vla_node.reasoners.keys import make_robot, make_server
+
     if make_server(args.dir):
         print(f"{args.dir}: made the server's keys; they stay on this machine (--keys {args.dir})")
     for name in args.robot or ["robot"]:

@@ -7,18 +7,16 @@ import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-from rich.console import Console
-from rich.markup import escape
+from typing import TYPE_CHECKING, Any
 
 from saccade.cli import OK
 from saccade.clock import SEC
 from saccade.errors import ConfigError, choices
-from saccade.wire.live import stop_signals
-from vla_node.dialects import DIALECTS
-from vla_node.reasoners.protocol import Health
-from vla_node.serving.reasoner import ReasonerServer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from vla_node.reasoners.protocol import Health
 
 EXAMPLES = """examples:
   saccade serve reasoner my_model:plan                      # plan(observation) -> Plan, for robots on this machine
@@ -35,12 +33,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keys", type=Path, metavar="DIR", help="keys of this server; needed beyond this machine")
     parser.add_argument(
         "--dialect", default="", metavar="NAME",
-        help=f"questions and answers are words of this dialect: {', '.join(sorted(DIALECTS))}",
+        help="questions and answers are words of this dialect; one that is not known is answered with those that are",
     )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
     """Run `saccade serve reasoner`."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    from saccade.wire.live import stop_signals
+    from vla_node.dialects import DIALECTS
+    from vla_node.serving.reasoner import ReasonerServer
+
     if args.dialect and args.dialect not in DIALECTS:
         raise ConfigError(f"unknown dialect {args.dialect!r}; {choices(args.dialect, DIALECTS)}")
     server = ReasonerServer(find(args.callable), args.bind, args.keys, args.dialect)
