@@ -8,7 +8,7 @@ TRAIN := $(VENV)/.ready-train
 OUT ?= out/demo
 ROOMS := saccade engines perception_node map_node vla_node safety_node sim
 
-.PHONY: demo test test-slow test-train test-ros test-gpu lint golden bench clean
+.PHONY: demo test test-slow test-train test-ros test-gpu lint kernels golden bench clean
 
 demo: $(READY)
 ifdef RECORDING
@@ -17,7 +17,8 @@ else
 	$(BIN)/saccade demo --out "$(OUT)"
 endif
 
-test: $(DEV) lint
+test: $(DEV)
+	$(MAKE) --no-print-directory -j 2 lint kernels
 	$(BIN)/pytest -n 2 -m "not slow and not ros and not gpu"
 
 test-slow: $(DEV)
@@ -43,6 +44,10 @@ lint: $(DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Once and beside the linters, or each of the test processes would compile them all.
+kernels: $(DEV)
+	$(BIN)/python tests/compile_kernels.py
 
 golden: $(DEV)
 	$(BIN)/pytest tests/golden tests/ground/test_topics.py --update-golden

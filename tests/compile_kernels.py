@@ -1,0 +1,11 @@
+"""Compile all kernels into their caches: `make test` does it before its two processes, which would do it both."""
+
+from importlib import import_module
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+ROOMS = ("saccade", "engines", "perception_node", "map_node", "vla_node", "safety_node", "sim", "training")
+
+for path in sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py")):
+    if "from saccade.kernel import" in path.read_text():
+        import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
