@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 DEV := $(VENV)/.ready-dev
 TRAIN := $(VENV)/.ready-train
 OUT ?= out/demo
-ROOMS := saccade engines perception_node map_node vla_node safety_node sim
+ROOMS := saccade engines perception_node map_node vla_node safety_node bridge_node sim
 
 .PHONY: demo test test-slow test-train test-ros test-gpu lint kernels golden bench clean
 

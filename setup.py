@@ -17,7 +17,7 @@ def text(tag: str) -> str:
 
 
 maintainer = package.find("maintainer")
-NODES = ("perception_node", "vla_node", "safety_node")
+NODES = ("perception_node", "vla_node", "safety_node", "bridge_node")
 SHARE = f"share/{text('name')}"
 REQUIRED = [pip.get("requires", "") for pip in package.iterfind("export/pip")]
 
@@ -80,6 +80,7 @@ setup(
         (f"{SHARE}/config", glob("config/*.*")),
         (f"{SHARE}/config/arms", glob("config/arms/*.xml")),
         (f"{SHARE}/config/robots", glob("config/robots/*.yaml")),
+        *((f"{SHARE}/{folder}", glob(f"{folder}/*.msg")) for folder in glob("config/interfaces/*/msg")),
         (f"{SHARE}/config/limits", glob("config/limits/*.yaml")),
         *((f"{SHARE}/{kind}", glob(f"ros2_ws/src/saccade_msgs/{kind}/*.{kind}")) for kind in ("msg", "srv", "action")),
     ],

@@ -1,4 +1,4 @@
-"""The whole runtime on a robot: the gate first, then perception, then planning."""
+"""The whole runtime on a robot: its bridge, if it has one, the gate, then perception, then planning."""
 
 from launch import LaunchDescription
 
@@ -7,4 +7,5 @@ from saccade.launching import arguments, bring_up, rviz
 
 def generate_launch_description() -> LaunchDescription:
     """`ros2 launch saccade robot.launch.py robot:=go2`; `-s` lists the arguments."""
-    return LaunchDescription([*arguments(), bring_up("safety_node", "perception_node", "vla_node"), rviz()])
+    nodes = ("bridge_node", "safety_node", "perception_node", "vla_node")
+    return LaunchDescription([*arguments(), bring_up(*nodes), rviz()])

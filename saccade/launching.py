@@ -25,6 +25,7 @@ from launch_ros.actions import LifecycleNode, Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 from saccade.paths import share
+from saccade.robots import nodes as needed
 from saccade.robots import remapping, robots
 from saccade.topics import TOPICS, Role
 
@@ -58,6 +59,7 @@ def arguments(use_sim_time: bool = False) -> list[Action]:
 def bring_up(*names: str, then: list[Action] | None = None) -> Action:
     """Start these lifecycle nodes, each once the one before it is active, and then `then`; nodes that die come back.
 
+    `bridge_node` is left out where the parameter file has no section for it.
     They configure and activate themselves (parameter `autostart`): a node that comes back after a crash must not wait
     for a request that launch would still be sending to the dead one. All get the stop signal at once; the gate outlives
     the others by itself (see safety_node).
@@ -84,7 +86,8 @@ def _use_sim_time() -> ParameterValue:
 
 def _bring_up(context: LaunchContext, names: tuple[str, ...], then: list[Action]) -> list[Action]:
     params = LaunchConfiguration("params").perform(context)
-    nodes = [_node(name, params) for name in names]
+    wanted = [name for name in names if name != "bridge_node" or name in needed(Path(params))]
+    nodes = [_node(name, params) for name in wanted]
     followers = [*([node] for node in nodes[1:]), then]
     return [*(_once_active(*pair) for pair in zip(nodes, followers, strict=True)), nodes[0]]
 

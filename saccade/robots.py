@@ -7,7 +7,7 @@ from pathlib import Path
 from saccade.errors import ConfigError, choices
 from saccade.params import section
 from saccade.paths import share
-from saccade.topics import TOPICS
+from saccade.topics import BRIDGED, TOPICS
 
 
 def robots() -> list[str]:
@@ -27,7 +27,7 @@ def robot_file(robot: str) -> Path:
 
 def remapping(path: Path) -> dict[str, str]:
     """Topic -> the robot's own name for it, from the section `topics`; ConfigError for a topic that is not known."""
-    known = {row.wire_name for row in TOPICS.values()}
+    known = {row.wire_name for row in (*TOPICS.values(), *BRIDGED.values())}
     rules = section(path, "topics")
     for name, own in rules.items():
         if name not in known:
@@ -35,3 +35,9 @@ def remapping(path: Path) -> dict[str, str]:
         if not isinstance(own, str):
             raise ConfigError(f"{path}: topics: {name} is {own!r}; expected the name of a topic")
     return rules
+
+
+def nodes(path: Path) -> tuple[str, ...]:
+    """The nodes that this robot needs, in the order of the data; a bridge only where the file has a section for it."""
+    bridge = ("bridge_node",) if section(path, "bridge_node") else ()
+    return ("perception_node", "vla_node", "safety_node", *bridge)

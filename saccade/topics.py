@@ -162,18 +162,39 @@ _SERVICE_ROWS = [
     Topic(f"{_ACTION}/status", "action_msgs/msg/GoalStatusArray", _O, 0, 0, "what has become of it", latched=True),
 ]
 
+_REQUEST, _NOW = "unitree_api/msg/Request", 50 * MS
+_BRIDGED_ROWS = [
+    Topic("api/sport/request", _REQUEST, _O, 50, _NOW, "to a Unitree dog: move, or stop"),
+    Topic("sportmodestate", "unitree_go/msg/SportModeState", _S, 50, 200 * MS, "of a Unitree dog: pose and speed"),
+    Topic("fmu/in/offboard_control_mode", "px4_msgs/msg/OffboardControlMode", _O, 50, _NOW, "to PX4: its heartbeat"),
+    Topic("fmu/in/trajectory_setpoint", "px4_msgs/msg/TrajectorySetpoint", _O, 50, _NOW, "to PX4: velocity, NED"),
+    Topic("fmu/in/vehicle_command", "px4_msgs/msg/VehicleCommand", _O, 0, 0, "to PX4: mode and arming, if asked for"),
+    Topic("fmu/out/vehicle_odometry", "px4_msgs/msg/VehicleOdometry", _S, 50, 200 * MS, "of PX4: pose, NED and FRD"),
+    Topic(
+        "mavros/setpoint_velocity/cmd_vel", "geometry_msgs/msg/TwistStamped", _O, 50, _NOW, "to MAVROS: velocity, ENU"
+    ),
+    Topic("mavros/state", "mavros_msgs/msg/State", _S, 1, 3 * SEC, "of MAVROS: connected, armed, mode"),
+    *(
+        Topic(f"{part}_controller/joint_trajectory", "trajectory_msgs/msg/JointTrajectory", _O, 100, _NOW, about)
+        for part, about in (("arm", "to ros2_control: an arm's joints"), ("gripper", "to ros2_control: its gripper"))
+    ),
+]  # fmt: skip
+
 TOPICS: dict[str, Topic] = {row.name: row for row in _ROWS}
 """What is recorded, replayed and shown."""
 SERVICES: dict[str, Topic] = {row.name: row for row in _SERVICE_ROWS}
 """What services and actions are made of: a conversation with a live robot, of which recordings keep the effects."""
 
+BRIDGED: dict[str, Topic] = {row.name: row for row in _BRIDGED_ROWS}
+"""What bridge_node and a robot say to each other in the robot's own words; recordings keep what they mean."""
+
 
 def topic(name: str) -> Topic:
     """The row of a topic or of a service's half; ConfigError with the nearest valid name when there is none."""
-    try:
-        return TOPICS.get(name) or SERVICES[name]
-    except KeyError:
-        raise ConfigError(f"unknown topic {name!r}: {choices(name, (*TOPICS, *SERVICES))}") from None
+    row = TOPICS.get(name) or SERVICES.get(name) or BRIDGED.get(name)
+    if row is None:
+        raise ConfigError(f"unknown topic {name!r}: {choices(name, (*TOPICS, *SERVICES, *BRIDGED))}")
+    return row
 
 
 def on_wire(name: str) -> list[Topic]:

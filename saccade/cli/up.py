@@ -1,7 +1,8 @@
-"""Start the three nodes live, each in its own process, and keep them up: a node that dies is started again.
+"""Start the nodes live, each in its own process, and keep them up: a node that dies is started again.
 
-The gate gets real-time scheduling where the system permits it. Ctrl-C stops the robot: the planner goes first, the gate
-last, so that its closing stop command is on the wire.
+There are three, and a bridge where the robot's file has a section for it. The gate gets real-time scheduling where the
+system permits it. Ctrl-C stops the robot: the planner goes first, then perception, then the gate, so that its closing
+stop command is on the wire, and the bridge last.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from rich.table import Table
 
 from saccade.cli import FAILED, OK, USAGE
 from saccade.errors import ConfigError, choices
-from saccade.robots import remapping, robot_file
+from saccade.robots import nodes, remapping, robot_file
 from saccade.wire.live import stop_signals
 from saccade.wire.open import open_bus
 
@@ -33,10 +34,10 @@ EXAMPLES = """examples:
   saccade up --robot ./my_robot.yaml --bus 'dds:0?namespace=/robot1'
   saccade up --params ./tuned.yaml --nodes perception,safety
 """
-NODES = ("safety", "perception", "vla")
+NODES = ("bridge", "safety", "perception", "vla")
 """In starting order; they stop the other way round."""
 _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S, _HEALTHY_S = 0.5, 8.0, 30.0
-_STOP_WITHIN_S = {"vla": 0.4, "perception": 0.4, "safety": 1.1}
+_STOP_WITHIN_S = {"vla": 0.4, "perception": 0.4, "safety": 1.1, "bridge": 1.4}
 _LAST_LINES_S = 0.2
 """How long to wait for what a dead node still had to say."""
 _PR_SET_PDEATHSIG = 1
@@ -48,13 +49,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bus", default="dds:0", metavar="URL", help="live bus (default dds:0, loopback only)")
     parser.add_argument("--robot", default="hall", help="name in config/robots or a YAML file (default: hall)")
     parser.add_argument("--params", type=Path, metavar="FILE", help="parameter file instead of the robot's")
-    parser.add_argument("--nodes", default="perception,vla,safety", help="which of them (default: all three)")
+    parser.add_argument("--nodes", help="which of perception, vla, safety, bridge (default: all that the robot needs)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Run `saccade up`."""
     params = args.params or robot_file(args.robot)
-    names, bus = chosen(args.nodes), with_remapping(args.bus, remapping(params))
+    names, bus = chosen(args.nodes or ",".join(nodes(params))), with_remapping(args.bus, remapping(params))
     open_bus(bus).close()  # a wrong address is told here, once, and not by three processes
     console = Console(stderr=True)
     if "safety" not in names:

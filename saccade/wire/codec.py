@@ -14,15 +14,16 @@ from rosbags.typesys import Stores, get_typestore
 
 from saccade.errors import ConfigError, DataError
 from saccade.paths import share
-from saccade.wire.interfaces import read_types
+from saccade.wire.interfaces import read_messages, read_types
 
 Distro = Literal["humble", "jazzy"]
 _STORES = {"humble": Stores.ROS2_HUMBLE, "jazzy": Stores.ROS2_JAZZY}
 
 
 class Codec:
-    """Encodes and decodes the messages of one ROS 2 distribution, plus saccade_msgs from its own interface files.
+    """Encodes and decodes the messages of one ROS 2 distribution, plus those whose interface files ship.
 
+    These are saccade_msgs, and what robots that bridge_node drives speak (config/interfaces).
     A service's or action's parts are messages too, by the names that rosidl gives them: `…/srv/X_Request`.
     """
 
@@ -37,7 +38,8 @@ class Codec:
             for name, (constants, fields) in self._store.fielddefs.items()
         }
         files = [path for kind in ("msg", "srv", "action") for path in sorted(share(kind).glob(f"*.{kind}"))]
-        self._store.register(read_types("saccade_msgs", files, self.knows("service_msgs/msg/ServiceEventInfo")))
+        types = read_types("saccade_msgs", files, self.knows("service_msgs/msg/ServiceEventInfo"))
+        self._store.register(types | read_messages(share("config") / "interfaces"))
 
     def prepare(self, msgtypes: Iterable[str]) -> None:
         """Generate the code for these types and all that they are made of, so that no first message has to wait."""
@@ -54,9 +56,7 @@ class Codec:
         try:
             return self._store.deserialize_cdr(cdr, msgtype)
         except KeyError:
-            raise DataError(
-                f"message type {msgtype!r} is not known to ROS 2 {self.distro} nor to saccade_msgs"
-            ) from None
+            raise DataError(f"message type {msgtype!r} is not known to ROS 2 {self.distro} nor to Saccade") from None
         except Exception as error:  # rosbags raises whatever the broken bytes lead to
             raise DataError(f"{len(cdr)} bytes are not a {msgtype}: {type(error).__name__}: {error}") from error
 
@@ -69,9 +69,7 @@ class Codec:
         try:
             return self._store.types[msgtype](**fields)
         except KeyError:
-            raise ConfigError(
-                f"message type {msgtype!r} is not known to ROS 2 {self.distro} nor to saccade_msgs"
-            ) from None
+            raise ConfigError(f"message type {msgtype!r} is not known to ROS 2 {self.distro} nor to Saccade") from None
 
     def from_ros1(self, msgtype: str, raw: bytes | memoryview) -> memoryview:
         """CDR bytes of a ROS 1 message, converted without decoding it. DataError if the bytes are not one."""

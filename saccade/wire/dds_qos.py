@@ -11,7 +11,7 @@ from cyclonedds.qos import Policy, Qos
 
 from saccade.errors import ConfigError, choices
 from saccade.paths import share
-from saccade.topics import SERVICES, TOPICS, Role, Topic
+from saccade.topics import BRIDGED, SERVICES, TOPICS, Role, Topic
 from saccade.wire.codec import codec
 from saccade.wire.endpoints import Endpoint, reading, writing
 
@@ -119,7 +119,7 @@ def parse(rest: str) -> Address:
 def _rule(asked: str, text: str) -> tuple[str, str]:
     """One remapping rule, as after `-r` on a ROS 2 command line."""
     name, _, own = text.partition(":=")
-    names = {row.service or row.wire_name for row in (*TOPICS.values(), *SERVICES.values())}
+    names = {row.service or row.wire_name for row in (*TOPICS.values(), *SERVICES.values(), *BRIDGED.values())}
     if name not in names:
         raise ConfigError(f"{asked}: remap of unknown topic {name!r}; {choices(name, names)}")
     if not _NAME.fullmatch(own):

@@ -44,6 +44,12 @@ def read_types(package: str, files: list[Path], events: bool) -> Types:
     return types
 
 
+def read_messages(folder: Path) -> Types:
+    """Messages of other packages, as `folder/<package>/msg/<Name>.msg`; they may be made of one another."""
+    files = sorted(folder.glob("*/msg/*.msg"))
+    return {f"{f.parts[-3]}/msg/{f.stem}": _parts(f.parts[-3], f.read_text())[0] for f in files}
+
+
 def _parts(package: str, text: str) -> list[Part]:
     """(constants, fields) of each part between lines of `---`; names without a package are of this one's messages."""
     found = []

@@ -7,7 +7,7 @@ import pytest
 from perception_node.params import PerceptionParams
 from saccade import params
 from saccade.errors import ConfigError
-from saccade.robots import remapping, robot_file, robots
+from saccade.robots import nodes, remapping, robot_file, robots
 from safety_node.params import SafetyParams
 from vla_node.params import VlaParams
 
@@ -40,6 +40,11 @@ def test_the_planner_asks_for_no_more_than_the_gate_grants(robot):
     assert vla.policy.cruise_m_s <= speed["vx"]
     assert vla.policy.turn_rad_s <= speed["wz"]
     assert vla.limits.radius_m >= gate.radius_m
+
+
+def test_a_bridge_belongs_to_those_that_have_a_section_for_it():
+    assert nodes(robot_file("hall")) == ("perception_node", "vla_node", "safety_node")
+    assert nodes(robot_file("go2_dds"))[-1] == "bridge_node"
 
 
 def test_an_unknown_robot_is_answered_with_those_there_are():

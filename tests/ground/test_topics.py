@@ -3,13 +3,13 @@ from pathlib import Path
 import pytest
 
 from saccade.errors import ConfigError
-from saccade.topics import SERVICES, TOPICS, Role, topic
+from saccade.topics import BRIDGED, SERVICES, TOPICS, Role, topic
 from saccade.wire.codec import codec
 
 
 @pytest.mark.parametrize("distro", ["humble", "jazzy"])
 def test_every_topic_has_a_type_that_the_codec_knows(distro):
-    rows = (*TOPICS.values(), *SERVICES.values())
+    rows = (*TOPICS.values(), *SERVICES.values(), *BRIDGED.values())
     assert [row.name for row in rows if not codec(distro).knows(row.message_type)] == []
 
 
@@ -58,6 +58,15 @@ def table() -> str:
             latched = "; latched" if t.latched else ""
             lines.append(f"| `{t.name}` | {t.type.replace('/msg/', '/')} | {rate} | {stale} | {t.about}{latched} |")
         lines.append("")
+    lines += [
+        "## robots",
+        "",
+        "What `bridge_node` and robots say to each other, [in the robots' own words](bridges.md).",
+        "",
+    ]
+    lines += ["| topic | type | rate, Hz | |", "|---|---|---|---|"]
+    lines += [f"| `{t.name}` | {t.type.replace('/msg/', '/')} | {t.rate_hz:g} | {t.about} |" for t in BRIDGED.values()]
+    lines.append("")
     return "\n".join(lines)
 
 

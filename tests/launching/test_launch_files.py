@@ -132,6 +132,11 @@ def test_nodes_come_up_one_after_the_other_and_come_back() -> None:
     assert all(node.kwargs["respawn"] and node.kwargs["executable"] == node.kwargs["name"] for node in order)
 
 
+def test_a_robot_with_a_bridge_gets_it_before_the_gate() -> None:
+    order = chain(brought_up("robot.launch.py", {"params": str(robot_file("px4"))}))
+    assert [node.kwargs["name"] for node in order] == ["bridge_node", "safety_node", "perception_node", "vla_node"]
+
+
 def test_the_recording_starts_when_all_are_up_and_ends_all() -> None:
     context = {"params": str(robot_file("go2")), "namespace": ""}
     *nodes, play = chain(brought_up("replay.launch.py", context))

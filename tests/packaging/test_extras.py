@@ -18,7 +18,17 @@ from engines.engine import EngineError
 from saccade.cli import USAGE, fits, main
 from saccade.cli.fits import ORT_GPU, dotted, ort_gpu, tensorrt, version
 
-ROOMS = ("saccade", "engines", "perception_node", "map_node", "vla_node", "safety_node", "sim", "training")
+ROOMS = (
+    "saccade",
+    "engines",
+    "perception_node",
+    "map_node",
+    "vla_node",
+    "safety_node",
+    "bridge_node",
+    "sim",
+    "training",
+)
 
 
 @pytest.fixture(scope="module")

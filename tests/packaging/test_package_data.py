@@ -3,7 +3,7 @@
 import pytest
 from setup_arguments import ROOT, setup_arguments
 
-ROOMS = ("saccade", "engines", "perception_node", "map_node", "vla_node", "safety_node", "sim")
+ROOMS = ("saccade", "engines", "perception_node", "map_node", "vla_node", "safety_node", "bridge_node", "sim")
 
 
 @pytest.mark.parametrize("room", ROOMS)
