@@ -19,16 +19,8 @@ from saccade.cli import USAGE, fits, main
 from saccade.cli.fits import ORT_GPU, dotted, ort_gpu, tensorrt, version
 
 ROOMS = (
-    "saccade",
-    "engines",
-    "perception_node",
-    "map_node",
-    "vla_node",
-    "safety_node",
-    "bridge_node",
-    "sim",
-    "training",
-)
+    "saccade", "engines", "perception_node", "map_node", "vla_node", "safety_node", "bridge_node", "sim", "training",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
