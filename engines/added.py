@@ -17,6 +17,7 @@ from engines.onnx_file import check_graph
 from engines.open import open_unproven
 from engines.probe.edit import merged
 from engines.probe.interface import graph_size, resize_to
+from engines.probe.view_interface import fixed_by_graph
 from engines.verdict import Verdict, needs_verdict, read_verdict
 from saccade.errors import ConfigError, SaccadeError, choices
 
@@ -85,10 +86,14 @@ def templates() -> list[str]:
 
 
 def _sized(card: Card) -> Card:
-    """The card with the graph's own size, where that was fixed when it was exported."""
+    """The card with the graph's own size, and number of pictures, where that was fixed when it was exported."""
     with open_unproven(card) as engine:
-        size = graph_size(engine.spec, card)
-    return rewrite(card, {"size": resize_to(size)}) if size else card
+        if card.views:
+            fixed = fixed_by_graph(engine.spec, card)
+        else:
+            size = graph_size(engine.spec, card)
+            fixed = {"size": resize_to(size)} if size else {}
+    return rewrite(card, fixed) if fixed else card
 
 
 def _template(name_or_path: str) -> dict[str, Any]:

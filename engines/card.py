@@ -15,6 +15,7 @@ import yaml
 from engines.compiler import BuildPlan
 from engines.convention import DEPTH_UNITS, STEREO_UNITS, Colour, Output, Size
 from engines.options import BmOptions, OrtOptions, SgbmOptions
+from engines.views.convention import Views
 from saccade.errors import ConfigError, choices
 from saccade.params import build, plain
 from saccade.paths import user_data
@@ -109,7 +110,7 @@ class Card:
     """One model. `path` is where the card was read from; files it names lie beside it."""
 
     name: str
-    kind: Literal["stereo", "depth"]
+    kind: Literal["stereo", "depth", "multiview"]
     backend: Literal["sgbm", "bm", "onnx"]
     source: str
     licence: str
@@ -124,6 +125,8 @@ class Card:
     colour: Colour = field(default_factory=Colour)
     size: Size = field(default_factory=Size)
     output: Output = field(default_factory=Output)
+    views: Views | None = None
+    """For kind multiview, in place of `left`, `right` and `output`."""
     baked: dict[str, float] = field(default_factory=dict)
     """Constants inside the graph that hold for one rig only, such as f*B; said here so that nobody trusts them."""
     trained: dict[str, str] = field(default_factory=dict)
@@ -143,13 +146,17 @@ class Card:
     path: str = ""
 
     def __post_init__(self) -> None:
-        units = STEREO_UNITS if self.kind == "stereo" else DEPTH_UNITS
+        units = DEPTH_UNITS if self.kind == "depth" else STEREO_UNITS
         if self.output.unit not in units:
             raise ValueError(f"{self.name}: output.unit of kind {self.kind} is one of {', '.join(units)}")
         if self.backend == "onnx" and not (self.onnx and len(self.sha256) == 64):
             raise ValueError(f"{self.name}: backend onnx needs `onnx` (a file beside the card) and its `sha256`")
         if self.backend != "onnx" and self.runtime != "onnxruntime":
             raise ValueError(f"{self.name}: runtime {self.runtime} runs ONNX graphs; backend {self.backend} has none")
+        if (self.kind == "multiview") != (self.views is not None):
+            raise ValueError(f"{self.name}: `views` belongs to kind multiview, and to no other; this is {self.kind}")
+        if self.views and (self.runtime != "onnxruntime" or self.second or self.colour.layout != "nchw"):
+            raise ValueError(f"{self.name}: kind multiview is one graph in onnxruntime, with colour.layout nchw")
         if self.second is not None and self.build.precision != "fp32":
             raise ValueError(f"{self.name}: build.precision of a model of two graphs is fp32; export them in less bits")
 

@@ -7,7 +7,10 @@ from engines.open import open_unproven
 from engines.probe import Report, probe
 from engines.probe.mono import probe_depth
 from engines.probe.run import Progress
+from engines.probe.views import probe_views
 from engines.verdict import needs_verdict, write_verdict
+
+_PROBES = {"stereo": probe, "depth": probe_depth, "multiview": probe_views}
 
 
 def prove(card: Card, progress: Progress = lambda what: None) -> Report:
@@ -16,7 +19,7 @@ def prove(card: Card, progress: Progress = lambda what: None) -> Report:
     `progress` is told the name of each picture before it is shown. EngineError when the model cannot be loaded.
     """
     with open_unproven(card) as engine:
-        report = (probe if card.kind == "stereo" else probe_depth)(engine, card, progress)
+        report = _PROBES[card.kind](engine, card, progress)
     if needs_verdict(card):
         write_verdict(card, report)
     return report

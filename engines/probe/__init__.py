@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import Any
+from typing import Any, Protocol
 
 from engines.card import Card
 from engines.engine import Engine, EngineError
@@ -19,12 +20,21 @@ _ROUNDS = 8
 """Faults that are looked for under one another."""
 
 
+class Shown(Protocol):
+    """How one scene came out; as text, for people."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether that is enough."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """What the probe found. `edit` is what has to be written into the card, all findings together."""
 
     findings: tuple[Finding, ...]
-    judged: tuple[Judged, ...]
+    judged: tuple[Shown, ...]
     notes: tuple[str, ...] = ()
     mended: bool = False
     """Whether the model came out right with the edit."""
@@ -48,13 +58,22 @@ def probe(engine: Engine, card: Card, progress: Progress = lambda what: None) ->
     """
     if card.kind != "stereo":
         raise EngineError(f"card {card.name!r} is of kind {card.kind}; the probe's pairs are for kind stereo")
-    runs, current = Runs(engine, progress), card
-    findings: list[Finding] = []
+    runs = Runs(engine, progress)
+    return search(card, lambda current: diagnose(runs, current), lambda current: _all_judged(runs, current))
+
+
+def search(
+    card: Card,
+    diagnosed: Callable[[Card], Finding | None],
+    judged: Callable[[Card], tuple[tuple[Shown, ...], tuple[str, ...]]],
+) -> Report:
+    """Mend a copy of the card fault by fault, until nothing is found or nothing can be mended."""
+    current, findings = card, list[Finding]()
     while len(findings) < _ROUNDS:
-        finding = diagnose(runs, current)
+        finding = diagnosed(current)
         if finding is None:
-            judged, notes = _all_judged(runs, current)
-            return Report(tuple(findings), judged, notes, mended=bool(findings))
+            results, notes = judged(current)
+            return Report(tuple(findings), results, notes, mended=bool(findings))
         finding = replace(finding, edit=changes(current, finding.edit))
         findings.append(finding)
         if not finding.edit:

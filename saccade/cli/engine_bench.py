@@ -33,6 +33,8 @@ def _bench(args: argparse.Namespace) -> int:
     card = load_card(args.model)
     if card.backend != "onnx":
         raise ConfigError(f"{card.name} is no graph; `saccade bench stereo --card {card.name}` measures matchers")
+    if card.views:
+        raise ConfigError(f"{card.name} sees several views; the pairs that are timed here are for stereo and depth")
     shape = tried_sizes(card, models_of(card))[0]
     inputs = shown(card, slanted((shape[0], shape[1]), _DISPARITY))
     rows = [_measured(card, runtime, inputs, args) for runtime in args.runtime or _RUNTIMES]

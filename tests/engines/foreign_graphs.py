@@ -4,7 +4,11 @@ inside. They stand in for networks whose weights are not ours, so that every tem
 from __future__ import annotations
 
 import numpy as np
+import yaml
 from stand_ins import ITU, PLANE, Graph
+from view_stand_ins import looking_up, right, small
+
+from engines.card import TEMPLATES
 
 SHAPE = (128, 192)
 DISPARITIES = 52
@@ -156,10 +160,22 @@ def da3metric_large():
     return [g.model({"image": [1, 3, "H", "W"]}, {"depth": (found, [1, 1, "h", "w"])})]
 
 
+def of_views(name):
+    """A model of several views that knows the probe's walks, with the conventions of its template."""
+
+    def made():
+        fields = yaml.safe_load((TEMPLATES / f"{name}.yaml").read_text())
+        card = small({key: fields[key] for key in ("colour", "views")})
+        return [looking_up(card, right(card))]
+
+    return made
+
+
 FOREIGN = {
     "raft-stereo": raft_stereo, "crestereo": crestereo, "foundation-stereo": foundation_stereo,
     "fast-foundation-stereo": fast_foundation_stereo, "ess": ess, "stereoadapter": stereoadapter,
     "stereoadapter-2": stereoadapter_2, "depth-anything-v2": depth_anything_v2, "da3metric-large": da3metric_large,
+    **{name: of_views(name) for name in ("vggt", "da3", "depthsplat", "volsplat")},
 }  # fmt: skip
 
 

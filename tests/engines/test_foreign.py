@@ -11,9 +11,12 @@ from engines.card import TEMPLATES, load_card
 from engines.depth import DepthEstimator
 from engines.open import open_engine
 from engines.probe import edited
+from engines.probe.room import relative
 from engines.probe.scenes import shift
+from engines.probe.view_runs import walks
 from engines.prove import prove
 from engines.stereo import StereoMatcher
+from engines.views.reconstruct import Reconstructor
 from saccade.cli import FAILED, OK, USAGE, main
 
 STEREO = [name for name in FOREIGN if yaml.safe_load((TEMPLATES / f"{name}.yaml").read_text())["kind"] == "stereo"]
@@ -33,7 +36,9 @@ def slowly(names, fast):
     return [name if name in fast else pytest.param(name, marks=pytest.mark.slow) for name in names]
 
 
-@pytest.mark.parametrize("name", slowly(FOREIGN, ("raft-stereo", "fast-foundation-stereo", "da3metric-large")))
+@pytest.mark.parametrize(
+    "name", slowly(FOREIGN, ("raft-stereo", "fast-foundation-stereo", "da3metric-large", "vggt", "depthsplat"))
+)
 def test_a_template_card_is_right_for_its_models_interface(tmp_path, name, capsys):
     graphs = [str(path) for path in files(tmp_path, name)]
     code = main(["engine", "add", "--card", name, "--onnx", *graphs, "--dir", str(tmp_path / "dir"), "--quiet"])
@@ -42,6 +47,13 @@ def test_a_template_card_is_right_for_its_models_interface(tmp_path, name, capsy
     with open_engine(card) as engine:
         if card.kind == "depth":
             assert DepthEstimator(engine, card)(np.zeros((60, 80, 3), np.uint8), 300.0).shape == (60, 80)
+            return
+        if card.views:
+            assert (card.views.least, card.views.most, card.size.width, card.size.height) == (3, 3, 80, 60)
+            shown = walks(card)[0]
+            depths_m = 0.5 * float(shown.depth_m.min()), 2 * float(shown.depth_m.max())
+            said = Reconstructor(engine, card)(list(shown.pictures), shown.camera, relative(shown.poses), depths_m)
+            assert np.nanmedian(said.depth / shown.depth_m) == pytest.approx(1, abs=0.01)
             return
         scene = shift((128, 192), 20)
         larger = [cv2.resize(p, (288, 192), interpolation=cv2.INTER_CUBIC) for p in (scene.left, scene.right)]
@@ -56,10 +68,13 @@ WRONG = {
     "ess": {"colour": {"mean": [0.0], "std": [1.0]}},
     "stereoadapter": {"colour": {"white": 255.0}},
     "stereoadapter-2": {"output": {"name": "flow", "sign": "positive"}},
+    "vggt": {"views": {"said": {"direction": "world_from_camera"}}},
+    "da3": {"views": {"said": {"unit": "normalised"}}},
+    "depthsplat": {"views": {"told": {"direction": "camera_from_world"}}},
 }
 
 
-@pytest.mark.parametrize("name", slowly(WRONG, ("raft-stereo",)))
+@pytest.mark.parametrize("name", slowly(WRONG, ("raft-stereo", "da3")))
 def test_a_template_that_were_wrong_would_be_refused(tmp_path, name):
     """The control of the test above."""
     card = edited(add(name, files(tmp_path, name), "", tmp_path / "dir"), WRONG[name])
