@@ -16,7 +16,6 @@ from engines.views.splats import Splats, read_splats
 from saccade.geometry import F32, F64, SE3, Pinhole
 from saccade.types import U8
 
-
 _DEPTHS_M = (0.3, 15.0)
 
 
@@ -48,8 +47,8 @@ class Reconstructor:
     ) -> Reconstruction:
         """Of pictures (H, W) or (H, W, 3) RGB uint8 of one camera, and T_world_from_cam in metres of each.
 
-        The model is told the poses, and the least and greatest depth, only if its card says so. EngineError where they are too many or too few, or what
-        comes out is not what the card says.
+        The model is told the poses, and the least and greatest depth, only if its card says so. EngineError where they
+        are too many or too few, or what comes out is not what the card says.
         """
         if not self.views.least <= len(pictures) == len(poses) <= self.views.most:
             raise EngineError(
