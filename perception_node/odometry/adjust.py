@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from perception_node.odometry.schur import eliminated
 from saccade.geometry import F64, SE3, Pinhole
 from saccade.kernel import array, buffer, f64, i64, kernel, void
 
@@ -18,8 +19,6 @@ SIGMA_PX = np.array([0.5, 0.5, 0.5])
 _HUBER = 1.5
 _BEHIND = 100.0
 """The whitened residual that a point behind the camera counts for."""
-_FLOOR = 1e-9
-"""Added to the diagonal, so that what nobody sees has an inverse."""
 INLIER = 3.37
 """Of whitened residuals: the 99 % point of chi-square with three degrees of freedom, its root."""
 
@@ -78,8 +77,9 @@ def adjust(poses: list[SE3], points: F64, sightings: Sightings, lens: Pinhole, f
                 break
         else:
             damping *= 10
-    reduced, _, _ = _reduced(best, 0.0)
-    covariance = np.asarray(np.linalg.inv(reduced)[-6:, -6:] * max(1.0, best.spare), np.float64)
+    covariance = np.asarray(
+        np.linalg.inv(eliminated(*best[3:], 0.0).matrix)[-6:, -6:] * max(1.0, best.spare), np.float64
+    )
     return Adjusted(poses, points, best.norms, covariance)
 
 
@@ -156,24 +156,10 @@ def _accumulate(
                     own[n, a, b] += weight * J[i, 6 + a] * J[i, 6 + b]
 
 
-def _reduced(equations: _Equations, damping: float) -> tuple[F64, F64, F64]:
-    """What remains for all cameras but the first: matrix and right side, and the inverse blocks of the points."""
-    k = len(equations.cameras) - 1
-    inverse = np.asarray(np.linalg.inv(equations.points * (1 + damping * np.eye(3)) + _FLOOR * np.eye(3)), np.float64)
-    mixed = equations.mixed[1:]
-    flat = (mixed @ inverse).transpose(0, 2, 1, 3).reshape(6 * k, -1)
-    matrix: F64 = -flat @ mixed.transpose(0, 2, 1, 3).reshape(6 * k, -1).T
-    for i, block in enumerate(equations.cameras[1:]):
-        matrix[6 * i : 6 * i + 6, 6 * i : 6 * i + 6] += block * (1 + damping * np.eye(6)) + _FLOOR * np.eye(6)
-    right = equations.right_cameras[1:].ravel() - flat @ equations.right_points.ravel()
-    return matrix, right, inverse
-
-
 def _solved(equations: _Equations, damping: float) -> tuple[F64, F64]:
-    matrix, right, inverse = _reduced(equations, damping)
-    step = np.asarray(np.linalg.solve(matrix, right).reshape(-1, 6), np.float64)
-    rest = equations.right_points - (step[:, None, None] @ equations.mixed[1:]).sum(axis=0)[:, 0]
-    return step, (inverse @ rest[..., None])[..., 0]
+    reduced = eliminated(*equations[3:], damping)
+    step = np.ascontiguousarray(np.linalg.solve(reduced.matrix, reduced.right).reshape(-1, 6), np.float64)
+    return step, reduced.points(step)
 
 
 def _moved(T: SE3, step: F64) -> SE3:
