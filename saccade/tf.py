@@ -97,3 +97,23 @@ class TfBuffer:
                 f"asked for {stamp_ns} ns, {(stamp_ns - edge) / MS:+.0f} ms outside"
             )
         return T
+
+
+class FixedTree(TfBuffer):
+    """Links (parent, child, T_parent_from_child) that never move."""
+
+    def __init__(self, links: Iterable[tuple[str, str, SE3]]) -> None:
+        super().__init__()
+        for link in links:
+            self.set_static(*link)
+
+    def link(self, target: str, source: str) -> SE3 | None:
+        """`T_target_from_source`, or None where nothing connects the two."""
+        try:
+            return self.lookup(target, source, 0)
+        except TransformError:
+            return None
+
+    def top(self, frame: str) -> str:
+        """The frame that this one hangs below in the end; itself where it is not known."""
+        return self._chain(frame)[-1]

@@ -16,7 +16,7 @@ import numpy as np
 
 from saccade.clock import MS, SEC, seconds
 from saccade.geometry import F64, R_BODY_FROM_OPTICAL, SE3
-from saccade.tf import TfBuffer, TransformError
+from saccade.tf import FixedTree
 from saccade.types import RobotState
 from saccade.wire.convert import Cdr, decode_odom, encode_odom
 from saccade.wire.ground import Ground
@@ -63,7 +63,7 @@ def arrange(
     put under the camera, and odom begins at its first pose. `cameras` are ordered, the one to rely on first; `ground`,
     what that one sees below it at the start, stands in for what nobody tells of its mounting.
     """
-    tf, frames = _Fixed(links), Frames(ground=ground)
+    tf, frames = FixedTree(links), Frames(ground=ground)
     state, child = odom[0] if odom else (None, next((b for b in _BASES if b in tf.frames()), "base_link"))
     linked = [c for c in cameras if tf.link(child, c)]
     camera = child if child in cameras else next(iter([*linked, *cameras]), None)
@@ -89,10 +89,12 @@ def arrange(
 
 def _tie(frames: Frames, cameras: Sequence[str], camera: str | None, T_base_from_camera: SE3 | None) -> None:
     """Add links to the cameras that no fixed transform ties to base_link; they are taken to be where `camera` is."""
-    known = {"base_link", *(child for _, child, _ in frames.links)}
+    tf = FixedTree(frames.links)
     for other in dict.fromkeys(cameras):
-        if other not in known and T_base_from_camera is not None:
-            frames.links.append(("base_link", other, T_base_from_camera))
+        if T_base_from_camera is not None and tf.link("base_link", other) is None:
+            top = tf.top(other)
+            frames.links.append(("base_link", top, T_base_from_camera @ (tf.link(other, top) or SE3.identity())))
+            tf.set_static(*frames.links[-1])
             if other != camera:
                 frames.assumptions.append(f"camera {other!r} is where {camera!r} is")
 
@@ -104,22 +106,6 @@ def _say_what_becomes_of_odometry(frames: Frames, world: str, child: str) -> Non
         frames.assumptions.append("velocity is differenced from poses, as none is recorded for the body")
 
 
-class _Fixed(TfBuffer):
-    """Transforms that never move."""
-
-    def __init__(self, links: Sequence[Link]) -> None:
-        super().__init__()
-        for link in links:
-            self.set_static(*link)
-
-    def link(self, target: str, source: str) -> SE3 | None:
-        """`T_target_from_source`, or None where nothing connects the two."""
-        try:
-            return self.lookup(target, source, 0)
-        except TransformError:
-            return None
-
-
 def _is_body(state: RobotState, child: str, cameras: Sequence[str]) -> bool:
     """Whether odometry is of something that stands upright, as bodies do and cameras and many IMUs do not."""
     if child in _BASES:
@@ -128,7 +114,7 @@ def _is_body(state: RobotState, child: str, cameras: Sequence[str]) -> bool:
     return upright and child not in cameras and not child.endswith("_optical")
 
 
-def _keep_body(frames: Frames, tf: _Fixed, child: str, camera: str | None, mount: MappingFile) -> SE3 | None:
+def _keep_body(frames: Frames, tf: FixedTree, child: str, camera: str | None, mount: MappingFile) -> SE3 | None:
     """Keep the body that odometry is of, down to its footprint where there is one; returns T_base_from_camera."""
     base = next((b for b in _BASES if tf.link(child, b)), child)
     frames.T_child_from_base = tf.link(child, base) or SE3.identity()
@@ -146,7 +132,7 @@ def _keep_body(frames: Frames, tf: _Fixed, child: str, camera: str | None, mount
 
 
 def _body_under_camera(
-    frames: Frames, tf: _Fixed, first: RobotState, child: str, camera: str | None, mount: MappingFile
+    frames: Frames, tf: FixedTree, first: RobotState, child: str, camera: str | None, mount: MappingFile
 ) -> SE3:
     """Put a body on the ground under the camera, heading where it looks; returns T_base_from_camera."""
     T_child_from_camera = tf.link(child, camera) if camera else SE3.identity()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from saccade.clock import MS, SEC
 from saccade.geometry import R_BODY_FROM_OPTICAL, SE3
+from saccade.tf import FixedTree
 from saccade.types import RobotState
 from saccade.wire.convert import decode_odom, encode_odom
 from saccade.wire.frames import CAMERA_HEIGHT_M, OdomRewriter, arrange
@@ -217,6 +218,15 @@ def test_cameras_without_odometry_or_transforms_get_an_assumed_mount():
     same(mount(frames, "depth"), SE3(R_BODY_FROM_OPTICAL, np.array([0, 0, CAMERA_HEIGHT_M])))
     same(mount(frames, "color"), mount(frames, "depth"))
     assert any("'color' is where 'depth' is" in text for text in frames.assumptions)
+
+
+def test_a_rig_that_nobody_ties_to_the_base_is_mounted_whole():
+    """Its sensors keep their places on it: a gyroscope is of use only where its camera is known from it."""
+    links = [("imu", "left_optical", LEVEL_CAMERA), ("imu", "right_optical", OPTICAL)]
+    frames = arrange([], ["left_optical"], links, PLAIN)
+    tree = FixedTree(frames.links)
+    same(tree.link("base_link", "left_optical"), SE3(R_BODY_FROM_OPTICAL, np.array([0.0, 0.0, CAMERA_HEIGHT_M])))
+    same(tree.link("imu", "left_optical"), LEVEL_CAMERA)
 
 
 def test_an_unconnected_camera_of_a_known_body_gets_an_assumed_mount():
