@@ -88,6 +88,7 @@ setup(
         "console_scripts": [
             "saccade = saccade.cli:main",
             *(f"{node} = {node}.__main__:main" for node in NODES),
+            "odometry_node = perception_node.odometry.__main__:main",
             "world_node = sim.__main__:main",
         ],
         # Bus schemes for saccade.wire.open_bus; a world of your own is one more line in your package's setup.py.

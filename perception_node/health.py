@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from saccade.errors import SaccadeError
@@ -47,10 +47,10 @@ STAGES = {
 class Health:
     """Keeps the status of every stage. A warning stays at least until the next `tick`, so that it does not flicker."""
 
-    def __init__(self, node: str, times: Stages) -> None:
-        self._node, self._times = node, times
-        self._status = {stage: _Status(Level.STALE, "waiting", "nothing seen yet") for stage in STAGES}
-        self._flows = {stage: Flow(row.topic) for stage, row in STAGES.items()}
+    def __init__(self, node: str, times: Stages, stages: Mapping[str, Stage] = STAGES) -> None:
+        self._node, self._times, self._stages = node, times, stages
+        self._status = {stage: _Status(Level.STALE, "waiting", "nothing seen yet") for stage in stages}
+        self._flows = {stage: Flow(row.topic) for stage, row in stages.items()}
         self._changed: list[str] = []
         self._held: set[str] = set()
         self.counts: Counter[str] = Counter()
@@ -106,6 +106,6 @@ class Health:
             level, name, text = judged, "slow" if judged < Level.STALE else "stale", slow
         message = text if level is Level.OK else f"{name}: {text}"
         values |= {"dropped": str(self.drops[stage]), **self._notes.get(stage, {})}
-        values |= timing(self._times, STAGES[stage].timed)
+        values |= timing(self._times, self._stages[stage].timed)
         values |= {key: str(count) for key, count in sorted(self.counts.items())}
         return Out("diagnostics", encode_diagnostics(now_ns, f"{self._node}: {stage}", level, message, values))

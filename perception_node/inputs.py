@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Generic, NamedTuple, TypeVar
 
+from perception_node.health import Refused
+from perception_node.sync import Stamps
 from saccade.clock import SEC
+from saccade.errors import DataError
+from saccade.inbox import Arrival
+from saccade.wire.convert import decode, stamp_ns
+from saccade.wire.diagnostics import Level
 
 Key = TypeVar("Key")
 
@@ -50,3 +56,20 @@ class Choice(Generic[Key]):
             if heard_ns is not None and now_ns - heard_ns <= self._silence_ns:
                 return False
         return False
+
+
+def capture_ns(message: Message) -> int:
+    """The header stamp of a message; Refused where it cannot be read."""
+    try:
+        return stamp_ns(decode(message.topic, message.cdr).header.stamp)
+    except DataError as error:
+        raise Refused("images", "corrupt picture", f"{message.topic}: {error}") from error
+
+
+def accept(arrival: Arrival, stamps: Stamps, topic: str, now_ns: int, stale_ns: int) -> None:
+    """Refuse a message whose stamp does not move forward."""
+    if arrival is Arrival.ACCEPTED:
+        return
+    if stamps.frozen(now_ns, stale_ns):
+        raise Refused("sync", "frozen stamps", f"stamps of {topic} stand still while messages keep coming")
+    raise Refused("sync", arrival.value, f"{topic}: {arrival.value}; the message is not used", Level.WARN)

@@ -7,17 +7,15 @@ from collections.abc import Iterable, Iterator
 from perception_node.cloud import Clouds
 from perception_node.frames import Frame, Frames
 from perception_node.health import Health, Refused
-from perception_node.inputs import PICTURES, RGBD_COLOUR, RGBD_DEPTH, Choice, Message
+from perception_node.inputs import PICTURES, RGBD_COLOUR, RGBD_DEPTH, Choice, Message, accept, capture_ns
 from perception_node.mapping import Mapping
 from perception_node.messages import depth_outs, encode_disparity
 from perception_node.params import PerceptionParams
 from perception_node.sync import Side, Stamps, StereoSync
 from saccade.clock import SEC, TickGrid, nanoseconds
-from saccade.errors import DataError
 from saccade.inbox import Arrival
 from saccade.node import Out, Sample
 from saccade.stages import Stages
-from saccade.wire.convert import decode, stamp_ns
 from saccade.wire.diagnostics import Level
 
 _SIDES: tuple[Side, Side] = ("left", "right")
@@ -115,7 +113,7 @@ class PerceptionNode:
     def _on_picture(self, side: Side, message: Message, now_ns: int) -> Iterator[Out]:
         if not (self._source.takes("stereo", now_ns) and self._pictures[side].takes(message.topic, now_ns)):
             return
-        stamp_ns, unpaired = _stamp_ns(message), self._sync.unpaired
+        stamp_ns, unpaired = capture_ns(message), self._sync.unpaired
         arrival, pair = self._sync.put(side, stamp_ns, now_ns, message)
         self._health.drops["sync"] += self._sync.unpaired - unpaired
         self._accept(arrival, self._sync.stamps[side], message.topic, now_ns)
@@ -132,7 +130,7 @@ class PerceptionNode:
     def _on_rgbd(self, message: Message, now_ns: int) -> Iterator[Out]:
         if not (self._source.takes("rgbd", now_ns) and self._depths.takes(message.topic, now_ns)):
             return
-        stamp_ns = _stamp_ns(message)
+        stamp_ns = capture_ns(message)
         self._accept(self._rgbd.judge(stamp_ns, now_ns), self._rgbd, message.topic, now_ns)
         for stage in ("images", "sync"):
             self._health.made(stage, stamp_ns, now_ns)
@@ -140,13 +138,9 @@ class PerceptionNode:
 
     def _accept(self, arrival: Arrival, stamps: Stamps, topic: str, now_ns: int) -> None:
         """Refuse a message whose stamp does not move forward."""
-        if arrival is Arrival.ACCEPTED:
-            return
         if arrival is Arrival.CLOCK_BACK:
             self._begin_anew()
-        if stamps.frozen(now_ns, self._stale_ns):
-            raise Refused("sync", "frozen stamps", f"stamps of {topic} stand still while messages keep coming")
-        raise Refused("sync", arrival.value, f"{topic}: {arrival.value}; the message is not used", Level.WARN)
+        accept(arrival, stamps, topic, now_ns, self._stale_ns)
 
     def _publish(self, frame: Frame, now_ns: int) -> Iterator[Out]:
         for stage in ("images", "sync", "calibration", "stereo", "sight"):
@@ -199,10 +193,3 @@ class PerceptionNode:
     @property
     def _stale_ns(self) -> int:
         return nanoseconds(self._params.monitor.stale_ms / 1e3)
-
-
-def _stamp_ns(message: Message) -> int:
-    try:
-        return stamp_ns(decode(message.topic, message.cdr).header.stamp)
-    except DataError as error:
-        raise Refused("images", "corrupt picture", f"{message.topic}: {error}") from error

@@ -38,13 +38,18 @@ def arguments(use_sim_time: bool = False) -> list[Action]:
     given = {
         "robot": ("hall", "name of a file in config/robots"),
         "params": ([f"{_CONFIG}/robots/", robot, ".yaml"], "parameter file of all nodes, instead of the robot's"),
+        "odometry": (
+            "auto",
+            "robot: its own; visual: from its pictures; auto: visual where its file has odometry_node",
+        ),
         "namespace": ("", "namespace of the nodes and of every topic that the robot file does not give in full"),
         "use_sim_time": (str(use_sim_time).lower(), "whether time comes from /clock"),
         "dds": (f"{_CONFIG}/cyclonedds.xml", "path of CycloneDDS settings; a CYCLONEDDS_URI in the environment wins"),
         "log_level": ("info", "debug, info, warn, error or fatal"),
         "rviz": ("false", "whether to start RViz with config/saccade.rviz"),
     }
-    choices = {"robot": robots(), "use_sim_time": ["true", "false"], "rviz": ["true", "false"]}
+    either = ["true", "false"]
+    choices = {"robot": robots(), "odometry": ["auto", "robot", "visual"], "use_sim_time": either, "rviz": either}
     uri = EnvironmentVariable("CYCLONEDDS_URI", default_value=["file://", dds])
     return [
         *(
@@ -62,7 +67,7 @@ def bring_up(*names: str, then: list[Action] | None = None) -> Action:
     `bridge_node` is left out where the parameter file has no section for it.
     They configure and activate themselves (parameter `autostart`): a node that comes back after a crash must not wait
     for a request that launch would still be sending to the dead one. All get the stop signal at once; the gate outlives
-    the others by itself (see safety_node).
+    the others by itself (see safety_node). `odometry_node` comes before perception, where it is asked for.
     """
     return OpaqueFunction(function=_bring_up, args=[names, then or []])
 
@@ -87,6 +92,8 @@ def _use_sim_time() -> ParameterValue:
 def _bring_up(context: LaunchContext, names: tuple[str, ...], then: list[Action]) -> list[Action]:
     params = LaunchConfiguration("params").perform(context)
     wanted = [name for name in names if name != "bridge_node" or name in needed(Path(params))]
+    if _visual(context):
+        wanted.insert(wanted.index("perception_node"), "odometry_node")
     nodes = [_node(name, params) for name in wanted]
     followers = [*([node] for node in nodes[1:]), then]
     return [*(_once_active(*pair) for pair in zip(nodes, followers, strict=True)), nodes[0]]
@@ -96,11 +103,19 @@ def _play(context: LaunchContext) -> list[Action]:
     own = remapping(Path(LaunchConfiguration("params").perform(context)))
     namespace = LaunchConfiguration("namespace").perform(context).strip("/")
     inputs = [row.wire_name for row in TOPICS.values() if row.role in (Role.SENSOR, Role.REQUEST)]
+    if _visual(context):
+        inputs.remove("odom")
     topics = ["--topics", *(posixpath.join("/", namespace, own.get(name, name)) for name in inputs)]
     qos = ["--qos-profile-overrides-path", f"{_CONFIG}/replay_qos.yaml"]
     command = ["ros2", "bag", "play", LaunchConfiguration("bag"), "--rate", LaunchConfiguration("rate")]
     over = Shutdown(reason="the recording is over")
     return [ExecuteProcess(cmd=[*command, "--clock", "200", *qos, *topics], output="screen", on_exit=over)]
+
+
+def _visual(context: LaunchContext) -> bool:
+    asked = str(LaunchConfiguration("odometry").perform(context))
+    params = Path(LaunchConfiguration("params").perform(context))
+    return asked == "visual" or (asked == "auto" and "odometry_node" in needed(params))
 
 
 def _node(name: str, params: str) -> LifecycleNode:

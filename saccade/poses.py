@@ -50,7 +50,7 @@ class Poses:
         """
         assert self.newest is not None
         odom, child, base = self.newest.frame_id, self.child_frame, self._base_frame
-        T_base_from_cam = self._camera(camera_frame, stamp_ns)
+        T_base_from_cam = self.camera(camera_frame, stamp_ns)
         try:
             T_child_from_base = self.tf.lookup(child, base, stamp_ns)
         except TransformError as error:
@@ -63,7 +63,8 @@ class Poses:
         T_then_from_now = SE3.from_rpy(wx, wy, wz, (vx, vy, vz))
         return odom, self.newest.T_odom_from_body @ T_then_from_now @ T_child_from_base, T_base_from_cam
 
-    def _camera(self, frame: str, stamp_ns: int) -> SE3:
+    def camera(self, frame: str, stamp_ns: int) -> SE3:
+        """T_base_from_cam; TransformError names what misses, WrongFrame a frame that is no optical one."""
         base = self._base_frame
         try:
             T_base_from_cam = self.tf.lookup(base, frame, stamp_ns)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+import numpy as np
+
 from saccade.geometry import F64, SE3
 
 
@@ -40,8 +42,9 @@ class Estimate:
     """The camera's pose at `stamp_ns` in the frame where the odometry began, or none when LOST.
 
     T_start_from_camera: optical axes, metres. covariance (6, 6) float64 as in nav_msgs/Odometry (x y z, then rotations
-    about the same axes; m², rad²), grown from the segment's anchor; NaN when LOST. `segment` counts anchors: how the
-    camera moved between two segments is not known, so poses of different segments must not be compared.
+    about the same axes; m², rad²), grown from the segment's anchor; `relative` (6, 6) the same relative to the oldest
+    keyframe in use, a second or so ago; both NaN when LOST. `segment` counts anchors: how the camera moved between two
+    segments is not known, so poses of different segments must not be compared.
     """
 
     stamp_ns: int
@@ -49,6 +52,18 @@ class Estimate:
     segment: int
     T_start_from_camera: SE3 | None
     covariance: F64
+    relative: F64
     health: Health
     reason: str = ""
     keyframe: bool = False
+
+
+def swung(arm_m: F64) -> F64:
+    """The matrix (6, 6) by which an error of a pose, in fixed axes, acts on another point of the body `arm_m` away.
+
+    An error of the rotation swings that point around the first.
+    """
+    x, y, z = arm_m
+    swing = np.eye(6)
+    swing[:3, 3:] = [[0, z, -y], [-z, 0, x], [y, -x, 0]]
+    return swing

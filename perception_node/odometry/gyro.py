@@ -22,7 +22,12 @@ class Gyro:
         self._bias: F64 | None = None
 
     def put(self, stamp_ns: int, rate: F64) -> None:
-        """Take a rate (3,) rad/s in camera (optical) axes; what is not finite or goes back in time is left out."""
+        """Take a rate (3,) rad/s in camera (optical) axes; what is not finite or goes back in time is left out.
+
+        More than a second back means that the sensor's clock was set back: what was known is forgotten.
+        """
+        if self._rates and self._rates[-1][0] - stamp_ns > SEC:
+            self._rates.clear()
         if not np.isfinite(rate).all() or (self._rates and stamp_ns <= self._rates[-1][0]):
             return
         self._rates.append((stamp_ns, np.asarray(rate, np.float64)))

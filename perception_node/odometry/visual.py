@@ -19,6 +19,8 @@ from saccade.geometry import F32, F64, SE3, interpolate
 _CORNERS = 300
 _MIN_POINTS, _MIN_SHARE, _MIN_SPREAD = 20, 0.4, 0.2
 """Fewer points, a smaller share of those followed, or fewer of the picture's cells found no pose."""
+_MIN_MATCHED = 0.25
+"""Nor do pictures in which fewer of these points have a disparity: left is not left, or right is covered."""
 _PATIENCE = 5
 """So many pictures in a row without a pose, and a new segment begins."""
 _RANSAC_PX = 2.0
@@ -49,6 +51,7 @@ class _Rest(NamedTuple):
     at: F64
     pose: SE3
     covariance: F64
+    relative: F64
 
 
 class VisualOdometry:
@@ -105,7 +108,8 @@ class VisualOdometry:
         self._motion, self._rest = None, None
 
     def _lost(self, view: View, reason: str) -> Estimate:
-        return Estimate(view.stamp_ns, State.LOST, self._segment, None, np.full((6, 6), np.nan), Health(), reason)
+        unknown = np.full((6, 6), np.nan)
+        return Estimate(view.stamp_ns, State.LOST, self._segment, None, unknown, unknown, Health(), reason)
 
     def _anchored(self, view: View) -> Estimate:
         found = corners(view.grey, _CORNERS, np.empty((0, 2), np.float32))
@@ -118,16 +122,17 @@ class VisualOdometry:
                 "blank, dark, blurred, or left and right are not a rectified pair"
             )
         self._segment, self._misses, self._posed_ns = self._segment + 1, 0, view.stamp_ns
-        self._rest = _Rest(keyframe.ids, keyframe.seen[:, :2], keyframe.pose, keyframe.covariance)
+        sure = keyframe.covariance
+        self._rest = _Rest(keyframe.ids, keyframe.seen[:, :2], keyframe.pose, sure, sure)
         health = Health(points, points, wide, 0.0, _score(points, 1.0, wide))
-        return Estimate(
-            view.stamp_ns, State.ANCHORED, self._segment, self._pose, keyframe.covariance, health, keyframe=True
-        )
+        return Estimate(view.stamp_ns, State.ANCHORED, self._segment, self._pose, sure, sure, health, keyframe=True)
 
     def _measured(self, view: View) -> Estimate:
         keyframe = self._window.newest
         turn = self._gyro.turn(self._posed_ns, view.stamp_ns)
         agreed, tracked = self._located(view, turn)
+        if (matched := float(np.isfinite(agreed.seen[:, 2]).mean())) < _MIN_MATCHED:
+            raise _Lost(f"{matched:.0%} of the points have a disparity: left and right are not a rectified pair")
         joined = self._window.join(agreed)
         newest = joined.newest
         moved_px = self._moved_px(newest, keyframe.ids, keyframe.seen[:, :2], 50)
@@ -143,10 +148,11 @@ class VisualOdometry:
         if replaced:
             self._replace(joined)
         self._settle(newest.pose, view.stamp_ns)
-        self._rest = _Rest(newest.ids, newest.seen[:, :2], newest.pose, newest.covariance)
+        self._rest = _Rest(newest.ids, newest.seen[:, :2], newest.pose, newest.covariance, joined.relative)
         return Estimate(
-            view.stamp_ns, State.TRACKING, self._segment, newest.pose, newest.covariance, health, keyframe=replaced
-        )
+            view.stamp_ns, State.TRACKING, self._segment, newest.pose, newest.covariance, joined.relative, health,
+            keyframe=replaced,
+        )  # fmt: skip
 
     def _located(self, view: View, turn: F64 | None) -> tuple[Keyframe, int]:
         """The newest keyframe's points as this view sees them, with a first pose; and how many could be followed."""
@@ -202,7 +208,7 @@ class VisualOdometry:
             return None
         self._gyro.stood(self._posed_ns, view.stamp_ns)
         self._settle(rest.pose, view.stamp_ns)
-        return Estimate(view.stamp_ns, State.STANDING, self._segment, rest.pose, rest.covariance, health)
+        return Estimate(view.stamp_ns, State.STANDING, self._segment, rest.pose, rest.covariance, rest.relative, health)
 
     def _check(self, pose: SE3, stamp_ns: int, turn: F64 | None) -> None:
         """A pose that the camera cannot have reached, or a turn that the gyroscope did not feel, is no pose."""

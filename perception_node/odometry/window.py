@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perception_node.odometry.adjust import INLIER, Sightings, adjust
+from perception_node.odometry.estimate import swung
 from perception_node.odometry.view import View
 from saccade.geometry import F32, F64, SE3
 
@@ -36,9 +37,13 @@ class Keyframe:
 
 
 class Joined(NamedTuple):
-    """A view's place among the keyframes: itself, and what the window would become were it a keyframe."""
+    """A view's place among the keyframes: itself, and what the window would become were it a keyframe.
+
+    `relative` (6, 6) is the covariance of its pose relative to the oldest of them.
+    """
 
     newest: Keyframe
+    relative: F64
     keyframes: list[Keyframe]
     ids: Ids
     points: F64
@@ -83,7 +88,7 @@ class Window:
             replace(k, pose=pose).only(which) for k, pose, which in zip(together, found.poses, good, strict=True)
         ]
         newest = replace(adjusted[-1], covariance=_chained(first, found.poses[-1], found.covariance))
-        return Joined(newest, [*adjusted[:-1], newest], ids, found.points)
+        return Joined(newest, found.covariance, [*adjusted[:-1], newest], ids, found.points)
 
     def take(self, joined: Joined, corners: F32) -> None:
         """Make the view that joined a keyframe, and let it begin points at those of `corners` (n, 2) with a depth."""
@@ -113,8 +118,6 @@ class Window:
 
 def _chained(first: Keyframe, pose: SE3, covariance: F64) -> F64:
     """Covariance of a pose known relative to the first: an error of the first's rotation swings it around."""
-    x, y, z = pose.t - first.pose.t
-    swing = np.eye(6)
-    swing[:3, 3:] = [[0, z, -y], [-z, 0, x], [y, -x, 0]]
+    swing = swung(pose.t - first.pose.t)
     chained: F64 = swing @ first.covariance @ swing.T + covariance
     return chained

@@ -1,4 +1,4 @@
-"""Run the three nodes over recordings on virtual time and write what the robot would have been told, and why."""
+"""Run the nodes over recordings on virtual time and write what the robot would have been told, and why."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ EXAMPLES = """examples:
   saccade replay drive.mcap                          # one recording, into out/replay/drive/
   saccade replay bags/* -j 2 --out out/night         # many; one that fails does not stop the rest
   saccade replay drive.mcap --only perception        # depth and map, no plan and no commands
+  saccade replay stereo.mcap --odometry visual  # the robot's pose from the pictures: no odometry is needed
   saccade replay drive.mcap --speed 1x               # at the speed it was recorded
   saccade replay drive.mcap --inject latency=80ms,drops=0.2@3s+2s,freeze:odom@5s+1s
   saccade replay drive.mcap --mapping my_robot.yaml  # when topics have unusual names
@@ -34,6 +35,7 @@ class Job:
     out: Path
     robot: str
     only: str
+    odometry: str
     instruction: str
     mapping: Path | None
     inject: str
@@ -51,6 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, help="folder to write (default out/replay; one subfolder each for several)")
     parser.add_argument("--robot", default=AUTO, help="name in config/robots or a YAML file (default: by its speed)")
     parser.add_argument("--only", choices=["perception", "all"], default="all", help="which nodes to run")
+    parser.add_argument("--odometry", choices=["robot", "visual"], default="robot",
+                        help="as recorded (default), or told from the pictures")  # fmt: skip
     parser.add_argument("--instruction", default=_DEFAULT_INSTRUCTION, help="given unless the recording holds one")
     parser.add_argument("--mapping", type=Path, help="YAML that says which topic is which")
     parser.add_argument("--speed", default="max", help="max (default) or a multiple of real time such as 1x or 0.5x")
@@ -96,8 +100,9 @@ def _jobs(args: argparse.Namespace) -> list[Job]:
     return [
         Job(
             recording=path, out=base / name if several or args.out is None else base, robot=args.robot, only=args.only,
-            instruction=args.instruction, mapping=args.mapping, inject=args.inject, seed=args.seed,
-            pace=_pace(args.speed), keep_inputs=args.keep_inputs, live=args.jobs == 1 and sys.stderr.isatty(),
+            odometry=args.odometry, instruction=args.instruction, mapping=args.mapping, inject=args.inject,
+            seed=args.seed, pace=_pace(args.speed), keep_inputs=args.keep_inputs,
+            live=args.jobs == 1 and sys.stderr.isatty(),
         )
         for path, name in zip(recordings, names, strict=True)
     ]  # fmt: skip
@@ -142,7 +147,8 @@ def _replay(job: Job) -> str:
     from saccade.wire.virtual import Source
 
     robot, why = (job.robot, "asked for") if job.robot != AUTO else choose_robot(job.recording, job.mapping)
-    recording = open_recording(job.recording, job.mapping, replay_params(robot).camera_height_m)
+    visual = job.odometry == "visual"
+    recording = open_recording(job.recording, job.mapping, replay_params(robot).camera_height_m, odometry=not visual)
     lines = [f"{job.recording}", str(recording.mapping), f"robot: {robot} ({why})"]
     lines += [f"! {problem}" for problem in recording.problems]
     bag = recording.source()
@@ -152,6 +158,7 @@ def _replay(job: Job) -> str:
     with Bar(job.recording.stem, bag.start_ns, bag.end_ns, shown=job.live) as bar:
         result = run_session(
             source, robot, fresh_folder(job.out), only="perception" if job.only == "perception" else "all",
+            odometry="visual" if visual else "robot",
             instruction=None if told or job.only == "perception" else job.instruction, keep_inputs=job.keep_inputs,
             pace=job.pace, progress=bar, facts=_facts(job, robot), inputs=job.recording,
         )  # fmt: skip

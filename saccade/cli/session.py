@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from perception_node.node import PerceptionNode
+from perception_node.odometry.node import OdometryNode
+from perception_node.odometry.params import OdometryParams
 from perception_node.params import PerceptionParams
 from saccade import params
 from saccade.clock import SEC, nanoseconds, perf_ns, seconds
@@ -32,6 +34,8 @@ from vla_node.node import VlaNode
 from vla_node.params import VlaParams
 
 Only = Literal["perception", "all"]
+Odometry = Literal["robot", "visual"]
+"""Whose: the robot's own, or told from its pictures by a node more."""
 Progress = Callable[[int], None]
 
 
@@ -43,6 +47,7 @@ class ReplayParams:
     """
 
     perception_latency_s: float = 0.04
+    odometry_latency_s: float = 0.04
     policy_latency_s: float = 0.002
     camera_height_m: float | None = None
 
@@ -62,15 +67,17 @@ class Result:
         return [self.out / name for name in ("report.html", "run.mcap", "summary.json")]
 
 
-def make_nodes(robot: str, only: Only = "all") -> list[Node]:
+def make_nodes(robot: str, only: Only = "all", odometry: Odometry = "robot") -> list[Node]:
     """The nodes as on the robot, except that the slow planner's thinking time is modelled, so that runs repeat."""
     path = robot_file(robot)
-    perception = PerceptionNode(params.load(PerceptionParams, path, "perception_node"))
+    seeing: list[Node] = [PerceptionNode(params.load(PerceptionParams, path, "perception_node"))]
+    if odometry == "visual":
+        seeing.append(OdometryNode(params.load(OdometryParams, path, "odometry_node")))
     if only == "perception":
-        return [perception]
+        return seeing
     vla = params.load(VlaParams, path, "vla_node")
     vla = replace(vla, planner=replace(vla.planner, worker="modelled"))
-    return [perception, VlaNode(vla), SafetyNode(params.load(SafetyParams, path, "safety_node"))]
+    return [*seeing, VlaNode(vla), SafetyNode(params.load(SafetyParams, path, "safety_node"))]
 
 
 def replay_params(robot: str) -> ReplayParams:
@@ -81,7 +88,10 @@ def replay_params(robot: str) -> ReplayParams:
 def modelled_latency(robot: str, nodes: Iterable[Node]) -> dict[str, int]:
     """Topic -> ns that its message takes on virtual time, from the robot file's `replay` section."""
     replay = replay_params(robot)
-    per_node = {"perception_node": replay.perception_latency_s, "vla_node": replay.policy_latency_s}
+    per_node = {
+        "perception_node": replay.perception_latency_s, "odometry_node": replay.odometry_latency_s,
+        "vla_node": replay.policy_latency_s,
+    }  # fmt: skip
     return {topic: nanoseconds(per_node[node.name]) for node in nodes if node.name in per_node for topic in node.writes}
 
 
@@ -91,6 +101,7 @@ def run_session(
     out: Path,
     *,
     only: Only = "all",
+    odometry: Odometry = "robot",
     instruction: str | None = None,
     keep_inputs: bool = False,
     pace: float | None = None,
@@ -103,12 +114,13 @@ def run_session(
 ) -> Result:
     """Run the nodes over a source and write everything into `out`.
 
-    `instruction` is given half a second after the start. `keep_inputs` records the sensors too, so that run.mcap can be
-    replayed. `extra` is called after the run and its answer becomes part of the summary. The run.mcap and the summary
-    (but for its `timing` part) of two runs over the same source are equal byte for byte.
+    With `odometry` visual the source must have none of its own. `instruction` is given half a second after the start.
+    `keep_inputs` records the sensors too, so that run.mcap can be replayed. `extra` is called after the run and its
+    answer becomes part of the summary. The run.mcap and the summary (but for its `timing` part) of two runs over the
+    same source are equal byte for byte.
     """
     out.mkdir(parents=True, exist_ok=True)
-    nodes = make_nodes(robot, only)
+    nodes = make_nodes(robot, only, odometry)
     if inputs is not None and not keep_inputs:
         source = DecodeAhead(source, nodes[0].reads)
     bus = VirtualBus(source, latency_ns=modelled_latency(robot, nodes), pace=pace)

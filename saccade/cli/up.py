@@ -33,11 +33,14 @@ EXAMPLES = """examples:
   saccade up --robot go2 --bus 'dds:7?interface=eth0'
   saccade up --robot ./my_robot.yaml --bus 'dds:0?namespace=/robot1'
   saccade up --params ./tuned.yaml --nodes perception,safety
+  saccade up --nodes safety,odometry,perception,vla   # odometry from the pictures, for a robot that has none
 """
-NODES = ("bridge", "safety", "perception", "vla")
+NODES = ("bridge", "safety", "odometry", "perception", "vla")
 """In starting order; they stop the other way round."""
+_MODULES = {"odometry": "perception_node.odometry"}
+"""Of nodes that are not `<name>_node`."""
 _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S, _HEALTHY_S = 0.5, 8.0, 30.0
-_STOP_WITHIN_S = {"vla": 0.4, "perception": 0.4, "safety": 1.1, "bridge": 1.4}
+_STOP_WITHIN_S = {"vla": 0.4, "perception": 0.4, "odometry": 0.4, "safety": 1.1, "bridge": 1.4}
 _LAST_LINES_S = 0.2
 """How long to wait for what a dead node still had to say."""
 _PR_SET_PDEATHSIG = 1
@@ -49,7 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bus", default="dds:0", metavar="URL", help="live bus (default dds:0, loopback only)")
     parser.add_argument("--robot", default="hall", help="name in config/robots or a YAML file (default: hall)")
     parser.add_argument("--params", type=Path, metavar="FILE", help="parameter file instead of the robot's")
-    parser.add_argument("--nodes", help="which of perception, vla, safety, bridge (default: all that the robot needs)")
+    parser.add_argument(
+        "--nodes", help="which of perception, odometry, vla, safety, bridge (default: all that the robot needs)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -83,7 +88,7 @@ def with_remapping(bus: str, rules: dict[str, str]) -> str:
 
 
 def _command(name: str, bus: str, params: Path) -> list[str]:
-    return [sys.executable, "-m", f"{name}_node", "--bus", bus, "--params", str(params)]
+    return [sys.executable, "-m", _MODULES.get(name, f"{name}_node"), "--bus", bus, "--params", str(params)]
 
 
 @dataclass(slots=True)

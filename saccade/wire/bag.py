@@ -21,8 +21,8 @@ from saccade.wire.convert import Cdr, decode, decode_camera, decode_odom, decode
 from saccade.wire.frames import Frames, Link, OdomRewriter, arrange
 from saccade.wire.ground import Ground, find_ground
 from saccade.wire.images import decode_depth
+from saccade.wire.mapping import NO_ODOMETRY, choose, read_mapping_file
 from saccade.wire.mapping import Mapping as TopicMapping
-from saccade.wire.mapping import choose, read_mapping_file
 from saccade.wire.reader import Record, open_reader
 from saccade.wire.virtual import VirtualBus
 
@@ -34,12 +34,15 @@ _FIRST = 20
 _FUTURE_NS = 100 * MS
 
 
-def open_recording(path: Path | str, mapping: Path | None = None, camera_height_m: float | None = None) -> Recording:
+def open_recording(
+    path: Path | str, mapping: Path | None = None, camera_height_m: float | None = None, *, odometry: bool = True
+) -> Recording:
     """Open a recording and decide what to play; see `Recording`. DataError or ConfigError when it cannot be used.
 
-    `camera_height_m` above the ground is used where neither the recording nor the mapping file tells.
+    `camera_height_m` above the ground is used where neither the recording nor the mapping file tells. Without
+    `odometry` its own is left out, for a node that tells it from pictures.
     """
-    return Recording(Path(path), mapping, camera_height_m)
+    return Recording(Path(path), mapping, camera_height_m, odometry)
 
 
 def open_bag(
@@ -63,7 +66,9 @@ def open_bag(
 class Recording:
     """A recording that can be played, any number of times. Print `mapping` to see what is played and assumed."""
 
-    def __init__(self, path: Path, mapping: Path | None = None, camera_height_m: float | None = None) -> None:
+    def __init__(
+        self, path: Path, mapping: Path | None = None, camera_height_m: float | None = None, odometry: bool = True
+    ) -> None:
         file = read_mapping_file(mapping)
         if file.camera_height_m is None:
             file = replace(file, camera_height_m=camera_height_m)
@@ -71,12 +76,14 @@ class Recording:
         self._problems: list[str] = []
         try:
             self.mapping: TopicMapping = choose(self._reader.topics, file, self._problems)
+            if not odometry:
+                self._leave_out_odometry()
             self._frames = self._look()
         except DataError as error:
             self.close()
             raise DataError("\n".join([f"{path}: {error}", *self.problems])) from error
         self.mapping.assumptions += self._frames.assumptions
-        if "tf" in self.mapping.topics and not self._frames.keeps_odom:
+        if "tf" in self.mapping.topics and not (odometry and self._frames.keeps_odom):
             del self.mapping.topics["tf"]
             self.mapping.assumptions.append("moving transforms are not played, as they belong to the recorded odometry")
 
@@ -92,6 +99,11 @@ class Recording:
     def close(self) -> None:
         """Release the files; sources of this recording end."""
         self._reader.close()
+
+    def _leave_out_odometry(self) -> None:
+        self._problems = [problem for problem in self._problems if problem != NO_ODOMETRY]
+        if left_out := self.mapping.topics.pop("odom", None):
+            self.mapping.assumptions.append(f"{left_out.topic} is not played: odometry is told from the pictures")
 
     def _look(self) -> Frames:
         """Look at the first messages: frames, fixed transforms, whether velocity is recorded, how old stamps are."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from saccade.clock import SEC
 from saccade.errors import DataError
-from saccade.geometry import SE3
+from saccade.geometry import F64, SE3
 from saccade.topics import topic
 from saccade.types import (
     ActionChunk,
@@ -26,6 +26,7 @@ from saccade.types import (
 from saccade.wire.codec import codec
 
 Cdr = bytes | memoryview
+_UNKNOWN: F64 = np.zeros((6, 6))
 _TWIST_AXES = ("vx", "vy", "vz", "wx", "wy", "wz")
 
 
@@ -113,15 +114,20 @@ def decode_camera(cdr: Cdr) -> tuple[int, CameraModel]:
     return stamp_ns(msg.header.stamp), model
 
 
-def encode_odom(state: RobotState, child_frame_id: str = "base_link") -> Cdr:
-    """nav_msgs/Odometry; covariances are zero, which ROS reads as unknown."""
+def encode_odom(
+    state: RobotState,
+    child_frame_id: str = "base_link",
+    pose_covariance: F64 = _UNKNOWN,
+    twist_covariance: F64 = _UNKNOWN,
+) -> Cdr:
+    """nav_msgs/Odometry; covariances (6, 6) that are not given are zero, which ROS reads as unknown."""
     new = codec().new
     twist = new("geometry_msgs/msg/Twist", linear=_vector3(state.twist[:3]), angular=_vector3(state.twist[3:]))
-    zeros = np.zeros(36)
+    pose = pose_msg(state.T_odom_from_body)
     msg = new(
         "nav_msgs/msg/Odometry", header=header(state.stamp_ns, state.frame_id), child_frame_id=child_frame_id,
-        pose=new("geometry_msgs/msg/PoseWithCovariance", pose=pose_msg(state.T_odom_from_body), covariance=zeros),
-        twist=new("geometry_msgs/msg/TwistWithCovariance", twist=twist, covariance=zeros),
+        pose=new("geometry_msgs/msg/PoseWithCovariance", pose=pose, covariance=pose_covariance.reshape(36)),
+        twist=new("geometry_msgs/msg/TwistWithCovariance", twist=twist, covariance=twist_covariance.reshape(36)),
     )  # fmt: skip
     return codec().encode(msg)
 

@@ -16,6 +16,7 @@ from saccade.wire.reader import BagTopic
 from saccade.wire.recognise import recognise
 
 _PLAYED = (Role.SENSOR, Role.REQUEST)
+NO_ODOMETRY = "There is no nav_msgs/msg/Odometry topic: the gate will hold the robot; perception still runs."
 HOW_TO_MAP = """To choose by hand, give a mapping file (only the topics listed in it are played), for example
   topics:
     left/image_rect: /my_camera/left/image
@@ -142,4 +143,4 @@ def _missing(chosen: dict[str, BagTopic]) -> Iterator[str]:
         if f"{camera}/camera_info" not in chosen:
             yield f"{camera} has no sensor_msgs/msg/CameraInfo: without calibration its pictures give no metric depth."
     if "odom" not in chosen:
-        yield "There is no nav_msgs/msg/Odometry topic: the gate will hold the robot; perception still runs."
+        yield NO_ODOMETRY

@@ -22,6 +22,7 @@ from saccade.robots import robot_file, robots
 from saccade.topics import TOPICS, Role
 
 LAUNCH = Path(__file__).resolve().parents[2] / "launch"
+HALL = {"params": str(robot_file("hall")), "odometry": "auto"}
 FILES = sorted(path.name for path in LAUNCH.glob("*.launch.py"))
 MODULES = (
     "launch", "launch.actions", "launch.conditions", "launch.events", "launch.events.process", "launch.substitutions",
@@ -99,14 +100,14 @@ def test_all_four_are_there() -> None:
 @pytest.mark.parametrize("file", FILES)
 def test_every_argument_is_described(file: str) -> None:
     declared = named(entities(file), "DeclareLaunchArgument")
-    assert {one.args[0] for one in declared} >= {"robot", "params", "namespace", "use_sim_time", "dds"}
+    assert {one.args[0] for one in declared} >= {"robot", "params", "odometry", "namespace", "use_sim_time", "dds"}
     assert all(len(one.kwargs["description"]) > 10 for one in declared)
 
 
 @pytest.mark.parametrize("file", FILES)
 def test_every_program_is_installed(file: str) -> None:
     installed = {point.name for point in entry_points(group="console_scripts")}
-    made = entities(file) + brought_up(file, {"params": str(robot_file("hall"))})
+    made = entities(file) + brought_up(file, HALL)
     for node in (one for kind in ("Node", "LifecycleNode") for one in named(made, kind)):
         assert node.kwargs["package"] != "saccade" or node.kwargs["executable"] in installed
 
@@ -127,18 +128,33 @@ def test_robots_to_choose_from_are_those_that_ship() -> None:
 
 
 def test_nodes_come_up_one_after_the_other_and_come_back() -> None:
-    order = chain(brought_up("robot.launch.py", {"params": str(robot_file("hall"))}))
+    order = chain(brought_up("robot.launch.py", HALL))
     assert [node.kwargs["name"] for node in order] == ["safety_node", "perception_node", "vla_node"]
     assert all(node.kwargs["respawn"] and node.kwargs["executable"] == node.kwargs["name"] for node in order)
 
 
 def test_a_robot_with_a_bridge_gets_it_before_the_gate() -> None:
-    order = chain(brought_up("robot.launch.py", {"params": str(robot_file("px4"))}))
+    order = chain(brought_up("robot.launch.py", {**HALL, "params": str(robot_file("px4"))}))
     assert [node.kwargs["name"] for node in order] == ["bridge_node", "safety_node", "perception_node", "vla_node"]
 
 
+@pytest.mark.parametrize("by", ["argument", "file"])
+def test_visual_odometry_comes_before_perception_and_the_recorded_one_is_not_played(by: str, tmp_path: Path) -> None:
+    context = {**HALL, "odometry": "visual", "namespace": ""}
+    if by == "file":
+        own = tmp_path / "own.yaml"
+        own.write_text("/**/odometry_node: {ros__parameters: {max_speed_m_s: 2.0}}")
+        context |= {"odometry": "auto", "params": str(own)}
+    order = chain(brought_up("robot.launch.py", context))
+    assert [node.kwargs["name"] for node in order] == ["safety_node", "odometry_node", "perception_node", "vla_node"]
+    (process,) = chain(brought_up("replay.launch.py", context))[-1].kwargs["function"](context)
+    played = [part if isinstance(part, str) else part.args[0] for part in process.kwargs["cmd"]]
+    assert "/odom" not in played
+    assert "/imu" in played
+
+
 def test_the_recording_starts_when_all_are_up_and_ends_all() -> None:
-    context = {"params": str(robot_file("go2")), "namespace": ""}
+    context = {"params": str(robot_file("go2")), "namespace": "", "odometry": "auto"}
     *nodes, play = chain(brought_up("replay.launch.py", context))
     assert nodes[-1].kwargs["name"] == "vla_node"
     (process,) = play.kwargs["function"](context)
@@ -165,7 +181,7 @@ def test_latched_inputs_are_played_as_latched() -> None:
 
 def test_the_robots_own_names_and_parameters_reach_the_nodes() -> None:
     go2 = str(robot_file("go2"))
-    (node,) = named(brought_up("perception.launch.py", {"params": go2}), "LifecycleNode")
+    (node,) = named(brought_up("perception.launch.py", {**HALL, "params": go2}), "LifecycleNode")
     assert node.kwargs["parameters"][0] == go2
     assert ("odom", "/odom") in node.kwargs["remappings"]
     assert node.kwargs["namespace"].args == ("namespace",)
@@ -175,4 +191,4 @@ def test_a_robot_file_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("topics: {ros__parameters: {odmo: /odom}}")
     with pytest.raises(ConfigError, match="did you mean 'odom'"):
-        brought_up("robot.launch.py", {"params": str(path)})
+        brought_up("robot.launch.py", {**HALL, "params": str(path)})

@@ -1,5 +1,7 @@
 """Synthetic stereo of a room of textured planes, rendered by homographies with the truth known."""
 
+from functools import cache
+
 import cv2
 import numpy as np
 
@@ -15,6 +17,7 @@ PER_M = 60
 """Texture pixels per metre."""
 
 
+@cache
 def _texture(seed, side=1200):
     rng = np.random.default_rng(seed)
     fine = cv2.GaussianBlur(rng.uniform(0, 255, (side, side)).astype(np.float32), (0, 0), 2.0)

@@ -126,6 +126,13 @@ def test_a_blurred_picture_is_lost_or_right(pairs, sigma):
 
 
 def test_swapped_pictures_never_give_a_pose(pairs):
+    """Not even where the left one was followed before: it would be seen from a baseline away."""
+    odometry = VisualOdometry()
+    fed(pairs[:2], odometry)
+    (swapped,) = fed([replace(pairs[2], left=pairs[2].right, right=pairs[2].left)], odometry)
+    assert swapped.state is State.LOST
+    assert "have a disparity" in swapped.reason
+    assert fed(pairs[3:4], odometry)[0].state is State.TRACKING
     for found in fed([replace(pair, left=pair.right, right=pair.left) for pair in pairs[:4]]):
         assert found.state is State.LOST
         assert "left and right are not a rectified pair" in found.reason
