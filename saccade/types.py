@@ -93,6 +93,11 @@ class LocalMap:
     occupancy: I8
     clearance_m: F32
 
+    @property
+    def scale(self) -> F64:
+        """Origin (2) and resolution, (3,) float64 metres."""
+        return np.array([*self.origin_m, self.resolution_m])
+
     def cell(self, x_m: F64 | float, y_m: F64 | float) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
         """Row and column of points in `frame_id`; may lie outside the grid."""
         col = np.floor((np.asarray(x_m) - self.origin_m[0]) / self.resolution_m).astype(np.intp)

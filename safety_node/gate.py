@@ -12,6 +12,7 @@ from saccade.clock import MS, seconds
 from saccade.geometry import F64
 from saccade.inbox import Reading
 from saccade.types import ActionChunk, Decision, Verdict
+from safety_node.flight import Flight
 from safety_node.limits import TICK_NS, Limits
 from safety_node.motion import Motion
 
@@ -42,7 +43,7 @@ class Gate:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self._motion = Motion(limits)
+        self._motion = Flight(limits) if limits.around == "clearance" else Motion(limits)
         self._max = np.array(limits.max_speed)
         self._accel_step = np.array(limits.max_accel) * seconds(TICK_NS)
         self._brake_step = np.array(limits.max_brake) * seconds(TICK_NS)
@@ -62,7 +63,7 @@ class Gate:
                 notes = (near, over_speed and f"speed of {over_speed}", over_rate and f"rate of {over_rate}")
                 why = "; ".join(note for note in notes if note)
                 decision = Decision.STOP if clear == 0.0 else Decision.LIMITED if why else Decision.PASS
-        chunk, seen = inputs.chunk, inputs.readings.get("local_map", inputs.readings["chunk"])
+        chunk, seen = inputs.chunk, inputs.readings.get(self.limits.around, inputs.readings["chunk"])
         return Verdict(
             now_ns, decision, why, self.limits.axes, np.where(np.isfinite(requested), requested, np.nan), granted,
             ratio, clearance_m, seen.stamp_ns, chunk.plan_id if chunk else 0, chunk.epoch if chunk else 0,
@@ -71,11 +72,11 @@ class Gate:
     def _refusal(self, inputs: Inputs) -> str:
         """Why the robot must stop whatever is requested, or empty."""
         required = {name: inputs.readings[name] for name in self.limits.required}
-        odom, grid = (required[name].value if name in required else None for name in ("odom", "local_map"))
+        odom, around = (required[name].value if name in required else None for name in ("odom", self.limits.around))
         parts = {
             "chunk": [inputs.chunk.actions] if inputs.chunk else [],
             "odom": [odom.twist, odom.T_odom_from_body.R, odom.T_odom_from_body.t] if odom else [],
-            "local_map": [np.array([*grid.origin_m, grid.resolution_m])] if grid else [],
+            self.limits.around: [around.scale] if around else [],
         }
         broken = [name for name, arrays in parts.items() if not math.isfinite(sum(a.sum() for a in arrays))]
         if broken:
@@ -87,9 +88,7 @@ class Gate:
             return "operator stop"
         if not (np.abs(inputs.last) <= self._max * (1 + 1e-9)).all():
             return f"last command {inputs.last.tolist()} not within limits"
-        if odom is not None and grid is not None and odom.frame_id != grid.frame_id:
-            return f"odom in frame {odom.frame_id!r} but local_map in {grid.frame_id!r}"
-        return ""
+        return self._motion.mismatch(required["odom"].value, around) if around else ""
 
     def _request(self, inputs: Inputs, now_ns: int) -> tuple[F64, str]:
         """The action for this instant (NaN if none), and why it is not to be followed."""
@@ -126,20 +125,21 @@ class Gate:
         do what brings it no nearer than a stop would, and, were it at rest, no nearer than it is.
         """
         limits, ratios = self.limits, self._ratios
-        if "local_map" not in limits.required:
+        if not limits.around:
             return 1.0, np.nan, ""
-        need_m, odom, grid = limits.radius_m + limits.margin_m, inputs.readings["odom"], inputs.readings["local_map"]
-        full, stop = self._motion.nearest(np.outer(ratios[[0, -1]], command), odom, grid)
+        need_m = limits.radius_m + limits.margin_m
+        odom, around = inputs.readings["odom"], inputs.readings[limits.around]
+        full, stop = self._motion.nearest(np.outer(ratios[[0, -1]], command), odom, around)
         if min(full, stop) >= need_m:
             return 1.0, float(full) - limits.radius_m, ""
         tight = stop < need_m
         if tight:
             ratios = ratios * self._share(np.abs(command), limits.escape_fraction * self._max)[0]
         commands = np.outer(ratios, command)
-        near = self._motion.nearest(commands, odom, grid)
+        near = self._motion.nearest(commands, odom, around)
         enough = near >= (near[-1] - SLACK_M if tight else need_m)
         if tight:
-            resting = self._motion.nearest(commands, odom, grid, from_rest=True)
+            resting = self._motion.nearest(commands, odom, around, from_rest=True)
             enough &= resting >= resting[-1]
             if not resting.any() and self._motion.translates(command):  # on unknown ground no way is known to lead out
                 enough[:-1] = False

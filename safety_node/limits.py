@@ -17,7 +17,9 @@ STALE_MAX_S = 2.0
 """No limits file may call an input fresh for longer: a limit without end would be a switch."""
 PLANAR_AXES = ("vx", "vy", "wz")
 AXES = ("vx", "vy", "vz", "wx", "wy", "wz")
-REQUIRABLE = ("chunk", "joint_states", "local_map", "odom", "operator_stop")
+AROUND = ("local_map", "clearance")
+"""Inputs that tell what is around the robot: in the plane, or in three dimensions."""
+REQUIRABLE = ("chunk", "joint_states", "odom", "operator_stop", *AROUND)
 
 
 def _required() -> dict[str, float]:
@@ -33,9 +35,11 @@ class Limits:
     away from where it was sent.
 
     The footprint is a disc of `radius_m` around base_link, kept `margin_m` away from all that is not known to be free.
+    With `clearance` it is a ball, or an upright cylinder with round ends, its axis `height_m` long up and down from
+    base_link; and no place may count as free that was last seen more than `memory_s` ago.
     `reaction_s` is the time from a command to the base's motion, at least one tick. `escape_fraction` of the speed is
     allowed to a robot that is already nearer than that and moves no nearer. `required` gives the age in seconds after
-    which an input stops the robot; without "local_map" clearance is not checked. ValueError names the key.
+    which an input stops the robot; with neither of `AROUND` clearance is not checked. ValueError names the key.
     """
 
     axes: tuple[str, ...] = param(
@@ -48,6 +52,8 @@ class Limits:
     margin_m: float = param(
         0.10, "distance kept from all that is not known to be free, beyond the footprint", low=0, live=True
     )
+    height_m: float = param(0.0, "half of the footprint's axis, for a robot that is taller than wide", low=0, live=True)
+    memory_s: float = param(30.0, "how long after it was last seen a place may count as free, s", low=0, live=True)
     reaction_s: float = param(0.10, "time from a command to the base's motion, at least one tick", low=0, live=True)
     escape_fraction: float = param(
         0.2,
@@ -67,6 +73,11 @@ class Limits:
         """Whether the axes are joints that are told positions."""
         return self.command == "joint_trajectory"
 
+    @property
+    def around(self) -> str:
+        """The required input that tells what is around the robot, or empty."""
+        return next((name for name in AROUND if name in self.required), "")
+
     def __post_init__(self) -> None:
         """Check every number, then what they say together."""
         if not self.axes or len(set(self.axes)) != len(self.axes):
@@ -80,6 +91,11 @@ class Limits:
                 _check(f"{key} of {axis}", values[i])
         _check("radius_m", self.radius_m)
         _check("margin_m", self.margin_m)
+        _check("memory_s", self.memory_s)
+        if self.height_m and self.around != "clearance":
+            raise ValueError(f"height_m is {self.height_m}, which only 'clearance' has a use for; leave it out")
+        if not 0.0 <= self.height_m < math.inf:
+            raise ValueError(f"height_m is {self.height_m}; expected 0 or a positive, finite number")
         if not seconds(TICK_NS) <= self.reaction_s < math.inf:
             raise ValueError(f"reaction_s is {self.reaction_s}; expected at least one tick, {seconds(TICK_NS)} s")
         if not 0.0 < self.escape_fraction <= 1.0:
@@ -116,11 +132,16 @@ class Limits:
             raise ValueError("required lacks 'chunk': without a fresh request there is nothing to grant")
         if "joint_states" in self.required and not self.joints:
             raise ValueError(f"required has 'joint_states', but command is {self.command!r}, which moves no joints")
-        if "local_map" in self.required and "odom" not in self.required:
-            raise ValueError("required has 'local_map' but lacks 'odom', which says where on the map the robot is")
-        beyond = [axis for axis in self.axes if axis not in PLANAR_AXES]
-        if "local_map" in self.required and beyond:
-            raise ValueError(f"required has 'local_map', which is a plane, but axes has {beyond}; leave one out")
+        self._check_around()
+
+    def _check_around(self) -> None:
+        if self.around and "odom" not in self.required:
+            raise ValueError(f"required has {self.around!r} but lacks 'odom', which says where in it the robot is")
+        if all(name in self.required for name in AROUND):
+            raise ValueError(f"required has both of {list(AROUND)}; leave out the one that does not move as the robot")
+        known = {"local_map": PLANAR_AXES, "clearance": AXES}.get(self.around, self.axes)
+        if beyond := [axis for axis in self.axes if axis not in known]:
+            raise ValueError(f"required has {self.around!r}, for the axes {known}, but axes has {beyond}")
 
     def stale_ns(self) -> dict[str, int]:
         """Stale-after by required topic, in the form the inbox takes."""

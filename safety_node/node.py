@@ -15,6 +15,7 @@ from saccade.stages import Stages
 from saccade.topics import topic
 from saccade.types import ActionChunk, Command, Decision, Verdict
 from saccade.wire import commands, convert
+from saccade.wire.clearance import decode_clearance
 from saccade.wire.diagnostics import Level, encode_diagnostics
 from saccade.wire.flow import Flow, timing
 from safety_node.gate import Gate, Inputs
@@ -100,6 +101,9 @@ class SafetyNode:
         elif name == "local_map":
             grid = convert.decode_map(cdr)
             self._inbox.put(name, grid.stamp_ns, now_ns, grid)
+        elif name == "clearance":
+            field = decode_clearance(cdr)
+            self._inbox.put(name, field.stamp_ns, now_ns, field)
         elif name == "odom":
             state, _ = convert.decode_odom(cdr)
             self._inbox.put(name, state.stamp_ns, now_ns, state)

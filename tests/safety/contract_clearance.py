@@ -180,7 +180,7 @@ def check_clearance_between_cells(m: Modules) -> None:
 
     def clearance(grid: LocalMap, x: float, y: float) -> float:
         frame = np.array([*grid.origin_m, grid.resolution_m])
-        return float(m.motion.clearance_at(grid.clearance_m, frame, x, y))
+        return float(m.kernels.clearance_at(grid.clearance_m, frame, x, y))
 
     grid.clearance_m[:] += 1.0
     assert at(1.25, -1.75) == 1.0

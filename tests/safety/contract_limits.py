@@ -79,7 +79,7 @@ def check_limits_say_what_ros_may_change_and_how_far(m: Modules) -> None:
     """What `ros2 param describe` shows; the checks above are what holds."""
     about = {field.name: field.metadata for field in fields(m.limits.Limits)}
     bounds = {name: (said["low"], said["high"]) for name, said in about.items() if said["low"] is not None}
-    over = dict.fromkeys(("radius_m", "margin_m", "reaction_s"), (0, None))
+    over = dict.fromkeys(("radius_m", "margin_m", "height_m", "memory_s", "reaction_s"), (0, None))
     assert bounds == {**over, "escape_fraction": (0, 1)}
     changeable = {name for name, said in about.items() if said["live"]}
     assert changeable == {"max_speed", "max_accel", "max_brake", *bounds}

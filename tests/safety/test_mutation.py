@@ -5,10 +5,10 @@ EQUIVALENT = {
     ("gate", "if min(full, stop) >= need_m:", "min(full, stop) >= need_m", "min(full, stop) > need_m"): (
         "the shortcut for open ground; the long way gives the same answer"
     ),
-    ("motion", "SAMPLES = 24", "24", "25"): "accuracy, bounded in check_predicted_motion",
-    ("motion", "SAMPLES = 24", "24", "23"): "accuracy, bounded in check_predicted_motion",
-    ("motion", "odom_age_ns, map_age_ns = (max(0, reading.age_ns) for reading in (odom, grid))", "0", "1"): "1 ns",
-    ("motion", "odom_age_ns, map_age_ns = (max(0, reading.age_ns) for reading in (odom, grid))", "0", "-1"): "1 ns",
+    ("kernels", "SAMPLES = 24", "24", "25"): "accuracy, bounded in check_predicted_motion",
+    ("kernels", "SAMPLES = 24", "24", "23"): "accuracy, bounded in check_predicted_motion",
+    ("motion", "odom_age_ns, map_age_ns = (max(0, reading.age_ns) for reading in (odom, around))", "0", "1"): "1 ns",
+    ("motion", "odom_age_ns, map_age_ns = (max(0, reading.age_ns) for reading in (odom, around))", "0", "-1"): "1 ns",
     ("node", "self._epoch = self._epoch_heard_ns = 0", "0", "-1"): "epochs are not negative; 1 ns",
     ("node", "self._diagnosed_ns = 0", "0", "-1"): "1 ns",
     (

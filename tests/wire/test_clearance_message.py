@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from saccade.clearance import ClearanceField, clearance_at
+from saccade.clearance import ClearanceField
 from saccade.errors import DataError
 from saccade.wire import clearance as wire
 from saccade.wire.clearance import decode_clearance, encode_clearance
@@ -67,5 +67,3 @@ def test_clearance_between_cells():
     one = dataclasses.replace(FIELD, clearance=np.ones((1, 5, 5), np.uint8))
     assert one.clearance_at(np.array([[-0.875, 2.3, 0.7]])).tolist() == [0.0]
     assert one.clearance_at(np.empty((0, 3))).shape == (0,)
-    unaligned = np.frombuffer(b"x" + CELLS.tobytes(), np.uint8)[1:].reshape(CELLS.shape)
-    assert clearance_at(unaligned, FIELD.scale, -0.75, 2.25, 0.75) == at(-0.75, 2.25, 0.75)
