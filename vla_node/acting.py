@@ -11,9 +11,9 @@ from saccade.clock import SEC, nanoseconds, seconds
 from saccade.errors import SaccadeError
 from saccade.geometry import F64
 from saccade.types import ActionChunk, RobotState
+from saccade.worker import ModelledWorker, ThreadWorker, Worker
 from vla_node.actions.base import Converter, Start, positions_of
 from vla_node.policies.base import FastPolicy, Look
-from vla_node.worker import ModelledWorker, ThreadWorker, Worker
 
 TIMEOUT_NS = SEC
 """What came later would be past anyhow; a card may give its policy less."""

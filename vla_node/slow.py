@@ -11,13 +11,13 @@ from saccade.geometry import SE3
 from saccade.node import NEVER_NS
 from saccade.types import Plan
 from saccade.wire.exchange import Exchange
+from saccade.worker import ModelledWorker, ThreadWorker, Worker
 from vla_node.held import Held
 from vla_node.history import History
 from vla_node.params import PlannerParams
 from vla_node.planner import Answer, Job, Observation, Reasoner, think
 from vla_node.senses import Senses
 from vla_node.views import newest_picture, observation
-from vla_node.worker import ModelledWorker, ThreadWorker, Worker
 
 MOST_FEEDBACK = 8
 """What the operator said longer ago than this many times is forgotten."""

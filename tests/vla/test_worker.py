@@ -8,8 +8,8 @@ from saccade.clock import MS, SEC
 from saccade.errors import DataError
 from saccade.geometry import SE3
 from saccade.types import PlanKind, RobotState
+from saccade.worker import ModelledWorker, ThreadWorker
 from vla_node.planner import Answer, Job, Observation, make_plan, think
-from vla_node.worker import ModelledWorker, ThreadWorker
 
 GRID = chart(0, 0, 0, [Box(9, 9, 1, 1, 1, BLUE)], size_m=2)
 
