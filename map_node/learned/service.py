@@ -1,0 +1,140 @@
+"""A learned reconstruction of keyframes, now and then, in a thread of its own: it fills what is shown.
+
+**Nothing that moves a robot reads it.** It has a volume of its own; the volume that distances and clearance are read
+from is never written here. What it says is put beside what was measured only in copies that are shown (`filled`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from map_node.learned.align import View
+from map_node.learned.fill import fill
+from map_node.learned.model import Job, Learned, Model, stand_back
+from map_node.learned.params import LearnedParams
+from map_node.volume.base import Blocks, VolumeParams
+from saccade.clock import nanoseconds, seconds
+from saccade.worker import ModelledWorker, ThreadWorker, Worker
+
+_M_PER_RAD = 1.0
+"""How far apart two keyframes are that look a radian apart from the same place."""
+
+
+class LearnedMap:
+    """Runs the model when it is due, on the newest keyframes, and keeps what it learned in a volume of its own.
+
+    ConfigError or EngineError for a card that cannot be used. `offer` and `poll` return at once: the model is loaded
+    and run, and its depth integrated, in the worker.
+    """
+
+    def __init__(self, params: LearnedParams, volume: VolumeParams) -> None:
+        self.params = params
+        self.newest: Learned | None = None
+        """The last run that came to something."""
+        self.counts = {"runs": 0, "used": 0, "refused": 0, "too slow": 0}
+        self._last = "not run yet"
+        self._begun_ns: int | None = None
+        self._asked: frozenset[int] = frozenset()
+        self._late = False
+        self._era = 0
+        self._model = model = Model(params, volume)
+        self._most = max(model.least, min(filter(None, (params.views, model.most))))
+        self._worker: Worker[Job, Learned] = (
+            ThreadWorker(model.run, "learned", prepare=lambda job: stand_back())
+            if params.worker == "thread"
+            else ModelledWorker(model.run, nanoseconds(params.worker_latency_s))
+        )
+
+    def offer(self, views: Sequence[View], centre_m: tuple[float, float, float], now_ns: int) -> bool:
+        """Begin a run on the newest keyframe and those nearest to it, if one is due and there is a new one.
+
+        `centre_m`: the middle of the window, as of the measured volume. Whether it was begun.
+        """
+        if self._worker.busy or (self._begun_ns is not None and self._waits(now_ns)):
+            return False
+        if len(views) < self._model.least:
+            self._last = f"not run: {len(views)} keyframes; the model needs {self._model.least}"
+            return False
+        chosen = _chosen(views, self._most)
+        stamps = frozenset(view.stamp_ns for view in chosen)
+        if stamps == self._asked:
+            return False
+        self._asked, self._begun_ns, self._late = stamps, now_ns, False
+        self.counts["runs"] += 1
+        era = self._era
+        job = Job(chosen, centre_m, era, lambda: era == self._era and not self._late)
+        self._worker.offer(job, now_ns)
+        return True
+
+    def poll(self, now_ns: int) -> Learned | None:
+        """What came of a run that has ended, once; also one that was refused."""
+        done = self._worker.poll(now_ns)
+        begun_ns = self._begun_ns or 0
+        if done is None:
+            if self._worker.busy and not self._late and now_ns - begun_ns > nanoseconds(self.params.budget_s):
+                self._late = True
+                self._worker.cancel()
+                return self._refused("too slow", f"no answer within {self.params.budget_s:g} s")
+            return None
+        found, took_ns = done
+        if took_ns > nanoseconds(self.params.budget_s):
+            took = f"{seconds(took_ns):.1f} s, expected {self.params.budget_s:g} s or less"
+            return self._refused("too slow", f"an answer took {took}")
+        if found.refused:
+            return self._refused("refused", found.refused)
+        assert found.alignment is not None
+        self.newest = found
+        self.counts["used"] += 1
+        a = found.alignment
+        self._last = f"{found.views} views, scale {a.scale:.3g} +- {100 * a.spread:.0f} % of {a.points} pixels"
+        if np.isfinite(a.turn_deg):
+            self._last += f", poses within {a.turn_deg:.1f} deg"
+        if np.isfinite(a.way):
+            self._last += f" and {100 * a.way:.0f} %"
+        return found
+
+    def filled(self, known: Blocks, min_weight: float) -> Blocks:
+        """What was measured, and what was learned where nothing was: a copy, to be shown and nothing else."""
+        learned = self.newest.blocks if self.newest else None
+        return known if learned is None else fill(known, learned, min_weight)
+
+    def forget(self) -> None:
+        """Begin anew, as after a jump of odometry: what is under way is not used."""
+        self._worker.cancel()
+        self.newest, self._asked, self._last = None, frozenset(), "begun anew"
+        self._era += 1
+
+    def told(self) -> dict[str, str]:
+        """For diagnostics: what it did, how it fitted, and why it was refused."""
+        return {"model": self._model.card.name, "last run": self._last, **{k: str(n) for k, n in self.counts.items()}}
+
+    def close(self) -> None:
+        """Stop; a run that is under way is not waited for longer than a second."""
+        self._worker.close()
+        if not self._worker.busy:
+            self._model.close()
+
+    def _waits(self, now_ns: int) -> bool:
+        return 0 <= now_ns - (self._begun_ns or 0) < nanoseconds(self.params.every_s)
+
+    def _refused(self, kind: str, why: str) -> Learned:
+        self.counts[kind] += 1
+        self._last = f"not used: {why}"
+        if kind == "too slow":  # perhaps because it was being loaded
+            self._asked = frozenset()
+        return Learned(0, 0, why)
+
+
+def _chosen(views: Sequence[View], most: int) -> tuple[View, ...]:
+    """The newest, and those whose cameras are nearest to it and look the same way, in the order of their stamps."""
+    newest = max(views, key=lambda view: view.stamp_ns)
+
+    def apart(view: View) -> float:
+        a, b = newest.T_odom_from_cam, view.T_odom_from_cam
+        turn = math.acos(min(1.0, max(-1.0, float(a.R[:, 2] @ b.R[:, 2]))))
+        return float(np.linalg.norm(a.t - b.t)) + _M_PER_RAD * turn
+
+    return tuple(sorted(sorted(views, key=apart)[:most], key=lambda view: view.stamp_ns))
