@@ -13,7 +13,7 @@ import numpy as np
 
 from map_node.volume.base import I32, I64
 from saccade.geometry import F32, F64
-from saccade.kernel import array, b1, buffer, f32, f64, i32, i64, kernel, void
+from saccade.kernel import array, buffer, f32, f64, i32, i64, kernel, void
 
 TILE = 16
 """Pixels along the edge of a tile."""
@@ -29,11 +29,11 @@ def rotation(w: float, x: float, y: float, z: float, R: F64) -> None:
     R[2, 0], R[2, 1], R[2, 2] = 2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)
 
 
-@kernel(b1, f64, f64, f64, array(f64, 1), buffer(f64, 2), counted=False)
-def jacobian(x: float, y: float, z: float, camera: F64, J: F64) -> bool:
+@kernel(i64, f64, f64, f64, array(f64, 1), buffer(f64, 2), counted=False)
+def jacobian(x: float, y: float, z: float, camera: F64, J: F64) -> int:
     """Of the projection at a point (optical axes), (2, 3); far outside of the picture that of 1.3 times its edge.
 
-    `camera`: fx, fy, cx, cy, width, height. True where it is the point's own.
+    `camera`: fx, fy, cx, cy, width, height. Returns 1 where it is the point's own along u, plus 2 where along v.
     """
     fx, fy = camera[0], camera[1]
     low_x, high_x = -(0.15 * camera[4] + camera[2]) / fx, (1.15 * camera[4] - camera[2]) / fx
@@ -41,7 +41,7 @@ def jacobian(x: float, y: float, z: float, camera: F64, J: F64) -> bool:
     a, b = min(max(x / z, low_x), high_x), min(max(y / z, low_y), high_y)
     J[0, 0], J[0, 1], J[0, 2] = fx / z, 0.0, -fx * a / z
     J[1, 0], J[1, 1], J[1, 2] = 0.0, fy / z, -fy * b / z
-    return bool(low_x < x / z < high_x and low_y < y / z < high_y)
+    return int(low_x < x / z < high_x) + 2 * int(low_y < y / z < high_y)
 
 
 @kernel(

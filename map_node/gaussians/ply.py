@@ -62,12 +62,10 @@ def read_ply(path: Path) -> Gaussians:
         return np.stack([column[name] for name in wanted], axis=1).astype(np.float32)
 
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        wxyz = of(*_NAMES["rot"])
-        made = Gaussians(
-            of("x", "y", "z"), np.exp(of(*_NAMES["scale"])),
-            (wxyz / np.linalg.norm(wxyz, axis=1, keepdims=True)).astype(np.float32),
-            (of(*_NAMES["f_dc"]) * C0 + 0.5).astype(np.float32), (1 / (1 + np.exp(-of("opacity")[:, 0]))).astype(np.float32),
-        )  # fmt: skip
+        wxyz, scale_m, opacity = of(*_NAMES["rot"]), np.exp(of(*_NAMES["scale"])), 1 / (1 + np.exp(-of("opacity")))
+        wxyz = (wxyz / np.linalg.norm(wxyz, axis=1, keepdims=True)).astype(np.float32)
+        rgb = (of(*_NAMES["f_dc"]) * C0 + 0.5).astype(np.float32)
+    made = Gaussians(of(*"xyz"), scale_m, wxyz, rgb, opacity[:, 0].astype(np.float32))
     if not all(np.isfinite(values).all() for values in made):
         raise DataError(f"{path} has values that are not numbers; expected finite ones")
     return made

@@ -1,5 +1,7 @@
 """Gaussians on the surface, drawn: known pixels, order, edges."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -133,12 +135,17 @@ def test_a_normal_is_where_the_third_axis_goes(normal):
     assert facing(np.array([[0, 0, -1.0]]))[0] == pytest.approx([0, 1, 0, 0])
 
 
+BALL = (0.02, 0.01, 0.03), 0.5
+
+
+@cache
+def round_volume():
+    return fused(sphere(*BALL), [(1.1, 1.1, 0.9), (-1.1, -1, 0.9)])
+
+
 @pytest.mark.parametrize("parts", [1, 2])
 def test_they_lie_on_the_surface_one_per_part_of_a_voxel(parts):
-    ground, made = (
-        sphere((0.02, 0.01, 0.03), 0.5),
-        fused(sphere((0.02, 0.01, 0.03), 0.5), [(1.1, 1.1, 0.9), (-1.1, -1, 0.9)]),
-    )
+    ground, made = sphere(*BALL), round_volume()
     found = surface(made, parts)
     assert len(found.key) > 300 * parts**2
     assert len(np.unique(found.key)) == len(found.key)
@@ -152,7 +159,7 @@ def test_they_lie_on_the_surface_one_per_part_of_a_voxel(parts):
     assert (off < 1 + 1e-3).all()
     w, x, y, z = found.gaussians.wxyz.astype(float).T
     normal = np.stack([2 * (x * z + y * w), 2 * (y * z - x * w), 1 - 2 * (x * x + y * y)], axis=1)
-    outward = (at - (0.02, 0.01, 0.03)) / np.linalg.norm(at - (0.02, 0.01, 0.03), axis=1)[:, None]
+    outward = (at - BALL[0]) / np.linalg.norm(at - BALL[0], axis=1)[:, None]
     assert np.percentile((normal * outward).sum(axis=1), 10) > 0.9
 
 
