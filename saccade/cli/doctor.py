@@ -1,5 +1,8 @@
 """What works on this machine and what does not, with the command that mends it.
 
+With --topics it listens to a robot, or a simulator or a recording of one, and tells for each topic that its nodes need
+what is missing, too slow, wrongly typed, wrongly framed or unsynchronised.
+
 OK is fine, WARN costs speed or a feature, ERROR keeps Saccade from running. Nothing is changed. Exit code 1 when there
 is an ERROR, with --strict also when there is a WARN, else 0.
 """
@@ -24,28 +27,36 @@ from saccade.cli.checks_limits import limits, store
 from saccade.cli.checks_wire import middleware, ros
 from saccade.cli.findings import Check, Finding, Grade, examine
 from saccade.cli.host import Host
+from saccade.errors import ConfigError
 
 EXAMPLES = """examples:
   saccade doctor
   saccade doctor --json > doctor.json
   saccade doctor --strict && saccade up --robot hall --bus dds
+  saccade doctor --topics --robot go2 --bus 'dds:0?interface=eth0'
+  saccade doctor --topics --robot ./my_robot.yaml --bus ros: --seconds 10
+  saccade doctor --topics --robot ./my_robot.yaml --bus bag:drive.mcap
 """
 CHECKS: tuple[Check, ...] = (
     python_and_packages, gpu, jetson, inference, fit, store, rendering, middleware, ros, machine, limits,
 )  # fmt: skip
+_LONGEST_S = 3600
 _STYLES = {Grade.OK: "green", Grade.WARN: "yellow", Grade.ERROR: "bold red"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `saccade doctor`."""
     parser.add_argument("--json", action="store_true", help="print the findings as JSON: grade, what, found, advice")
+    parser.add_argument("--topics", action="store_true", help="listen to a robot instead, and check its topics")
+    parser.add_argument("--robot", default="hall", help="with --topics: name in config/robots or a YAML file")
+    parser.add_argument("--bus", default="dds:0", metavar="URL", help="with --topics: dds:N, ros:, bag:FILE, sim:WORLD")
+    parser.add_argument("--seconds", type=float, help="with --topics: how long (default 5; of a recording all)")
     parser.add_argument("--strict", action="store_true", help="exit code 1 when there is a WARN, too")
 
 
 def run(args: argparse.Namespace) -> int:
     """Run `saccade doctor`."""
-    host = Host()
-    findings = [finding for check in CHECKS for finding in examine(check, host)]
+    findings = _topics(args) if args.topics else _machine()
     if args.json:
         json.dump([asdict(finding) for finding in findings], sys.stdout, indent=2)
         print()
@@ -53,6 +64,19 @@ def run(args: argparse.Namespace) -> int:
         Console().print(table(findings), summary(findings), sep="\n")
     bad = (Grade.ERROR, Grade.WARN) if args.strict else (Grade.ERROR,)
     return FAILED if any(finding.grade in bad for finding in findings) else OK
+
+
+def _machine() -> list[Finding]:
+    host = Host()
+    return [finding for check in CHECKS for finding in examine(check, host)]
+
+
+def _topics(args: argparse.Namespace) -> list[Finding]:
+    from saccade.cli.topics import check_topics  # it loads what perception loads
+
+    if args.seconds is not None and not 0 < args.seconds <= _LONGEST_S:
+        raise ConfigError(f"--seconds {args.seconds:g}; expected more than 0, at most {_LONGEST_S}")
+    return check_topics(args.robot, args.bus, args.seconds)
 
 
 def summary(findings: list[Finding]) -> str:

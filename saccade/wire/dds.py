@@ -20,12 +20,14 @@ from cyclonedds.domain import Domain, DomainParticipant
 from saccade.clock import LiveClock
 from saccade.errors import ConfigError, choices
 from saccade.node import BusEnd, Sample
+from saccade.topics import topic
 from saccade.wire.dds_ends import Ends
 from saccade.wire.dds_graph import ENCLAVE, GraphEntry
-from saccade.wire.dds_peers import Peers
+from saccade.wire.dds_peers import Peers, everybody
 from saccade.wire.dds_qos import Address, domain_config, parse
 from saccade.wire.dds_raw import Waiter
 from saccade.wire.dds_services import RETRY_NS, send_held
+from saccade.wire.endpoints import Peer
 
 _domains: WeakValueDictionary[Address, Domain] = WeakValueDictionary()
 """The domains open in this process: CycloneDDS has one set of network settings for each, shared by all its buses."""
@@ -43,7 +45,7 @@ class DdsBus:
         self._waiter = Waiter(self._participant, self._readers)
         self._peers = Peers(self._participant, address, self._names, self._writers)
         self._graph: GraphEntry | None = None
-        self._namespace = address.namespace
+        self._address = address
         self._ended = self._closed = False
 
     def now_ns(self) -> int:
@@ -85,10 +87,18 @@ class DdsBus:
         """Which peers on our topics are not heard, or do not hear us, and why."""
         return self._peers.problems()
 
+    def peers(self) -> list[Peer]:
+        """Every other end of a ROS topic that is on this domain now."""
+        return everybody(self._participant)
+
+    def own_name(self, name: str) -> str:
+        """What a canonical topic is called on this bus, without the first slash."""
+        return self._address.full_name(topic(name).wire_name)
+
     def introduce(self, name: str) -> None:
         """Appear in the ROS 2 graph as node `name`, with this bus' topics."""
         readers, writers = (reader.entity for reader in self._readers), (w.entity for w in self._writers.values())
-        self._graph = GraphEntry(self._participant, f"/{self._namespace}", name, readers, writers)
+        self._graph = GraphEntry(self._participant, f"/{self._address.namespace}", name, readers, writers)
 
     def end(self) -> None:
         """Make `recv` raise BusEnd, now and from now on; any thread may call it."""

@@ -16,6 +16,7 @@ from cyclonedds.qos import Policy, Qos
 from saccade.topics import Role, Topic, topic
 from saccade.wire.dds_qos import Address, reader_qos, volatile_reader_qos, writer_qos
 from saccade.wire.dds_types import dds_typename
+from saccade.wire.endpoints import Peer
 
 _AT_ONCE = 256
 
@@ -34,6 +35,23 @@ class Peers:
         senders = (_unheard(rows, end) for rows, end in self._senders.known())
         listeners = (_unhearing(rows, end) for rows, end in self._listeners.known())
         return sorted({*senders, *listeners} - {""})
+
+
+def everybody(participant: DomainParticipant) -> list[Peer]:
+    """All ends of ROS topics on the domain that discovery has told of by now, but for this participant's own."""
+    found = []
+    for kind, sends in ((BuiltinTopicDcpsPublication, True), (BuiltinTopicDcpsSubscription, False)):
+        discovery = BuiltinDataReader(participant, kind)
+        while news := discovery.take(N=_AT_ONCE):
+            there = (end for end in news if end.sample_info.valid_data and end.topic_name.startswith("rt/"))
+            found += [_peer(end, sends) for end in there if end.participant_key != participant.guid]
+    return found
+
+
+def _peer(end: DcpsEndpoint, sends: bool) -> Peer:
+    reliable = end.qos[Policy.Reliability] != Policy.Reliability.BestEffort
+    latched = end.qos[Policy.Durability] != Policy.Durability.Volatile
+    return Peer(end.topic_name.removeprefix("rt/"), _ros_type(end), sends, reliable, latched)
 
 
 class _Ends:

@@ -43,3 +43,26 @@ def writing(row: Topic) -> Endpoint:
     if row.role is Role.SERVICE:
         return Endpoint(True, False, _SERVICE_DEPTH)
     return Endpoint(True, row.latched, 1 if row.latched else _WRITE_DEPTH)
+
+
+class Peer(NamedTuple):
+    """Somebody else's end of a topic, as discovery or a recording tells: name on the wire without the first slash.
+
+    `reliable` and `latched` are what it offers, or asks for; None where nobody says.
+    """
+
+    topic: str
+    type: str
+    sends: bool
+    reliable: bool | None = None
+    latched: bool | None = None
+
+
+def unheard(row: Topic, sender: Peer) -> str:
+    """Why our reader of a row and a sender of its type do not meet (DDS 1.4, 2.2.3), or empty."""
+    asked = reading(row)
+    if asked.reliable and sender.reliable is False:
+        return "best effort, expected reliable"
+    if asked.latched and sender.latched is False and not volatile_too(row):
+        return "volatile, expected transient local"
+    return ""

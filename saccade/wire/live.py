@@ -185,13 +185,14 @@ class StageTimes:
 
 def _stamp_ns(out: Out) -> int | None:
     """The header stamp of an encoded message, None for a type without one."""
-    if not _starts_with_header(topic(out.topic).type):
+    if not starts_with_header(topic(out.topic).type):
         return None
     sec, nanosec = struct.unpack_from("<iI", out.cdr, 4)
     return int(sec) * SEC + int(nanosec)
 
 
 @cache
-def _starts_with_header(msgtype: str) -> bool:
+def starts_with_header(msgtype: str) -> bool:
+    """Whether messages of this type begin with a std_msgs/Header, whose stamp is theirs."""
     (_, (_, first)), *_ = codec().fields(msgtype)
     return bool(first == "std_msgs/msg/Header")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import parse_qsl
 
-from saccade.errors import ConfigError
+from saccade.errors import ConfigError, choices
 from saccade.node import Node
 
 if TYPE_CHECKING:
@@ -14,20 +15,29 @@ if TYPE_CHECKING:
 P = TypeVar("P")
 _NODE = "saccade"
 """What the process is called in the graph when the address says nothing."""
+_OPTIONS: dict[str, Callable[[str], list[str]]] = {
+    "namespace": lambda value: ["-r", f"__ns:=/{value.strip('/')}"],
+    "remap": lambda value: ["-r", value],
+    "use_sim_time": lambda value: ["-p", f"use_sim_time:={value}"],
+}
 
 
 def open_ros(
     rest: str, reads: frozenset[str], writes: frozenset[str], *,
     latency_ns: Mapping[str, int] | None = None, pace: float | None = None,
 ) -> RosBus:  # fmt: skip
-    """Open `ros:[NODE_NAME]`; see `open_bus`. The environment says which domain and middleware, as for any ROS node."""
+    """Open `ros:[NODE_NAME][?namespace=NAME&use_sim_time=true&remap=TOPIC:=NAME&remap=…]`; see `open_bus`.
+
+    The environment says which domain and middleware, as for any ROS node.
+    """
     if latency_ns or pace is not None:
         raise ConfigError(f"bus 'ros:{rest}' is live: latency and pace belong to buses on virtual time (bag:, sim:)")
     require_ros()
     from saccade.wire.ros_bus import RosBus
     from saccade.wire.ros_process import RosProcess
 
-    process = RosProcess(rest or _NODE)
+    name, _, query = rest.partition("?")
+    process = RosProcess(name or _NODE, ros_arguments(query))
     try:
         bus = RosBus(process, reads, writes, then=process.close)
     except BaseException:
@@ -35,6 +45,20 @@ def open_ros(
         raise
     process.start()
     return bus
+
+
+def ros_arguments(query: str) -> list[str]:
+    """The options of a `ros:` address as ROS 2 takes them; ConfigError for others.
+
+    >>> ros_arguments("namespace=go2&remap=odom:=/utlidar/odom")
+    ['--ros-args', '-r', '__ns:=/go2', '-r', 'odom:=/utlidar/odom']
+    """
+    arguments = []
+    for key, value in parse_qsl(query, keep_blank_values=True):
+        if key not in _OPTIONS:
+            raise ConfigError(f"bus 'ros:?{query}' has an unknown option {key!r}; {choices(key, _OPTIONS)}")
+        arguments += _OPTIONS[key](value)
+    return ["--ros-args", *arguments] if arguments else []
 
 
 def serve_ros(

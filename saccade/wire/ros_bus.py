@@ -16,8 +16,9 @@ from saccade.errors import ConfigError, choices
 from saccade.node import BusEnd, Sample
 from saccade.topics import Role, Topic, topic
 from saccade.wire.diagnostics import Level, encode_diagnostics
+from saccade.wire.endpoints import Peer
 from saccade.wire.ros_clock import SimClock
-from saccade.wire.ros_peers import untyped_peers
+from saccade.wire.ros_peers import everybody, untyped_peers
 from saccade.wire.ros_process import RosProcess
 from saccade.wire.ros_services import Server, service_name
 from saccade.wire.ros_topics import Reader, Writer, readers_of
@@ -104,6 +105,14 @@ class RosBus:
     def problems(self) -> list[str]:
         """Which peers on our topics are not heard, or do not hear us, for their type; QoS is told when ROS tells us."""
         return untyped_peers(self._process.node, *self._rows)
+
+    def peers(self) -> list[Peer]:
+        """Every other end of a topic that is in the graph now."""
+        return everybody(self._process.node)
+
+    def own_name(self, name: str) -> str:
+        """What a canonical topic is called on this bus, without the first slash."""
+        return str(self._process.node.resolve_topic_name(topic(name).wire_name)).removeprefix("/")
 
     def end(self) -> None:
         """Make `recv` raise BusEnd, now and from now on; any thread may call it."""

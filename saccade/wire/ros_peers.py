@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from rclpy.node import Node as RosNode
+from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 
 from saccade.topics import Role, Topic
+from saccade.wire.endpoints import Peer
 
 
 def untyped_peers(node: RosNode, reads: Iterable[Topic], writes: Iterable[Topic]) -> list[str]:
@@ -33,6 +35,19 @@ def untyped_peers(node: RosNode, reads: Iterable[Topic], writes: Iterable[Topic]
         for other in _others(node.get_subscriptions_info_by_topic, name, types)
     ]
     return sorted(set(told))
+
+
+def everybody(node: RosNode) -> list[Peer]:
+    """All ends of topics in the graph, but for this node's own."""
+    found = []
+    for name, _ in node.get_topic_names_and_types():
+        for ends, sends in ((node.get_publishers_info_by_topic, True), (node.get_subscriptions_info_by_topic, False)):
+            for end in ends(name):
+                if (end.node_name, end.node_namespace) != (node.get_name(), node.get_namespace()):
+                    reliable = end.qos_profile.reliability == ReliabilityPolicy.RELIABLE
+                    latched = end.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
+                    found.append(Peer(name.removeprefix("/"), end.topic_type, sends, reliable, latched))
+    return found
 
 
 def _others(ends: Callable[[str], list[Any]], name: str, types: set[str]) -> set[str]:
