@@ -17,7 +17,7 @@ def text(tag: str) -> str:
 
 
 maintainer = package.find("maintainer")
-NODES = ("perception_node", "vla_node", "safety_node", "bridge_node")
+NODES = ("perception_node", "map_node", "vla_node", "safety_node", "bridge_node")
 SHARE = f"share/{text('name')}"
 REQUIRED = [pip.get("requires", "") for pip in package.iterfind("export/pip")]
 
@@ -61,9 +61,7 @@ setup(
     maintainer=maintainer.text if maintainer is not None else "",
     maintainer_email=maintainer.get("email", "") if maintainer is not None else "",
     python_requires=">=3.10",
-    packages=find_packages(
-        include=["saccade*", "engines*", "map_node*", *(f"{n}*" for n in NODES), "sim*", "training*"]
-    ),
+    packages=find_packages(include=["saccade*", "engines*", *(f"{n}*" for n in NODES), "sim*", "training*"]),
     package_data={
         "saccade": ["py.typed"],
         "saccade.report": ["*.html"],

@@ -20,7 +20,7 @@ import numpy as np
 
 from map_node import field_kernels as kernels
 from map_node.volume.base import BLOCK, I64
-from map_node.volume.esdf import Esdf
+from map_node.volume.esdf import Labels
 from saccade.clearance import ClearanceField
 from saccade.errors import ConfigError
 from saccade.geometry import F64, SE3
@@ -67,10 +67,10 @@ class Field:
     of the pose in flight only what is seen is free, and the robot can do no more than turn until it has landed.
     """
 
-    def __init__(self, esdf: Esdf, params: FieldParams) -> None:
+    def __init__(self, labels: Labels, params: FieldParams) -> None:
         self.params = params
-        self._esdf = esdf
-        self._cell_m = esdf.volume.params.voxel_m * params.cell_voxels
+        self._labels = labels
+        self._cell_m = labels.volume.params.voxel_m * params.cell_voxels
         self._shape = tuple(max(4, 2 * round(size / self._cell_m / 2)) for size in params.size_m)
         if math.prod(self._shape) > _MOST_CELLS:
             raise ConfigError(f"size_m {params.size_m} is {self._shape} cells of {self._cell_m} m; at most a million")
@@ -98,10 +98,10 @@ class Field:
         low = np.floor(centre).astype(np.int64) - np.array(self._shape) // 2
         self._move(low)
         self._look(depth, T_odom_from_camera, low)
-        corner = np.array(self._esdf.volume.corner, np.int64) * (BLOCK // self.params.cell_voxels)
+        corner = np.array(self._labels.volume.corner, np.int64) * (BLOCK // self.params.cell_voxels)
         params, per_cell = self.params, 1 / self._cell_m
         kernels.free(
-            self._esdf.labels, params.cell_voxels, low - corner, centre - low, params.blind_m * per_cell,
+            self._labels.labels, params.cell_voxels, low - corner, centre - low, params.blind_m * per_cell,
             params.body_m * per_cell, params.below_m * per_cell, self._begin, self._marks, self._free,
         )  # fmt: skip
         self._begin = False
@@ -109,7 +109,7 @@ class Field:
         kernels.distances(self._free, self._units, self._squared, self._along, clearance)
         x, y, z = (low * self._cell_m).tolist()
         return ClearanceField(
-            depth.stamp_ns, frame_id, self._cell_m, (x, y, z), self._esdf.volume.params.forget_s, UNIT_M, clearance
+            depth.stamp_ns, frame_id, self._cell_m, (x, y, z), self._labels.volume.params.forget_s, UNIT_M, clearance
         )
 
     def _move(self, low: I64) -> None:

@@ -13,7 +13,6 @@ from engines.stereo import Disparity, StereoMatcher
 from perception_node.cameras import Cameras, MissingCalibration
 from perception_node.depth import Triangulator
 from perception_node.figures import Gauge
-from perception_node.health import Refused
 from perception_node.inputs import Message
 from perception_node.monitor import PairMonitor, exposure
 from perception_node.mono import OneEye, Place
@@ -27,6 +26,7 @@ from saccade.geometry import F32
 from saccade.stages import Stages
 from saccade.types import U8, Depth, Image, StereoPair
 from saccade.wire.diagnostics import Level
+from saccade.wire.health import Refused
 from saccade.wire.images import decode_depth, decode_image
 
 _SAME_NS = 50 * MS

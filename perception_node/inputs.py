@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Generic, NamedTuple, TypeVar
 
-from perception_node.health import Refused
 from perception_node.sync import Stamps
 from saccade.clock import SEC
 from saccade.errors import DataError
 from saccade.inbox import Arrival
 from saccade.wire.convert import decode, stamp_ns
 from saccade.wire.diagnostics import Level
+from saccade.wire.health import Refused
 
 Key = TypeVar("Key")
 

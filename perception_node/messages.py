@@ -1,4 +1,4 @@
-"""What the node sends besides what the wire room already encodes: disparity, depth intrinsics, occupancy."""
+"""What the node sends besides what the wire room already encodes: disparity, depth intrinsics."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 
 from perception_node.depth import thinned
 from perception_node.params import DepthParams
-from saccade.geometry import F32, SE3, Pinhole
+from saccade.geometry import F32, Pinhole
 from saccade.node import Out
-from saccade.types import CameraModel, Depth, LocalMap, StereoPair
+from saccade.types import CameraModel, Depth, StereoPair
 from saccade.wire.codec import codec
-from saccade.wire.convert import Cdr, encode_camera, header, pose_msg, time_msg
+from saccade.wire.convert import Cdr, encode_camera, header
 from saccade.wire.images import encode_depth, encode_mono8
 
 
@@ -40,20 +40,6 @@ def encode_disparity(pair: StereoPair, disparity: F32, params: DepthParams) -> C
         "stereo_msgs/msg/DisparityImage", header=header(pair.stamp_ns, pair.frame_id), image=image,
         f=pair.camera.fx, t=pair.baseline_m, valid_window=window,
         min_disparity=fT / params.max_m, max_disparity=fT / params.min_m, delta_d=1 / 16,
-    )  # fmt: skip
-    return codec().encode(msg)
-
-
-def encode_occupancy(grid: LocalMap) -> Cdr:
-    """nav_msgs/OccupancyGrid of a local map, for RViz and Nav2."""
-    new, (height, width) = codec().new, grid.occupancy.shape
-    info = new(
-        "nav_msgs/msg/MapMetaData", map_load_time=time_msg(grid.stamp_ns), resolution=grid.resolution_m,
-        width=width, height=height, origin=pose_msg(SE3(np.eye(3), np.array([*grid.origin_m, 0.0]))),
-    )  # fmt: skip
-    msg = new(
-        "nav_msgs/msg/OccupancyGrid", header=header(grid.stamp_ns, grid.frame_id), info=info,
-        data=grid.occupancy.reshape(-1),
     )  # fmt: skip
     return codec().encode(msg)
 

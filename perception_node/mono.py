@@ -12,12 +12,12 @@ from engines.depth import DepthEstimator
 from engines.engine import EngineError
 from engines.open import open_engine
 from perception_node.align import I64, fit, seen_from
-from perception_node.health import Refused
 from perception_node.params import MonoParams
 from saccade.clock import seconds
 from saccade.geometry import F64, SE3, Pinhole
 from saccade.stages import Stages
 from saccade.types import U8, Depth
+from saccade.wire.health import Refused
 
 _STRIDE = 4
 """Every fourth pixel of every fourth row of the last depth from both cameras is kept."""

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 
 from perception_node.cloud import Clouds
 from perception_node.frames import Frame, Frames
-from perception_node.health import Health, Refused
 from perception_node.inputs import PICTURES, RGBD_COLOUR, RGBD_DEPTH, Choice, Message, accept, capture_ns
 from perception_node.mapping import Mapping
 from perception_node.messages import depth_outs, encode_disparity
@@ -17,9 +16,18 @@ from saccade.inbox import Arrival
 from saccade.node import Out, Sample
 from saccade.stages import Stages
 from saccade.wire.diagnostics import Level
+from saccade.wire.health import Health, Refused, Stage
 
 _SIDES: tuple[Side, Side] = ("left", "right")
 _INFOS = ("left/camera_info", "right/camera_info", "rgbd/depth/camera_info")
+_STAGES = {
+    "images": Stage("left/image_rect", ("decode",)),
+    "sync": Stage("left/image_rect"),
+    "calibration": Stage("left/image_rect", ("rectify",)),
+    "stereo": Stage("depth/image_rect", ("monitor", "prepare", "engine", "left-right", "finish", "mono", "depth")),
+    "sight": Stage("left/image_rect", ("sight",)),
+    "map": Stage("local_map", ("map",)),
+}
 
 
 class PerceptionNode:
@@ -43,7 +51,7 @@ class PerceptionNode:
         self._params = params = params or PerceptionParams()
         self.stages = Stages()
         self._clouds = Clouds(params.points)
-        self._health = Health("perception", self.stages)
+        self._health = Health("perception: ", self.stages, _STAGES)
         self._mapping = Mapping(params.map, params.base_frame, self._health, self.stages)
         self._frames = Frames(params, self._mapping.place, self.stages)
         self._sync: StereoSync[Message] = StereoSync(nanoseconds(params.sync.tolerance_ms / 1e3))
@@ -57,7 +65,8 @@ class PerceptionNode:
 
     def retune(self, params: PerceptionParams) -> None:
         """See `Tunable.retune`."""
-        self._params, self._clouds, self._mapping.params = params, Clouds(params.points), params.map
+        self._params, self._clouds = params, Clouds(params.points)
+        self._mapping.retune(params.map)
         self._frames.retune(params)
 
     def next_ns(self, now_ns: int) -> int:

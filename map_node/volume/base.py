@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from saccade.errors import ConfigError
 from saccade.geometry import F32, SE3
+from saccade.params import param
 from saccade.types import U8, Depth
 
 I32 = npt.NDArray[np.int32]
@@ -31,16 +32,16 @@ class VolumeParams:
     the window has; with fewer, the blocks seen longest ago make room.
     """
 
-    voxel_m: float = 0.05
-    size_m: tuple[float, float, float] = (8.0, 8.0, 3.0)
-    truncation_m: float = 0.0
-    max_range_m: float = 6.0
-    max_weight: float = 30.0
-    min_weight: float = 1.0
-    yielding: float = 0.5
-    half_life_s: float = 30.0
-    forget_s: float = 120.0
-    blocks: int = 0
+    voxel_m: float = param(0.05, "edge of a voxel", low=0)
+    size_m: tuple[float, float, float] = param((8.0, 8.0, 3.0), "size of the window that rolls with the robot, x y z")
+    truncation_m: float = param(0.0, "largest distance that is kept beside a surface; 0 = four voxels", low=0)
+    max_range_m: float = param(6.0, "depth beyond this is not used", low=0)
+    max_weight: float = param(30.0, "observations after which newer ones count as much as all before", low=0)
+    min_weight: float = param(1.0, "sure observations that a voxel needs to be known", low=0)
+    yielding: float = param(0.5, "what is left of a surface's weight when a ray passes through it", low=0, high=1)
+    half_life_s: float = param(30.0, "time in which the weights of what is out of sight halve", low=0)
+    forget_s: float = param(120.0, "time after which what was not seen is dropped", low=0)
+    blocks: int = param(0, "blocks of 8x8x8 voxels there is memory for; 0 = as many as the window has", low=0)
 
     def __post_init__(self) -> None:
         positive = (self.voxel_m, *self.size_m, self.max_range_m, self.min_weight, self.half_life_s, self.forget_s)
@@ -81,6 +82,19 @@ class Blocks(NamedTuple):
     weight: F32
     rgb: U16
     seen_ns: I64
+
+
+class Snapshot(NamedTuple):
+    """What a volume knew at one moment: a copy, for work that takes longer than the volume stands still."""
+
+    params: VolumeParams
+    corner: tuple[int, int, int]
+    stamp_ns: int
+    known: Blocks
+
+    def blocks(self) -> Blocks:
+        """See `Volume.blocks`."""
+        return self.known
 
 
 class Change(NamedTuple):

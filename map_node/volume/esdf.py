@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from map_node.volume.base import BLOCK, U16, Change, Volume
+from map_node.volume.base import BLOCK, I32, U16, Change, Volume
 from saccade.errors import ConfigError
 from saccade.geometry import F32, F64
 from saccade.kernel import array, buffer, f32, f64, i64, kernel, u8, u16, void
@@ -23,26 +23,17 @@ UNKNOWN, FREE, SURFACE = 0, 1, 2
 `truncation / 253`."""
 
 
-class Esdf:
-    """Labels and distances of a volume's window.
+class Labels:
+    """What each voxel of a volume's window is: labels (X, Y, Z) uint8, see SURFACE.
 
-    labels (X, Y, Z) uint8, see SURFACE; squared (X, Y, Z) uint16: squared distance in voxels from the voxel's centre to
-    that of the nearest voxel labelled SURFACE or more, at most `reach_voxels` squared. Unknown voxels are no surface:
-    whoever must not enter them looks at the labels (see clearance.py).
+    Unknown voxels are no surface: whoever must not enter them looks at the labels (see clearance.py).
     """
 
-    def __init__(self, volume: Volume, reach_m: float = 2.0) -> None:
+    def __init__(self, volume: Volume) -> None:
         self.volume = volume
-        self.reach_voxels = math.ceil(reach_m / volume.params.voxel_m - 1e-9)
-        if not 1 <= self.reach_voxels <= 180:  # sums of two squares are kept in 16 bits
-            raise ConfigError(
-                f"distances up to {reach_m} m are {self.reach_voxels} voxels of {volume.params.voxel_m} m; "
-                "expected 1 to 180"
-            )
-        shape = tuple(n * BLOCK for n in volume.params.shape)
-        self.labels = np.zeros(shape, np.uint8)
-        self._along_z, self._along_y = (np.full(shape, self.reach_voxels**2, np.uint16) for _ in range(2))
-        self.squared = np.full(shape, self.reach_voxels**2, np.uint16)
+        self.labels = np.zeros(tuple(n * BLOCK for n in volume.params.shape), np.uint8)
+        self._rolling: list[tuple[U8 | U16, int]] = [(self.labels, UNKNOWN)]
+        """Arrays that follow the window, and what is put where it comes to."""
         self._corner = volume.corner
 
     @property
@@ -52,19 +43,58 @@ class Esdf:
 
     def update(self, change: Change) -> None:
         """Follow a change of the volume; every change must be told, in order."""
-        at, corner, reach = change.at, self.volume.corner, self.reach_voxels
+        self._relabel(change)
+
+    def _relabel(self, change: Change) -> tuple[I32, tuple[int, ...], bool]:
+        """Positions of the blocks labelled anew, by how many voxels the window moved, and whether all was replaced."""
+        at, corner = change.at, self.volume.corner
         moved = tuple((now - then) * BLOCK for now, then in zip(corner, self._corner, strict=True))
         self._corner = corner
-        changed = np.zeros(self.labels.shape[:2], np.uint8)
-        beyond = any(abs(d) >= n for d, n in zip(moved, self.labels.shape, strict=True))
-        if change.everything or beyond:
+        everything = change.everything or any(abs(d) >= n for d, n in zip(moved, self.labels.shape, strict=True))
+        if everything:
             self.labels.fill(UNKNOWN)
             at = self.volume.blocks().at
         elif any(moved):
             self._move(moved)
-        if change.everything or beyond or moved[2]:
-            changed.fill(1)
         self.volume.label(at, self.labels)
+        return at, moved, everything
+
+    def _move(self, voxels: tuple[int, ...]) -> None:
+        """Follow the window: what stays in it is moved, the rest is unknown."""
+        kept = tuple(slice(max(d, 0), n + min(d, 0)) for d, n in zip(voxels, self.labels.shape, strict=True))
+        to = tuple(slice(max(-d, 0), n + min(-d, 0)) for d, n in zip(voxels, self.labels.shape, strict=True))
+        for grid, nothing in self._rolling:
+            moved = grid[kept].copy()
+            grid.fill(nothing)
+            grid[to] = moved
+
+
+class Esdf(Labels):
+    """Labels and distances of a volume's window.
+
+    squared (X, Y, Z) uint16: squared distance in voxels from the voxel's centre to that of the nearest voxel labelled
+    SURFACE or more, at most `reach_voxels` squared.
+    """
+
+    def __init__(self, volume: Volume, reach_m: float = 2.0) -> None:
+        super().__init__(volume)
+        self.reach_voxels = math.ceil(reach_m / volume.params.voxel_m - 1e-9)
+        if not 1 <= self.reach_voxels <= 180:  # sums of two squares are kept in 16 bits
+            raise ConfigError(
+                f"distances up to {reach_m} m are {self.reach_voxels} voxels of {volume.params.voxel_m} m; "
+                "expected 1 to 180"
+            )
+        farthest = self.reach_voxels**2
+        self._along_z, self._along_y, self.squared = (np.full(self.labels.shape, farthest, np.uint16) for _ in range(3))
+        self._rolling += [(self._along_z, farthest), (self._along_y, farthest), (self.squared, farthest)]
+
+    def update(self, change: Change) -> None:
+        """See `Labels.update`."""
+        at, moved, everything = self._relabel(change)
+        corner, reach = self.volume.corner, self.reach_voxels
+        changed = np.zeros(self.labels.shape[:2], np.uint8)
+        if everything or moved[2]:
+            changed.fill(1)
         for x, y in {(int(x), int(y)) for x, y in at[:, :2] - np.array(corner[:2], np.int32)}:
             changed[max(x, 0) * BLOCK : (x + 1) * BLOCK, max(y, 0) * BLOCK : (y + 1) * BLOCK] = 1
         _columns(self.labels, changed, reach, self._along_z)
@@ -72,18 +102,6 @@ class Esdf:
         _rows(self._along_z, _near(changed, 1, reach), 1, reach, self._along_y, changed)
         _edges(changed, moved[0])
         _rows(self._along_y, _near(changed, 0, reach), 0, reach, self.squared, changed)
-
-    def _move(self, voxels: tuple[int, ...]) -> None:
-        """Follow the window: what stays in it is moved, the rest is unknown."""
-        kept = tuple(slice(max(d, 0), n + min(d, 0)) for d, n in zip(voxels, self.labels.shape, strict=True))
-        to = tuple(slice(max(-d, 0), n + min(-d, 0)) for d, n in zip(voxels, self.labels.shape, strict=True))
-        for grid, nothing in (
-            (self.labels, UNKNOWN), (self._along_z, self.reach_voxels**2), (self._along_y, self.reach_voxels**2),
-            (self.squared, self.reach_voxels**2),
-        ):  # fmt: skip
-            moved = grid[kept].copy()
-            grid.fill(nothing)
-            grid[to] = moved
 
     def distance_m(self, points: F64) -> F32:
         """Signed distance (n,) to the nearest surface at points (n, 3) of the volume's frame; trilinear between voxels.

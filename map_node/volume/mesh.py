@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from map_node.volume.base import BLOCK, I32, I64, U16, Volume
+from map_node.volume.base import BLOCK, I32, I64, U16, Snapshot, Volume
 from saccade.geometry import F32
 from saccade.kernel import array, buffer, f32, f64, i8, i32, i64, kernel, u16
 from saccade.types import I8, U8
@@ -64,7 +64,7 @@ _TABLE = _table()
 _ENDS = np.array(_EDGES, np.int8)
 
 
-def mesh(volume: Volume) -> Mesh:
+def mesh(volume: Volume | Snapshot) -> Mesh:
     """The surface between voxels that are known; equal volumes give equal meshes."""
     blocks, corner, params = volume.blocks(), np.array(volume.corner, np.int32), volume.params
     where = np.full(np.array(params.shape) + 1, -1, np.int32)

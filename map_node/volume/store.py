@@ -20,13 +20,15 @@ _ARRAYS: dict[str, tuple[str, tuple[int, ...]]] = {
 
 
 def save(volume: Volume, path: Path) -> None:
-    """Write all that a volume knows."""
+    """Write all that a volume knows, whole or not at all; OSError where that is not possible."""
     blocks, params = volume.blocks(), volume.params
-    with path.open("wb") as file:
+    unfinished = path.with_name(f"{path.name}.part")
+    with unfinished.open("wb") as file:
         np.savez_compressed(
             file, version=np.int64(_VERSION), voxel_m=params.voxel_m, truncation_m=params.reach_m,
             stamp_ns=np.int64(volume.stamp_ns), corner=np.array(volume.corner, np.int64), **blocks._asdict(),
         )  # fmt: skip
+    unfinished.replace(path)
 
 
 def load(path: Path, volume: Volume) -> Change:

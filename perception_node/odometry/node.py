@@ -9,7 +9,6 @@ from typing import Literal
 import numpy as np
 
 from perception_node.cameras import DEPTH, LEFT, RIGHT
-from perception_node.health import Health, Refused, Stage
 from perception_node.inputs import PICTURES, RGBD_COLOUR, RGBD_DEPTH, Choice, Message, accept, capture_ns
 from perception_node.odometry.body import APART_M, Body, Told
 from perception_node.odometry.estimate import Estimate, State
@@ -25,6 +24,7 @@ from saccade.tf import TransformError
 from saccade.types import RobotState
 from saccade.wire.convert import decode, decode_odom, decode_transforms, encode_odom, encode_transforms, stamp_ns
 from saccade.wire.diagnostics import Level
+from saccade.wire.health import Health, Refused, Stage
 
 Rig = Literal["rgbd", "stereo"]
 _TOPICS: dict[tuple[Rig, Side], tuple[str, ...]] = {
@@ -59,7 +59,7 @@ class OdometryNode:
     def __init__(self, params: OdometryParams | None = None) -> None:
         self._params = params = params or OdometryParams()
         self.stages = Stages()
-        self._health = Health("odometry", self.stages, _STAGES)
+        self._health = Health("odometry: ", self.stages, _STAGES)
         self._views = Views(self.stages)
         self._odometry = VisualOdometry(plausible=Plausible(params.max_speed_m_s, params.max_turn_rad_s))
         self._body = Body(params.odom_frame, params.base_frame)

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 
 from perception_node.cameras import Cameras, MissingCalibration
-from perception_node.health import Refused
 from perception_node.inputs import Message
 from perception_node.odometry.view import View, rgbd_view, stereo_view
 from perception_node.sync import Pair
@@ -16,6 +15,7 @@ from saccade.errors import CalibrationError, DataError
 from saccade.stages import Stages
 from saccade.types import Depth, Image
 from saccade.wire.diagnostics import Level
+from saccade.wire.health import Refused
 from saccade.wire.images import decode_depth, decode_image
 
 

@@ -9,14 +9,18 @@ import traceback
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from saccade.errors import DataError, SaccadeError
+
+if TYPE_CHECKING:
+    from saccade.cli.session import Only
 
 EXAMPLES = """examples:
   saccade replay drive.mcap                          # one recording, into out/replay/drive/
   saccade replay bags/* -j 2 --out out/night         # many; one that fails does not stop the rest
-  saccade replay drive.mcap --only perception        # depth and map, no plan and no commands
-  saccade replay stereo.mcap --odometry visual  # the robot's pose from the pictures: no odometry is needed
+  saccade replay drive.mcap --only perception        # depth and local map, no plan and no commands
+  saccade replay stereo.mcap --odometry visual       # the robot's pose from the pictures: no odometry is needed
   saccade replay drive.mcap --speed 1x               # at the speed it was recorded
   saccade replay drive.mcap --inject latency=80ms,drops=0.2@3s+2s,freeze:odom@5s+1s
   saccade replay drive.mcap --mapping my_robot.yaml  # when topics have unusual names
@@ -34,7 +38,7 @@ class Job:
     recording: Path
     out: Path
     robot: str
-    only: str
+    only: Only
     odometry: str
     instruction: str
     mapping: Path | None
@@ -52,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, help="folder to write (default out/replay; one subfolder each for several)")
     parser.add_argument("--robot", default=AUTO, help="name in config/robots or a YAML file (default: by its speed)")
-    parser.add_argument("--only", choices=["perception", "all"], default="all", help="which nodes to run")
+    parser.add_argument("--only", choices=["perception", "map", "all"], default="all", help="which nodes to run")
     parser.add_argument("--odometry", choices=["robot", "visual"], default="robot",
                         help="as recorded (default), or told from the pictures")  # fmt: skip
     parser.add_argument("--instruction", default=_DEFAULT_INSTRUCTION, help="given unless the recording holds one")
@@ -157,9 +161,8 @@ def _replay(job: Job) -> str:
     told = "instruction" in recording.mapping.topics
     with Bar(job.recording.stem, bag.start_ns, bag.end_ns, shown=job.live) as bar:
         result = run_session(
-            source, robot, fresh_folder(job.out), only="perception" if job.only == "perception" else "all",
-            odometry="visual" if visual else "robot",
-            instruction=None if told or job.only == "perception" else job.instruction, keep_inputs=job.keep_inputs,
+            source, robot, fresh_folder(job.out), only=job.only, odometry="visual" if visual else "robot",
+            instruction=job.instruction if job.only == "all" and not told else None, keep_inputs=job.keep_inputs,
             pace=job.pace, progress=bar, facts=_facts(job, robot), inputs=job.recording,
         )  # fmt: skip
     late = [f"! {problem}" for problem in recording.problems if f"! {problem}" not in lines]

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from map_node.node import MapNode
+from map_node.params import MapNodeParams
 from perception_node.node import PerceptionNode
 from perception_node.odometry.node import OdometryNode
 from perception_node.odometry.params import OdometryParams
@@ -33,7 +35,7 @@ from safety_node.params import SafetyParams
 from vla_node.node import VlaNode
 from vla_node.params import VlaParams
 
-Only = Literal["perception", "all"]
+Only = Literal["perception", "map", "all"]
 Odometry = Literal["robot", "visual"]
 """Whose: the robot's own, or told from its pictures by a node more."""
 Progress = Callable[[int], None]
@@ -48,6 +50,7 @@ class ReplayParams:
 
     perception_latency_s: float = 0.04
     odometry_latency_s: float = 0.04
+    map_latency_s: float = 0.03
     policy_latency_s: float = 0.002
     camera_height_m: float | None = None
 
@@ -68,12 +71,15 @@ class Result:
 
 
 def make_nodes(robot: str, only: Only = "all", odometry: Odometry = "robot") -> list[Node]:
-    """The nodes as on the robot, except that the slow planner's thinking time is modelled, so that runs repeat."""
+    """The nodes as on the robot, except that the time of slow work is modelled, so that runs repeat."""
     path = robot_file(robot)
     seeing: list[Node] = [PerceptionNode(params.load(PerceptionParams, path, "perception_node"))]
     if odometry == "visual":
         seeing.append(OdometryNode(params.load(OdometryParams, path, "odometry_node")))
     if only == "perception":
+        return seeing
+    seeing.append(MapNode(replace(params.load(MapNodeParams, path, "map_node"), worker="modelled")))
+    if only == "map":
         return seeing
     vla = params.load(VlaParams, path, "vla_node")
     vla = replace(vla, planner=replace(vla.planner, worker="modelled"))
@@ -90,6 +96,7 @@ def modelled_latency(robot: str, nodes: Iterable[Node]) -> dict[str, int]:
     replay = replay_params(robot)
     per_node = {
         "perception_node": replay.perception_latency_s, "odometry_node": replay.odometry_latency_s,
+        "map_node": replay.map_latency_s,
         "vla_node": replay.policy_latency_s,
     }  # fmt: skip
     return {topic: nanoseconds(per_node[node.name]) for node in nodes if node.name in per_node for topic in node.writes}

@@ -13,6 +13,7 @@ from saccade.errors import DataError
 from saccade.geometry import F64, SE3
 from saccade.topics import topic
 from saccade.types import (
+    I8,
     ActionChunk,
     CameraModel,
     Command,
@@ -194,6 +195,25 @@ def decode_map(cdr: Cdr) -> LocalMap:
         (float(msg.origin_x_m), float(msg.origin_y_m)),
         msg.occupancy.reshape(shape), msg.clearance_m.reshape(shape),
     )  # fmt: skip
+
+
+def encode_occupancy(
+    stamp: int, frame_id: str, resolution_m: float, origin_m: tuple[float, float, float], occupancy: I8
+) -> Cdr:
+    """nav_msgs/OccupancyGrid, for RViz and Nav2.
+
+    occupancy (H, W) int8: -1 unknown, 0..100 %; rows grow with y, columns with x; `origin_m` is the outer corner of
+    cell [0, 0].
+    """
+    new, (height, width) = codec().new, occupancy.shape
+    info = new(
+        "nav_msgs/msg/MapMetaData", map_load_time=time_msg(stamp), resolution=resolution_m, width=width,
+        height=height, origin=pose_msg(SE3(np.eye(3), np.array(origin_m))),
+    )  # fmt: skip
+    msg = new(
+        "nav_msgs/msg/OccupancyGrid", header=header(stamp, frame_id), info=info, data=occupancy.reshape(-1),
+    )  # fmt: skip
+    return codec().encode(msg)
 
 
 def encode_plan(plan: Plan) -> Cdr:

@@ -10,7 +10,7 @@ from saccade.topics import topic
 from saccade.wire.diagnostics import Level
 
 _LOOK_NS = SEC // 2
-"""Rates over less than this say nothing."""
+"""Rates over less than this say nothing, nor do those over less than two periods of what comes once in a while."""
 
 
 class Flow:
@@ -24,6 +24,7 @@ class Flow:
         row = topic(name)
         self.name = name
         self._expected_hz, self._stale_ns = row.rate_hz, row.stale_ns
+        self._look_ns = round(2 * SEC / row.rate_hz) if 0 < row.rate_hz < 1 else _LOOK_NS
         self._stamp_ns: int | None = None
         self._since_ns: int | None = None
         """Since when it is counted; None after a silence, until the next."""
@@ -45,7 +46,7 @@ class Flow:
         age_ns = now_ns - self._stamp_ns
         if age_ns > self._stale_ns:
             self._since_ns = self._rate_hz = None
-        elif self._since_ns is not None and not 0 <= (passed_ns := now_ns - self._since_ns) < _LOOK_NS:
+        elif self._since_ns is not None and not 0 <= (passed_ns := now_ns - self._since_ns) < self._look_ns:
             self._rate_hz = self._count / seconds(passed_ns) if passed_ns > 0 else None
             self._since_ns, self._count = now_ns, 0
         values = {"age ms": f"{age_ns / MS:.0f}", "expected Hz": f"{self._expected_hz:g}"}

@@ -9,13 +9,13 @@ import pytest
 
 import perception_node.mono
 from perception_node.align import fit
-from perception_node.health import Refused
 from perception_node.mono import OneEye
 from perception_node.params import MonoParams
 from saccade.clock import MS, SEC
 from saccade.geometry import SE3, Pinhole
 from saccade.stages import Stages
 from saccade.types import Depth
+from saccade.wire.health import Refused
 from training.sample import sample
 
 SEEDS = (1, 2, 4, 6, 7)

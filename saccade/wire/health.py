@@ -1,4 +1,4 @@
-"""The node's own word on how it is: one status a stage, sent when it changes and once a second."""
+"""A node's own word on how it is: one status a stage, sent when it changes and once a second."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from saccade.node import Out
 from saccade.stages import Stages
 from saccade.wire.diagnostics import Level, encode_diagnostics
 from saccade.wire.flow import Flow, timing
+
+_RESTS = "rests"
 
 
 class Refused(SaccadeError):
@@ -34,20 +36,13 @@ class Stage(NamedTuple):
     timed: tuple[str, ...] = ()
 
 
-STAGES = {
-    "images": Stage("left/image_rect", ("decode",)),
-    "sync": Stage("left/image_rect"),
-    "calibration": Stage("left/image_rect", ("rectify",)),
-    "stereo": Stage("depth/image_rect", ("monitor", "prepare", "engine", "left-right", "finish", "mono", "depth")),
-    "sight": Stage("left/image_rect", ("sight",)),
-    "map": Stage("local_map", ("map",)),
-}
-
-
 class Health:
-    """Keeps the status of every stage. A warning stays at least until the next `tick`, so that it does not flicker."""
+    """Keeps the status of every stage. A warning stays at least until the next `tick`, so that it does not flicker.
 
-    def __init__(self, node: str, times: Stages, stages: Mapping[str, Stage] = STAGES) -> None:
+    `node` stands before the stage in the names of its statuses, separator included.
+    """
+
+    def __init__(self, node: str, times: Stages, stages: Mapping[str, Stage]) -> None:
         self._node, self._times, self._stages = node, times, stages
         self._status = {stage: _Status(Level.STALE, "waiting", "nothing seen yet") for stage in stages}
         self._flows = {stage: Flow(row.topic) for stage, row in stages.items()}
@@ -66,6 +61,10 @@ class Health:
         """The stage did its work."""
         if stage not in self._held:
             self._set(stage, _Status(Level.OK, "ok", "ok"))
+
+    def rest(self, stage: str) -> None:
+        """The stage has nothing to do: it is not judged until it works again."""
+        self._set(stage, _Status(Level.OK, _RESTS, "nothing to do"))
 
     def note(self, stage: str, details: dict[str, str]) -> None:
         """Details of a stage, to be told with its status from now on."""
@@ -102,10 +101,10 @@ class Health:
     def _out(self, stage: str, now_ns: int) -> Out:
         level, name, text = self._status[stage]
         judged, slow, values = self._flows[stage].look(now_ns)
-        if level is Level.OK and judged is not Level.OK:
+        if level is Level.OK and judged is not Level.OK and name != _RESTS:
             level, name, text = judged, "slow" if judged < Level.STALE else "stale", slow
         message = text if level is Level.OK else f"{name}: {text}"
         values |= {"dropped": str(self.drops[stage]), **self._notes.get(stage, {})}
         values |= timing(self._times, self._stages[stage].timed)
         values |= {key: str(count) for key, count in sorted(self.counts.items())}
-        return Out("diagnostics", encode_diagnostics(now_ns, f"{self._node}: {stage}", level, message, values))
+        return Out("diagnostics", encode_diagnostics(now_ns, f"{self._node}{stage}", level, message, values))

@@ -1,0 +1,160 @@
+"""What is made of the volume for others, each at a rate of its own: what takes long, from a copy and in a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from map_node.messages import encode_cells, encode_mesh, nearest, occupancy
+from map_node.params import MapNodeParams, MeshParams, OccupancyParams
+from map_node.volume.base import Snapshot, Volume
+from map_node.volume.esdf import Labels
+from map_node.volume.mesh import mesh
+from map_node.world import World
+from saccade.clock import nanoseconds, perf_ns
+from saccade.geometry import SE3
+from saccade.node import Out
+from saccade.stages import Stages
+from saccade.wire.health import Health, Stage
+from saccade.worker import ModelledWorker, ThreadWorker, Worker
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """What a product is made of: the world just after the depth image of `stamp_ns`, seen from the robot.
+
+    `frame_id` is odometry's. What is made `aside` gets a copy, and no labels.
+    """
+
+    stamp_ns: int
+    frame_id: str
+    T_odom_from_base: SE3
+    volume: Volume | Snapshot
+    labels: Labels | None
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """One topic that is made of the volume: its stage in the diagnostics, and how many a second at most, 0 = none.
+
+    `make` is called right after an integration, which waits for it, or `aside`: in the worker, with a copy.
+    """
+
+    name: str
+    topic: str
+    rate_hz: float
+    make: Callable[[Scene], Out]
+    aside: bool = False
+
+
+class _Occupancy(NamedTuple):
+    params: OccupancyParams
+
+    def __call__(self, scene: Scene) -> Out:
+        assert scene.labels is not None
+        ground_m = float(scene.T_odom_from_base.t[2])
+        cells = occupancy(scene.labels, ground_m, self.params)
+        return Out("map/occupancy", encode_cells(scene.stamp_ns, scene.frame_id, scene.labels, ground_m, cells))
+
+
+class _Mesh(NamedTuple):
+    params: MeshParams
+
+    def __call__(self, scene: Scene) -> Out:
+        made = nearest(mesh(scene.volume), scene.T_odom_from_base.t, self.params.max_triangles)
+        return Out("map/mesh", encode_mesh(scene.stamp_ns, scene.frame_id, made))
+
+
+def products(params: MapNodeParams) -> list[Product]:
+    """All that the node makes of its volume; one more is one more line."""
+    return [
+        Product("occupancy", "map/occupancy", params.occupancy.rate_hz, _Occupancy(params.occupancy)),
+        Product("mesh", "map/mesh", params.mesh.rate_hz, _Mesh(params.mesh), aside=True),
+    ]
+
+
+STAGES = {product.name: Stage(product.topic, (product.name,)) for product in products(MapNodeParams())}
+TOPICS = frozenset(product.topic for product in products(MapNodeParams()))
+
+
+class _Made(NamedTuple):
+    """A product's message, and when it was worked on (`perf_ns`)."""
+
+    product: Product
+    stamp_ns: int
+    out: Out
+    begin_ns: int
+    end_ns: int
+
+
+_Job = tuple[Scene, Sequence[Product]]
+
+
+def _make(job: _Job) -> list[_Made]:
+    scene, due = job
+    made = []
+    for product in due:
+        begin_ns = perf_ns()
+        out = product.make(scene)
+        made.append(_Made(product, scene.stamp_ns, out, begin_ns, perf_ns()))
+    return made
+
+
+class Products:
+    """Makes what is due. The worker has one job at a time; what falls due meanwhile waits for the next frame."""
+
+    def __init__(self, params: MapNodeParams, health: Health, stages: Stages) -> None:
+        self._health, self._stages = health, stages
+        self._made_ns: dict[str, int] = {}
+        latency_ns = nanoseconds(params.worker_latency_s)
+        self._worker: Worker[_Job, list[_Made]] = (
+            ThreadWorker(_make, "products") if params.worker == "thread" else ModelledWorker(_make, latency_ns)
+        )
+        self.retune(params)
+
+    def retune(self, params: MapNodeParams) -> None:
+        """See `Tunable.retune`."""
+        made = products(params)
+        self._wanted = [product for product in made if product.rate_hz]
+        for product in made:
+            if not product.rate_hz:
+                self._health.rest(product.name)
+
+    def make(self, world: World, scene: Scene, now_ns: int) -> Iterator[Out]:
+        """What is made of the world as it is now; the rest is on its way."""
+        due = [product for product in self._wanted if self._due(product, now_ns)]
+        yield from self._told(_make((scene, [product for product in due if not product.aside])), now_ns)
+        aside = [product for product in due if product.aside]
+        if aside and not self._worker.busy:
+            with self._stages.timed("snapshot"):
+                copy = replace(scene, volume=world.snapshot(), labels=None)
+            self._made_ns |= {product.name: now_ns for product in aside}
+            self._worker.offer((copy, aside), now_ns)
+
+    def poll(self, now_ns: int) -> Iterator[Out]:
+        """What the worker has made meanwhile."""
+        if done := self._worker.poll(now_ns):
+            yield from self._told(done[0], now_ns)
+
+    def forget(self) -> None:
+        """Begin anew: what is being made of an earlier world is not sent."""
+        self._worker.cancel()
+        self._made_ns.clear()
+
+    def close(self) -> None:
+        """Stop the worker."""
+        self._worker.close()
+
+    def _due(self, product: Product, now_ns: int) -> bool:
+        made_ns = self._made_ns.get(product.name)
+        return made_ns is None or not 0 <= now_ns - made_ns < nanoseconds(1 / product.rate_hz)
+
+    def _told(self, made: list[_Made], now_ns: int) -> Iterator[Out]:
+        for product, stamp_ns, out, begin_ns, end_ns in made:
+            if not product.aside:
+                self._made_ns[product.name] = now_ns
+            self._stages.add(product.name, begin_ns, end_ns)
+            self._health.ok(product.name)
+            self._health.made(product.name, stamp_ns, now_ns)
+            yield out
