@@ -11,7 +11,7 @@ from map_node.inputs import READS, ClockBack, Frame, Frames
 from map_node.params import MapNodeParams
 from map_node.products import STAGES, TOPICS, Products, Scene
 from map_node.world import World
-from saccade.clock import SEC, TickGrid
+from saccade.clock import SEC, TickGrid, nanoseconds
 from saccade.inbox import Arrival
 from saccade.node import Out, Sample
 from saccade.stages import Stages
@@ -53,7 +53,7 @@ class MapNode:
         self._products = Products(params, self.health, self.stages)
         self._odom_frame = ""
         self._since_ns: int | None = None
-        """Where odometry did not go on, the stamp from which on it does again."""
+        """Where odometry did not go on, the stamp from which on it is believed again."""
         self._taken_ns: int | None = None
         self._matched_ns: int | None = None
         """When the newest frame was complete, on the bus' clock."""
@@ -128,7 +128,7 @@ class MapNode:
             raise Refused("pose", Arrival.CLOCK_BACK.value, why, Level.WARN)
         if broken := self._continuity.judge(state, self._wait.poses.child_frame):
             self._begin_anew()
-            self._since_ns = state.stamp_ns
+            self._since_ns = state.stamp_ns + nanoseconds(self._params.motion.settle_s)
             name, why = broken
             raise Refused("pose", name, f"{why}; the map begins anew")
 
@@ -147,7 +147,8 @@ class MapNode:
             return
         frame = posed.frame
         if self._since_ns is not None and frame.stamp_ns < self._since_ns:
-            raise Refused("pose", "before the jump", "the frame is from before odometry began anew", Level.WARN)
+            why = "the frame is from before odometry had gone on for motion.settle_s"
+            raise Refused("pose", "odometry settles", why, Level.WARN)
         if not float(np.abs(posed.T_odom_from_base.t).max()) < _FARTHEST_M:
             raise Refused("pose", "pose out of range", f"the robot is at {posed.T_odom_from_base.t.tolist()} m")
         self.health.ok("pose")

@@ -23,10 +23,14 @@ class MotionParams:
     jump_m: float = param(0.15, "what odometry may correct itself by at once", low=0, live=True)
     jump_rad: float = param(0.15, "what odometry may correct its heading by at once", low=0, live=True)
     gap_s: float = param(1.0, "silence of odometry after which the map begins anew", low=0, live=True)
+    settle_s: float = param(
+        0.3, "time that odometry must go on, once it did not, before frames are used again", low=0, live=True
+    )
 
     def __post_init__(self) -> None:
-        if min(self.max_speed_m_s, self.max_turn_rad_s, self.jump_m, self.jump_rad) < 0 or self.gap_s <= 0:
-            raise ValueError("motion: expected speeds and jumps of at least 0 and gap_s above 0")
+        least = min(self.max_speed_m_s, self.max_turn_rad_s, self.jump_m, self.jump_rad, self.settle_s)
+        if not (least >= 0 and self.gap_s > 0):
+            raise ValueError("motion: expected speeds, jumps and settle_s of at least 0 and gap_s above 0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,7 @@ class OccupancyParams:
     rate_hz: float = param(2.0, "grids a second, at most; 0 = none", low=0, high=30, live=True)
     min_m: float = param(0.1, "what stands higher than this above the ground is an obstacle", live=True)
     max_m: float = param(1.6, "what hangs higher than this is none", live=True)
-    min_known: float = param(0.5, "share of a column that must be known to be free", low=0, high=1, live=True)
+    min_known: float = param(0.25, "share of a column that must be known to be free", low=0, high=1, live=True)
 
     def __post_init__(self) -> None:
         if not 0 <= self.rate_hz <= 30 or not self.min_m < self.max_m or not 0 < self.min_known <= 1:

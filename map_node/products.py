@@ -48,7 +48,8 @@ class Product:
     aside: bool = False
 
 
-class _Occupancy(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Occupancy:
     params: OccupancyParams
 
     def __call__(self, scene: Scene) -> Out:
@@ -58,7 +59,8 @@ class _Occupancy(NamedTuple):
         return Out("map/occupancy", encode_cells(scene.stamp_ns, scene.frame_id, scene.labels, ground_m, cells))
 
 
-class _Mesh(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Mesh:
     params: MeshParams
 
     def __call__(self, scene: Scene) -> Out:

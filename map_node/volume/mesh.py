@@ -143,8 +143,12 @@ def _march(
                     at[count, 0] = i + (share if axis == 0 else 0.0)
                     at[count, 1] = j + (share if axis == 1 else 0.0)
                     at[count, 2] = k + (share if axis == 2 else 0.0)
+                    p, q = colour[block[a], voxel[a]], colour[block[b], voxel[b]]
+                    if p[0] == p[1] == p[2] == 0:  # no picture has shown this one: what is known is not darkened by it
+                        share = 1.0
+                    elif q[0] == q[1] == q[2] == 0:
+                        share = 0.0
                     for c in range(3):
-                        p, q = float(colour[block[a], voxel[a], c]), float(colour[block[b], voxel[b], c])
-                        rgb[count, c] = p + share * (q - p)
+                        rgb[count, c] = p[c] + share * (float(q[c]) - float(p[c]))
                 count += 1
     return count

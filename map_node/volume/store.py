@@ -23,12 +23,15 @@ def save(volume: Volume, path: Path) -> None:
     """Write all that a volume knows, whole or not at all; OSError where that is not possible."""
     blocks, params = volume.blocks(), volume.params
     unfinished = path.with_name(f"{path.name}.part")
-    with unfinished.open("wb") as file:
-        np.savez_compressed(
-            file, version=np.int64(_VERSION), voxel_m=params.voxel_m, truncation_m=params.reach_m,
-            stamp_ns=np.int64(volume.stamp_ns), corner=np.array(volume.corner, np.int64), **blocks._asdict(),
-        )  # fmt: skip
-    unfinished.replace(path)
+    try:
+        with unfinished.open("wb") as file:
+            np.savez_compressed(
+                file, version=np.int64(_VERSION), voxel_m=params.voxel_m, truncation_m=params.reach_m,
+                stamp_ns=np.int64(volume.stamp_ns), corner=np.array(volume.corner, np.int64), **blocks._asdict(),
+            )  # fmt: skip
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def load(path: Path, volume: Volume) -> Change:
