@@ -42,6 +42,7 @@ def arguments(use_sim_time: bool = False) -> list[Action]:
             "auto",
             "robot: its own; visual: from its pictures; auto: visual where its file has odometry_node",
         ),
+        "map": ("auto", "whether there is a map in three dimensions; auto: where the robot's file has map_node"),
         "namespace": ("", "namespace of the nodes and of every topic that the robot file does not give in full"),
         "use_sim_time": (str(use_sim_time).lower(), "whether time comes from /clock"),
         "dds": (f"{_CONFIG}/cyclonedds.xml", "path of CycloneDDS settings; a CYCLONEDDS_URI in the environment wins"),
@@ -49,7 +50,8 @@ def arguments(use_sim_time: bool = False) -> list[Action]:
         "rviz": ("false", "whether to start RViz with config/saccade.rviz"),
     }
     either = ["true", "false"]
-    choices = {"robot": robots(), "odometry": ["auto", "robot", "visual"], "use_sim_time": either, "rviz": either}
+    choices = {"robot": robots(), "odometry": ["auto", "robot", "visual"], "map": ["auto", *either]}
+    choices |= {"use_sim_time": either, "rviz": either}
     uri = EnvironmentVariable("CYCLONEDDS_URI", default_value=["file://", dds])
     return [
         *(
@@ -67,7 +69,8 @@ def bring_up(*names: str, then: list[Action] | None = None) -> Action:
     `bridge_node` is left out where the parameter file has no section for it.
     They configure and activate themselves (parameter `autostart`): a node that comes back after a crash must not wait
     for a request that launch would still be sending to the dead one. All get the stop signal at once; the gate outlives
-    the others by itself (see safety_node). `odometry_node` comes before perception, where it is asked for.
+    the others by itself (see safety_node). `odometry_node` comes before perception and `map_node` after it, where they
+    are asked for.
     """
     return OpaqueFunction(function=_bring_up, args=[names, then or []])
 
@@ -94,6 +97,8 @@ def _bring_up(context: LaunchContext, names: tuple[str, ...], then: list[Action]
     wanted = [name for name in names if name != "bridge_node" or name in needed(Path(params))]
     if _visual(context):
         wanted.insert(wanted.index("perception_node"), "odometry_node")
+    if _mapped(context):
+        wanted.insert(wanted.index("perception_node") + 1, "map_node")
     nodes = [_node(name, params) for name in wanted]
     followers = [*([node] for node in nodes[1:]), then]
     return [*(_once_active(*pair) for pair in zip(nodes, followers, strict=True)), nodes[0]]
@@ -116,6 +121,12 @@ def _visual(context: LaunchContext) -> bool:
     asked = str(LaunchConfiguration("odometry").perform(context))
     params = Path(LaunchConfiguration("params").perform(context))
     return asked == "visual" or (asked == "auto" and "odometry_node" in needed(params))
+
+
+def _mapped(context: LaunchContext) -> bool:
+    asked = str(LaunchConfiguration("map").perform(context))
+    params = Path(LaunchConfiguration("params").perform(context))
+    return asked == "true" or (asked == "auto" and "map_node" in needed(params))
 
 
 def _node(name: str, params: str) -> LifecycleNode:

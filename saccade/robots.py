@@ -39,5 +39,7 @@ def remapping(path: Path) -> dict[str, str]:
 
 def nodes(path: Path) -> tuple[str, ...]:
     """The nodes that this robot needs, in the order of the data; some only where the file has a section for them."""
-    odometry, bridge = ((name,) if section(path, name) else () for name in ("odometry_node", "bridge_node"))
-    return (*odometry, "perception_node", "vla_node", "safety_node", *bridge)
+    odometry, map_, bridge = (
+        (name,) if section(path, name) else () for name in ("odometry_node", "map_node", "bridge_node")
+    )
+    return (*odometry, "perception_node", *map_, "vla_node", "safety_node", *bridge)

@@ -23,6 +23,7 @@ from saccade.node import Node, Sample, run
 from saccade.report.html import write_report
 from saccade.report.run import read_run
 from saccade.report.summary import summarise
+from saccade.robots import nodes as needed
 from saccade.robots import robot_file
 from saccade.topics import TOPICS, Role, topic
 from saccade.wire.ahead import DecodeAhead
@@ -78,7 +79,8 @@ def make_nodes(robot: str, only: Only = "all", odometry: Odometry = "robot") -> 
         seeing.append(OdometryNode(params.load(OdometryParams, path, "odometry_node")))
     if only == "perception":
         return seeing
-    seeing.append(MapNode(replace(params.load(MapNodeParams, path, "map_node"), worker="modelled")))
+    if only == "map" or "map_node" in needed(path):
+        seeing.append(MapNode(replace(params.load(MapNodeParams, path, "map_node"), worker="modelled")))
     if only == "map":
         return seeing
     vla = params.load(VlaParams, path, "vla_node")

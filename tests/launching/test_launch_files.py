@@ -22,7 +22,7 @@ from saccade.robots import robot_file, robots
 from saccade.topics import TOPICS, Role
 
 LAUNCH = Path(__file__).resolve().parents[2] / "launch"
-HALL = {"params": str(robot_file("hall")), "odometry": "auto"}
+HALL = {"params": str(robot_file("hall")), "odometry": "auto", "map": "auto"}
 FILES = sorted(path.name for path in LAUNCH.glob("*.launch.py"))
 MODULES = (
     "launch", "launch.actions", "launch.conditions", "launch.events", "launch.events.process", "launch.substitutions",
@@ -153,8 +153,21 @@ def test_visual_odometry_comes_before_perception_and_the_recorded_one_is_not_pla
     assert "/imu" in played
 
 
+def test_the_map_comes_after_perception_where_it_is_asked_for(tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text("/**/map_node: {ros__parameters: {rate_hz: 5.0}}")
+
+    def started(file: str, **asked: str) -> list[str]:
+        return [node.kwargs["name"] for node in chain(brought_up(file, {**HALL, **asked}))]
+
+    assert started("robot.launch.py", map="true") == ["safety_node", "perception_node", "map_node", "vla_node"]
+    assert started("robot.launch.py", params=str(own)) == ["safety_node", "perception_node", "map_node", "vla_node"]
+    assert started("robot.launch.py", params=str(own), map="false") == ["safety_node", "perception_node", "vla_node"]
+    assert started("perception.launch.py", map="true") == ["perception_node", "map_node"]
+
+
 def test_the_recording_starts_when_all_are_up_and_ends_all() -> None:
-    context = {"params": str(robot_file("go2")), "namespace": "", "odometry": "auto"}
+    context = {"params": str(robot_file("go2")), "namespace": "", "odometry": "auto", "map": "auto"}
     *nodes, play = chain(brought_up("replay.launch.py", context))
     assert nodes[-1].kwargs["name"] == "vla_node"
     (process,) = play.kwargs["function"](context)
