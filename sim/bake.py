@@ -100,8 +100,11 @@ def _openness(
     on_floor = (normals[..., 2] > 0.9) & (z < 0.01)
     for body in solids if on_floor.any() else ():
         thing = body.thing
-        foot = 0.06 if thing.kind in ("sphere", "capsule") else thing.radius_m * 0.85
-        away = np.maximum(np.hypot(x - np.float32(thing.x), y - np.float32(thing.y)) - np.float32(foot), 0)
+        if thing.kind == "box" and thing.size[0] > 2 * thing.size[1]:
+            away = thing.distances_m(x, y)
+        else:  # round enough
+            foot = 0.06 if thing.kind in ("sphere", "capsule") else thing.radius_m * 0.85
+            away = np.maximum(np.hypot(x - np.float32(thing.x), y - np.float32(thing.y)) - np.float32(foot), 0)
         open_ *= np.where(on_floor, 1 - 0.72 * np.exp(-away / 0.2), 1)
     return open_
 

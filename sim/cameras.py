@@ -1,17 +1,17 @@
-"""A rig of two rectified cameras: where they are, what they are called, and the messages with what they see."""
+"""A rig of two rectified cameras, or of one that also measures depth: where they are, and what they send."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 
 import numpy as np
 
-from saccade.geometry import SE3, Pinhole
-from saccade.types import CameraModel, Image
+from saccade.geometry import F32, SE3, Pinhole
+from saccade.types import U8, CameraModel, Image
 from saccade.wire.convert import Cdr, encode_camera
-from saccade.wire.images import encode_image
+from saccade.wire.images import encode_depth, encode_image
 from sim.render import Renderer, open_renderer
 from sim.scene import Place, Scene
 from sim.sensors import Imager
@@ -38,14 +38,33 @@ class Rig:
         return CameraModel(f"{side}_optical", *size, "plumb_bob", np.zeros(5), K, np.eye(3), P)
 
 
-class Stereo:
-    """The pictures of a rig in a scene; the renderer is opened with the first of them."""
+class Eyes:
+    """A rig in a scene; the renderer is opened with the first picture."""
+
+    def __init__(self, rig: Rig, scene: Scene, renderer: str) -> None:
+        self._rig, self._scene, self._name = rig, scene, renderer
+
+    def close(self) -> None:
+        """Release the renderer."""
+        if "_renderer" in self.__dict__:
+            self._renderer.close()
+
+    def _render(self, side: str, T_world_from_base: SE3, moved: Sequence[Place]) -> tuple[U8, F32]:
+        return self._renderer.render(T_world_from_base @ self._rig.T_base_from[f"{side}_optical"], moved)
+
+    @cached_property
+    def _renderer(self) -> Renderer:
+        return open_renderer(self._name, self._scene, self._rig.camera)
+
+
+class Stereo(Eyes):
+    """The pictures of both cameras."""
 
     topics = frozenset(f"{side}/{name}" for side in SIDES for name in ("camera_info", "image_rect"))
 
     def __init__(self, rig: Rig, imagers: Mapping[str, Imager], scene: Scene, renderer: str) -> None:
-        self._rig, self._imagers = rig, imagers
-        self._scene, self._name = scene, renderer
+        super().__init__(rig, scene, renderer)
+        self._imagers = imagers
 
     def capture(self, stamp_ns: int, T_world_from_base: SE3, moved: Sequence[Place] = ()) -> Messages:
         """Calibration and pictures of this instant, rendered when their bytes are asked for; see `Renderer.render`."""
@@ -53,16 +72,26 @@ class Stereo:
             yield f"{side}/camera_info", partial(encode_camera, stamp_ns, self._rig.model(side))
             yield f"{side}/image_rect", partial(self._picture, side, stamp_ns, T_world_from_base, moved)
 
-    def close(self) -> None:
-        """Release the renderer."""
-        if "_renderer" in self.__dict__:
-            self._renderer.close()
-
     def _picture(self, side: str, stamp_ns: int, T_world_from_base: SE3, moved: Sequence[Place]) -> Cdr:
-        frame_id = f"{side}_optical"
-        rgb, _ = self._renderer.render(T_world_from_base @ self._rig.T_base_from[frame_id], moved)
-        return encode_image(Image(stamp_ns, frame_id, self._imagers[side].expose(rgb)))
+        rgb, _ = self._render(side, T_world_from_base, moved)
+        return encode_image(Image(stamp_ns, f"{side}_optical", self._imagers[side].expose(rgb)))
 
-    @cached_property
-    def _renderer(self) -> Renderer:
-        return open_renderer(self._name, self._scene, self._rig.camera)
+
+class Rgbd(Eyes):
+    """The left camera's picture, and true depth for each of its pixels: what perfect perception would see."""
+
+    topics = frozenset({"rgbd/color/image_rect", "rgbd/depth/image_rect", "rgbd/depth/camera_info"})
+
+    def __init__(self, rig: Rig, imager: Imager, scene: Scene, renderer: str) -> None:
+        super().__init__(rig, scene, renderer)
+        self._imager = imager
+
+    def capture(self, stamp_ns: int, T_world_from_base: SE3, moved: Sequence[Place] = ()) -> Messages:
+        """See `Stereo.capture`."""
+        look = cache(partial(self._render, "left", T_world_from_base, moved))  # for both pictures
+        yield "rgbd/depth/camera_info", partial(encode_camera, stamp_ns, self._rig.model("left"))
+        yield "rgbd/color/image_rect", lambda: self._colour(stamp_ns, look()[0])
+        yield "rgbd/depth/image_rect", lambda: encode_depth(stamp_ns, "left_optical", look()[1])
+
+    def _colour(self, stamp_ns: int, rgb: U8) -> Cdr:
+        return encode_image(Image(stamp_ns, "left_optical", self._imager.expose(rgb)))

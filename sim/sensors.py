@@ -15,19 +15,22 @@ from saccade.wire.convert import Cdr, header
 
 
 class Imager:
-    """One camera's electronics: gain, noise with a standard deviation of `noise` grey levels, and colour or not."""
+    """One camera: blur of its lens in pixels, gain, noise in grey levels (standard deviations), and colour or not."""
 
     def __init__(
-        self, size: tuple[int, int], grey: bool, rng: np.random.Generator, gain: float = 1.0, noise: float = 1.5
+        self, size: tuple[int, int], grey: bool, rng: np.random.Generator, gain: float = 1.0, noise: float = 1.5,
+        blur_px: float = 0.0,
     ) -> None:  # fmt: skip
         """For pictures of `size` (rows, columns)."""
-        self._grey, self._rng, self._gain = grey, rng, gain
+        self._grey, self._rng, self._gain, self._blur_px = grey, rng, gain, blur_px
         values = size[0] * size[1] * (1 if grey else 3)
         self._noise = np.rint(rng.normal(0.0, noise, values + 65536)).astype(np.int16)
 
     def expose(self, rgb: U8) -> U8:
         """What comes out of what the lens shows; the noise is a window into a fixed bank, at a random place."""
         seen = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY) if self._grey else rgb
+        if self._blur_px > 0.1:
+            seen = cv2.GaussianBlur(seen, (5, 5), self._blur_px)
         place = int(self._rng.integers(65536))
         noise = self._noise[place : place + seen.size].reshape(seen.shape)
         noisy = cv2.add(cv2.convertScaleAbs(seen, alpha=self._gain), noise, dtype=cv2.CV_8U)

@@ -33,8 +33,8 @@ class Solid(Protocol):
     def chart_m(self) -> tuple[float, float]:
         """Width (all the way round) and height (up the side, then inwards over the top) of the chart in metres."""
 
-    def hit(self, origin: F64, d: Rays) -> F32:
-        """Distance t along each ray to the first hit, FAR where there is none."""
+    def hit(self, origin: F64 | Rays, d: Rays) -> F32:
+        """Distance t along each ray to the first hit, FAR where none; from one origin, or from one each."""
 
     def chart(self, x: F32, y: F32, z: F32) -> tuple[F32, F32]:
         """Chart coordinates in metres of points on the surface, given in hall coordinates."""
@@ -74,7 +74,7 @@ class Box:
         sides = np.array((width, length, width, length))
         return sides, np.concatenate([[0.0], np.cumsum(sides, dtype=np.float64)[:3]])
 
-    def hit(self, origin: F64, d: Rays) -> F32:
+    def hit(self, origin: F64 | Rays, d: Rays) -> F32:
         """See Solid; slab method."""
         half_x, half_y = (np.float32(size / 2) for size in self.thing.size[:2])
         ox, oy = self._turn(np.float32(origin[0] - self.thing.x), np.float32(origin[1] - self.thing.y))
@@ -137,7 +137,7 @@ class Round:
         radius, height = self.thing.size[0], self.thing.height_m
         return 2 * math.pi * radius, height + (radius if self.thing.kind == "cylinder" else 0.0)
 
-    def hit(self, origin: F64, d: Rays) -> F32:
+    def hit(self, origin: F64 | Rays, d: Rays) -> F32:
         """See Solid."""
         r, h = self.thing.size[0], self.thing.height_m
         o = (np.float32(origin[0] - self.thing.x), np.float32(origin[1] - self.thing.y), np.float32(origin[2]))

@@ -8,7 +8,7 @@ walls need thousands of them (20 ms a picture), where the rays take a few.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -33,8 +33,9 @@ class SoftRenderer:
     def __init__(self, scene: Scene, camera: Pinhole) -> None:
         self._camera = camera
         self._atlas = bake(scene)
-        self._bodies = [(body, _corners(body.thing)) for body in self._atlas.solids]
-        self._fixed = len(self._bodies) - scene.movers
+        self._solids = list(self._atlas.solids)
+        self._corners = np.array([_corners(body.thing) for body in self._solids]).reshape(-1, 8, 3)
+        self._fixed = len(self._solids) - scene.movers
         self._a = ((np.arange(camera.width) - camera.cx) / camera.fx).astype(np.float32)[None]
         self._b = ((np.arange(camera.height) - camera.cy) / camera.fy).astype(np.float32)[:, None]
 
@@ -42,8 +43,8 @@ class SoftRenderer:
     def render(self, T_world_from_cam: SE3, moved: Sequence[Place] = ()) -> tuple[U8, F32]:
         """See `Renderer.render`."""
         for i, place in enumerate(moved, start=self._fixed):
-            thing = replace(self._bodies[i][0].thing, x=place.x, y=place.y, yaw=place.yaw)
-            self._bodies[i] = solid(thing), _corners(thing)
+            thing = replace(self._solids[i].thing, x=place.x, y=place.y, yaw=place.yaw)
+            self._solids[i], self._corners[i] = solid(thing), _corners(thing)
         rgb, depth_m, chart = self._cast(T_world_from_cam)
         _soften_edges(rgb, chart)
         return rgb, depth_m
@@ -58,19 +59,35 @@ class SoftRenderer:
         d = (dx, dy, dz)
         t, chart = self._atlas.room.hit(origin, d)
         seen: list[tuple[int, Solid, Window]] = []
-        for number, (body, corners) in enumerate(self._bodies, start=Room.FACES):
-            window = _window((corners - T.t) @ T.R, a, b)
-            if window is not None:
-                ahead = body.hit(origin, (dx[window], dy[window], dz[window]))
-                chart[window] = np.where(ahead < t[window], np.uint8(number), chart[window])
-                t[window] = np.minimum(ahead, t[window])
-                seen.append((number, body, window))
+        for i, near_m, window in self._windows(T):
+            if near_m >= t[window].max():
+                continue  # all of it is behind something
+            number, body = Room.FACES + i, self._solids[i]
+            ahead = body.hit(origin, (dx[window], dy[window], dz[window]))
+            chart[window] = np.where(ahead < t[window], np.uint8(number), chart[window])
+            t[window] = np.minimum(ahead, t[window])
+            seen.append((number, body, window))
         x, y, z = (np.float32(o) + t * component for o, component in zip(origin, d, strict=True))
         s, v = self._atlas.room.chart(chart, x, y, z)
         for number, body, window in seen:
             on = chart[window] == number
             s[window][on], v[window][on] = body.chart(x[window][on], y[window][on], z[window][on])
         return self._look_up(origin, t, chart, s, v), t, chart
+
+    def _windows(self, T: SE3) -> Iterator[tuple[int, float, Window]]:
+        """(number, least depth, rays that may hit it) of each solid in view, the nearest first."""
+        corners = (self._corners - T.t) @ T.R
+        near, far = corners[..., 2].min(axis=1), corners[..., 2].max(axis=1)
+        projected = corners[..., :2] / corners[..., 2:]
+        ahead = (near > _NEAR_M)[:, None]
+        low = np.where(ahead, projected.min(axis=1), -np.inf)
+        high = np.where(ahead, projected.max(axis=1), np.inf)
+        a, b = self._a[0], self._b[:, 0]
+        left, right = np.searchsorted(a, low[:, 0], "left"), np.searchsorted(a, high[:, 0], "right")
+        top, bottom = np.searchsorted(b, low[:, 1], "left"), np.searchsorted(b, high[:, 1], "right")
+        for i in np.argsort(near, kind="stable"):
+            if far[i] > _NEAR_M and left[i] < right[i] and top[i] < bottom[i]:
+                yield int(i), float(near[i]), (slice(top[i], bottom[i]), slice(left[i], right[i]))
 
     def _look_up(self, origin: F64, t: F32, chart: U8, s: F32, v: F32) -> U8:
         """Colour at chart coordinates in metres, from the level whose pixels are as large as a ray's footprint.
@@ -91,25 +108,11 @@ class SoftRenderer:
         return np.asarray(cv2.remap(self._atlas.picture, at_x, at_y, cv2.INTER_LINEAR), np.uint8)
 
 
-def _window(corners: F64, a: F32, b: F32) -> Window | None:
-    """Index of the rays that may hit what has these corners (8, 3) in the camera's frame; None where there are none."""
-    if (corners[:, 2] <= _NEAR_M).all():
-        return None
-    low, high = np.full(2, -np.inf), np.full(2, np.inf)
-    if (corners[:, 2] > _NEAR_M).all():
-        projected = corners[:, :2] / corners[:, 2:]
-        low, high = projected.min(axis=0), projected.max(axis=0)
-    cols = np.flatnonzero((a[0] >= low[0]) & (a[0] <= high[0]))
-    rows = np.flatnonzero((b[:, 0] >= low[1]) & (b[:, 0] <= high[1]))
-    if not (cols.size and rows.size):
-        return None
-    return slice(rows[0], rows[-1] + 1), slice(cols[0], cols[-1] + 1)
-
-
 def _corners(thing: Thing) -> F64:
     """Corners (8, 3) of an upright box around a thing."""
-    r, h = thing.radius_m, thing.height_m
-    return np.array([(thing.x + i * r, thing.y + j * r, k) for i in (-1, 1) for j in (-1, 1) for k in (0.0, h)])
+    x, y = (size / 2 for size in thing.size[:2]) if thing.kind == "box" else (thing.radius_m, thing.radius_m)
+    T = SE3.from_rpy(0.0, 0.0, thing.yaw, (thing.x, thing.y, 0.0))
+    return T.apply(np.array([(i * x, j * y, k) for i in (-1, 1) for j in (-1, 1) for k in (0.0, thing.height_m)]))
 
 
 def _soften_edges(rgb: U8, chart: U8) -> None:

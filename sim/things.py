@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
 
 Kind = Literal["box", "cylinder", "sphere", "capsule"]
 Colour = tuple[int, int, int]
+Floats = npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,16 @@ class Thing:
         c, s = math.cos(self.yaw), math.sin(self.yaw)
         along, across = abs(c * dx + s * dy), abs(-s * dx + c * dy)
         return math.hypot(max(0.0, along - self.size[0] / 2), max(0.0, across - self.size[1] / 2))
+
+    def distances_m(self, x: Floats, y: Floats) -> Floats:
+        """`distance_m` of points in arrays of any one shape."""
+        dx, dy = x - self.x, y - self.y
+        if self.kind != "box":
+            return np.asarray(np.maximum(0.0, np.hypot(dx, dy) - self.size[0]))
+        c, s = math.cos(self.yaw), math.sin(self.yaw)
+        along, across = np.abs(c * dx + s * dy), np.abs(c * dy - s * dx)
+        beyond = np.maximum(0.0, along - self.size[0] / 2), np.maximum(0.0, across - self.size[1] / 2)
+        return np.asarray(np.hypot(*beyond))
 
     def mjcf(self) -> str:
         """The geom that this is in MuJoCo's XML, named after the thing."""

@@ -39,8 +39,9 @@ class Judge:
             self._returned_ns = elapsed_ns
 
     def verdict(self) -> dict[str, Any]:
-        """reached, returned (bool), when (s since the start or None), distances in metres."""
+        """goal, reached, returned (bool), when (s since the start or None), distances in metres."""
         return {
+            "goal": self._goal.name,
             "reached": self._reached_ns is not None,
             "reached_s": None if self._reached_ns is None else seconds(self._reached_ns),
             "returned": self._returned_ns is not None,
