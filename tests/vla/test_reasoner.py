@@ -65,6 +65,15 @@ def test_steps_follow_one_another_and_the_end_is_said(reasoner):
     assert done.text == f"done: {text}"
 
 
+def test_a_body_that_still_turns_where_it_should_stand_is_let_come_to_rest(reasoner):
+    text, there = "go to the red box", see(4, "go to the red box", x=2.15, y=0.4, yaw=0.15)
+    swinging = replace(there.state, twist=np.array([0, 0, 0, 0, 0, 0.3]))
+    resting = reasoner.plan(replace(there, state=swinging)).plan
+    assert (resting.kind, resting.final) == (PlanKind.STOP, False)
+    assert "coming to rest" in resting.text
+    assert reasoner.plan(see(5, text, x=2.15, y=0.4, yaw=0.15)).plan.text == f"done: {text}"
+
+
 def test_what_is_not_in_sight_is_looked_for_by_turning_once_around(reasoner):
     text = "go to the red box"
     for k in range(7):

@@ -29,9 +29,10 @@ def approach(
     bearing = math.atan2(target.centre[1] - here[1], target.centre[0] - here[0])
     reach_m = target.radius_m + standoff_m
     left_m = float(np.hypot(*(target.centre - here)[:2])) - reach_m
-    turned = abs(wrap_angle(bearing - obs.state.T_odom_from_body.yaw)) < FACING_RAD and not turning(obs)
+    turned = abs(wrap_angle(bearing - obs.state.T_odom_from_body.yaw)) < FACING_RAD
     if turned and standing(obs) and (left_m < ARRIVED_M or (left_m < HELD_SHORT_M and obs.held_ns)):
-        return None
+        # A body that obeys late still turns when its policy has done: turning it back would make it swing for ever.
+        return mission.halt(obs, "there, coming to rest") if turning(obs) else None
     text = f"{mission.label()}: {max(0.0, left_m):.1f} m to go, {note}"
     if left_m < ARRIVED_M and standing(obs):
         return mission.face(obs, bearing, text, last=mission.last)
