@@ -1,9 +1,6 @@
 """Distance from every voxel of the window to the nearest surface, kept up to date where something changed.
 
-Exact Euclidean distances, up to a limit, by minima along one axis after the other (Saito and Toriwaki, Pattern
-Recognition 1994): squared distances are whole numbers, so an update in parts gives the same bits as one of everything.
-A row is worked out anew only if a row within reach changed in the pass before (compare FIESTA, IROS 2019, which follows
-single voxels).
+Exact Euclidean distances, up to a limit: within columns first, then minima along y and along x (see minima.py).
 """
 
 from __future__ import annotations
@@ -12,7 +9,8 @@ import math
 
 import numpy as np
 
-from map_node.volume.base import BLOCK, I32, U16, Change, Volume
+from map_node.volume.base import BLOCK, I32, I64, U16, Change, Volume
+from map_node.volume.minima import Minima, Rows, Voxels, leaving, shift
 from saccade.errors import ConfigError
 from saccade.geometry import F32, F64
 from saccade.kernel import array, buffer, f32, f64, i64, kernel, u8, u16, void
@@ -31,9 +29,8 @@ class Labels:
 
     def __init__(self, volume: Volume) -> None:
         self.volume = volume
-        self.labels = np.zeros(tuple(n * BLOCK for n in volume.params.shape), np.uint8)
-        self._rolling: list[tuple[U8 | U16, int]] = [(self.labels, UNKNOWN)]
-        """Arrays that follow the window, and what is put where it comes to."""
+        x, y, z = volume.params.shape
+        self.labels = np.zeros((x * BLOCK, y * BLOCK, z * BLOCK), np.uint8)
         self._corner = volume.corner
 
     @property
@@ -45,28 +42,19 @@ class Labels:
         """Follow a change of the volume; every change must be told, in order."""
         self._relabel(change)
 
-    def _relabel(self, change: Change) -> tuple[I32, tuple[int, ...], bool]:
+    def _relabel(self, change: Change) -> tuple[I32, Voxels, bool]:
         """Positions of the blocks labelled anew, by how many voxels the window moved, and whether all was replaced."""
         at, corner = change.at, self.volume.corner
-        moved = tuple((now - then) * BLOCK for now, then in zip(corner, self._corner, strict=True))
+        dx, dy, dz = ((now - then) * BLOCK for now, then in zip(corner, self._corner, strict=True))
         self._corner = corner
-        everything = change.everything or any(abs(d) >= n for d, n in zip(moved, self.labels.shape, strict=True))
+        everything = change.everything or any(abs(d) >= n for d, n in zip((dx, dy, dz), self.labels.shape, strict=True))
         if everything:
             self.labels.fill(UNKNOWN)
             at = self.volume.blocks().at
-        elif any(moved):
-            self._move(moved)
+        else:  # by twos: blocks are of even size
+            shift(self.labels.view(np.uint16), (dx, dy, dz // 2), UNKNOWN)
         self.volume.label(at, self.labels)
-        return at, moved, everything
-
-    def _move(self, voxels: tuple[int, ...]) -> None:
-        """Follow the window: what stays in it is moved, the rest is unknown."""
-        kept = tuple(slice(max(d, 0), n + min(d, 0)) for d, n in zip(voxels, self.labels.shape, strict=True))
-        to = tuple(slice(max(-d, 0), n + min(-d, 0)) for d, n in zip(voxels, self.labels.shape, strict=True))
-        for grid, nothing in self._rolling:
-            moved = grid[kept].copy()
-            grid.fill(nothing)
-            grid[to] = moved
+        return at, (dx, dy, dz), everything
 
 
 class Esdf(Labels):
@@ -84,24 +72,40 @@ class Esdf(Labels):
                 f"distances up to {reach_m} m are {self.reach_voxels} voxels of {volume.params.voxel_m} m; "
                 "expected 1 to 180"
             )
-        farthest = self.reach_voxels**2
-        self._along_z, self._along_y, self.squared = (np.full(self.labels.shape, farthest, np.uint16) for _ in range(3))
-        self._rolling += [(self._along_z, farthest), (self._along_y, farthest), (self.squared, farthest)]
+        self._along_z = np.full(self.labels.shape, self.reach_voxels**2, np.uint16)
+        self._along_y, self._along_x = (Minima(self.labels.shape, axis, self.reach_voxels) for axis in (1, 0))
+
+    @property
+    def squared(self) -> U16:
+        """See the class."""
+        return self._along_x.squared
 
     def update(self, change: Change) -> None:
         """See `Labels.update`."""
         at, moved, everything = self._relabel(change)
-        corner, reach = self.volume.corner, self.reach_voxels
-        changed = np.zeros(self.labels.shape[:2], np.uint8)
-        if everything or moved[2]:
-            changed.fill(1)
-        for x, y in {(int(x), int(y)) for x, y in at[:, :2] - np.array(corner[:2], np.int32)}:
-            changed[max(x, 0) * BLOCK : (x + 1) * BLOCK, max(y, 0) * BLOCK : (y + 1) * BLOCK] = 1
-        _columns(self.labels, changed, reach, self._along_z)
-        _edges(changed.T, moved[1])
-        _rows(self._along_z, _near(changed, 1, reach), 1, reach, self._along_y, changed)
-        _edges(changed, moved[0])
-        _rows(self._along_y, _near(changed, 0, reach), 0, reach, self.squared, changed)
+        none = self.reach_voxels**2
+        candidates = np.zeros(self.labels.shape[:2], np.uint8)
+        for x, y in {(int(x), int(y)) for x, y in at[:, :2] - np.array(self.volume.corner[:2], np.int32)}:
+            candidates[max(x, 0) * BLOCK : (x + 1) * BLOCK, max(y, 0) * BLOCK : (y + 1) * BLOCK] = 1
+        if everything or moved[2]:  # columns differ almost everywhere
+            candidates.fill(1)
+            moved = (0, 0, 0)
+            self._along_y.spoil()
+            self._along_x.spoil()
+        gone_y, gone_x = leaving(self._along_z, 1, moved, none), leaving(self._along_y.squared, 0, moved, none)
+        shift(self._along_z, moved, none)
+        self._along_y.move(moved)
+        self._along_x.move(moved)
+        changed = self._columns(candidates)
+        changed = self._along_y.update(self._along_z, changed.and_(gone_y))
+        self._along_x.update(self._along_y.squared, changed.and_(gone_x))
+
+    def _columns(self, candidates: U8) -> Rows:
+        """Work out these columns anew; those that are not as before."""
+        at = np.ascontiguousarray(np.argwhere(candidates))
+        before = np.empty((len(at), self.labels.shape[2]), np.uint16)
+        n = _within_columns(self.labels, self.reach_voxels, self._along_z, at, before)
+        return Rows(at[:n], before[:n])
 
     def distance_m(self, points: F64) -> F32:
         """Signed distance (n,) to the nearest surface at points (n, 3) of the volume's frame; trilinear between voxels.
@@ -128,70 +132,27 @@ class Esdf(Labels):
         return distance, gradient
 
 
-@kernel(void, array(u8, 3), buffer(u8, 2), i64, buffer(u16, 3))
-def _columns(labels: U8, changed: U8, reach: int, squared: U16) -> None:
-    """Squared distance within each column that may have `changed`; leaves there which really did."""
-    n = labels.shape[2]
+@kernel(i64, array(u8, 3), i64, buffer(u16, 3), buffer(i64, 2), buffer(u16, 2))
+def _within_columns(labels: U8, reach: int, squared: U16, at: I64, before: U16) -> int:
+    """Squared distance within each column of `at`; moves those that changed to the front, with what they were."""
+    n, kept = labels.shape[2], 0
     column = np.empty(n, np.int64)
-    for x in range(labels.shape[0]):
-        for y in range(labels.shape[1]):
-            if not changed[x, y]:
-                continue
-            steps = reach
-            for z in range(n):
-                steps = 0 if labels[x, y, z] >= SURFACE else min(steps + 1, reach)
-                column[z] = steps
-            steps, changed[x, y] = reach, 0
-            for z in range(n - 1, -1, -1):
-                steps = 0 if labels[x, y, z] >= SURFACE else min(steps + 1, reach)
-                nearest = min(steps, column[z]) ** 2
-                if squared[x, y, z] != nearest:
-                    squared[x, y, z], changed[x, y] = nearest, 1
-
-
-def _edges(changed: U8, moved: int) -> None:
-    """Mark the first and last rows where the window moved across them: what was in reach beyond is gone."""
-    if moved:
-        changed[0], changed[-1] = 1, 1
-        changed[max(len(changed) - moved, 0) if moved > 0 else 0 : len(changed) if moved > 0 else -moved] = 1
-
-
-def _near(changed: U8, axis: int, reach: int) -> U8:
-    """Where something within `reach` along an axis has changed."""
-    counts = np.cumsum(np.pad(changed, [(1, 0) if a == axis else (0, 0) for a in (0, 1)]), axis=axis, dtype=np.int32)
-    n = np.arange(changed.shape[axis])
-    low, high = np.maximum(n - reach, 0), np.minimum(n + reach + 1, len(n))
-    return np.asarray(counts.take(high, axis) > counts.take(low, axis), np.uint8)
-
-
-@kernel(void, array(u16, 3), array(u8, 2), i64, i64, buffer(u16, 3), buffer(u8, 2))
-def _rows(given: U16, near: U8, axis: int, reach: int, squared: U16, out: U8) -> None:
-    """Minima along x (`axis` 0) or y (1) of `given` plus the squared step, of rows along z that are `near` a change.
-
-    `out` says which rows differ from before.
-    """
-    row = np.empty(given.shape[2], np.uint16)
-    last_x, last_y = given.shape[0] - 1, given.shape[1] - 1
-    out[:] = 0
-    for x in range(last_x + 1):
-        for y in range(last_y + 1):
-            if not near[x, y]:
-                continue
-            row[:] = given[x, y]
-            highest = reach * reach
-            for k in range(1, reach):
-                if k * k >= highest:
-                    break
-                # Past the window's edge the last row is taken again: nearer than k, so it changes nothing.
-                below = given[max(x - k, 0), y] if axis == 0 else given[x, max(y - k, 0)]
-                above = given[min(x + k, last_x), y] if axis == 0 else given[x, min(y + k, last_y)]
-                step, highest = np.uint16(k * k), 0
-                for z in range(len(row)):
-                    row[z] = min(row[z], np.uint16(min(below[z], above[z]) + step))
-                    highest = max(highest, row[z])
-            for z in range(len(row)):
-                if squared[x, y, z] != row[z]:
-                    squared[x, y, z], out[x, y] = row[z], 1
+    for i in range(len(at)):
+        x, y = at[i, 0], at[i, 1]
+        steps, differs = reach, False
+        for z in range(n):
+            before[kept, z] = squared[x, y, z]
+            steps = 0 if labels[x, y, z] >= SURFACE else min(steps + 1, reach)
+            column[z] = steps
+        steps = reach
+        for z in range(n - 1, -1, -1):
+            steps = 0 if labels[x, y, z] >= SURFACE else min(steps + 1, reach)
+            squared[x, y, z] = min(steps, column[z]) ** 2
+            differs |= squared[x, y, z] != before[kept, z]
+        if differs:
+            at[kept, 0], at[kept, 1] = x, y
+            kept += 1
+    return kept
 
 
 @kernel(void, array(f64, 2), array(u8, 3), array(u16, 3), f64, f64, buffer(f32, 1), buffer(f32, 2))
