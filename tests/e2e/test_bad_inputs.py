@@ -218,8 +218,9 @@ def test_a_vertical_offset_is_named_and_stops_the_robot():
 
 
 @pytest.mark.parametrize("text", ["sudo make me a sandwich", "don't go to the red box", "go to the red box unless"])
-def test_an_instruction_that_is_not_understood_moves_nothing(text):
-    notes = drive_nodes(ListSource(scripted_drive(4, speed_m_s=0.0)), text)
+def test_an_instruction_that_is_not_understood_moves_nothing(clean, text):
+    notes = drive_nodes(changed(lambda sample: sample, 3), text)
+    assert clean.moved(1, 3)
     assert not notes.moved(0, SECONDS)
     assert notes.plans[-1].kind.name == "STOP"
     assert "understand" in notes.plans[-1].text
