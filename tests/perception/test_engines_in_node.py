@@ -23,6 +23,7 @@ from perception_scenes import (
 
 from engines.card import card_names, load_card
 from engines.open import open_engine
+from engines.ort import OrtEngine
 from engines.stereo import StereoMatcher
 from perception_node.params import DepthParams
 from saccade.wire.images import decode_depth
@@ -34,6 +35,21 @@ ENGINES = [
         "stereo-s", marks=pytest.mark.skipif("stereo-s" not in card_names(), reason="no weights in engines/cards")
     ),
 ]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def each_graph_loaded_once():
+    """A session of ONNX Runtime keeps nothing from one picture to the next, and takes long to make."""
+    loaded, sessions = OrtEngine._loaded, {}
+
+    def once(engine, settings, providers):
+        if engine._name not in sessions:
+            sessions[engine._name] = loaded(engine, settings, providers)
+        return sessions[engine._name]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(OrtEngine, "_loaded", once)
+        yield
 
 
 @pytest.fixture(params=ENGINES)

@@ -4,6 +4,8 @@ The model is a stand-in: it answers with the truth of a generated world under a 
 noise. What is tested is the alignment, not a model.
 """
 
+from functools import lru_cache
+
 import numpy as np
 import pytest
 
@@ -19,6 +21,7 @@ from saccade.wire.health import Refused
 from training.sample import sample
 
 SEEDS = (1, 2, 4, 6, 7)
+made = lru_cache(sample)
 
 
 class StandIn:
@@ -41,7 +44,7 @@ class World:
     """A generated pair: the left view, and the right one as the view from where the camera has moved to."""
 
     def __init__(self, seed, kind="relative_inverse"):
-        s = sample(seed, (320, 240), 64, effects=())
+        s = made(seed, (320, 240), 64, effects=())
         rig = s.rig
         self.camera = Pinhole(rig.focal_px, rig.focal_px, rig.cx, rig.cy, rig.width, rig.height)
         self.pictures = s.left, s.right

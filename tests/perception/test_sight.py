@@ -103,15 +103,18 @@ def test_dirt_on_one_lens_is_named_after_a_few_views_and_only_while_moving(side,
     gauge, nothing = Gauge(), np.full(SIZE[::-1], np.nan, np.float32)
     none = np.zeros(SIZE[::-1], np.uint8)
 
+    def figures(seed, dirty):
+        pictures = [pairs[seed].left.copy(), pairs[seed].right.copy()]
+        if dirty:
+            pictures[side][120:230, 190:310] = cv2.GaussianBlur(pictures[side], (0, 0), 9)[120:230, 190:310]
+        return gauge.of(*pictures, nothing, none, 32, 64.0)._replace(valid=1.0)
+
+    views = {dirty: [figures(seed, dirty) for seed in SEEDS] for dirty in (False, True)}
+
     def findings(dirty, moving):
         sight, found = Sight(SightParams()), []
         for i in range(24):
-            view = pairs[SEEDS[i % len(SEEDS)]]
-            pictures = [view.left.copy(), view.right.copy()]
-            if dirty:
-                pictures[side][120:230, 190:310] = cv2.GaussianBlur(pictures[side], (0, 0), 9)[120:230, 190:310]
-            figures = gauge.of(*pictures, nothing, none, 32, 64.0)._replace(valid=1.0)
-            found = sight.look(figures, SEC + i * 300 * MS, moving)
+            found = sight.look(views[dirty][i % len(SEEDS)], SEC + i * 300 * MS, moving)
         return {finding.name for finding in found if "lens" in finding.name}
 
     assert findings(True, True) == {f"{('left', 'right')[side]} lens dirty"}
