@@ -19,7 +19,7 @@ endif
 
 test: $(DEV)
 	$(MAKE) --no-print-directory -j 2 lint kernels
-	$(BIN)/pytest -n 2 -m "not slow and not ros and not gpu"
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow and not ros and not gpu"
 
 test-slow: $(DEV)
 	$(BIN)/pytest -n 2 -m "slow and not ros and not gpu"

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-settings.register_profile("saccade", deadline=None, print_blob=True)
+# 40 examples unless a test asks for more: what 100 find, 40 find within a few runs, and each run draws others.
+settings.register_profile("saccade", max_examples=40, deadline=None, print_blob=True)
 settings.load_profile("saccade")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
