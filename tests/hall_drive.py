@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from hashlib import blake2b
 from unittest.mock import patch
 
 import numpy as np
+from painted_once import painted_once
 
 from engines.opencv import OpenCvEngine
 from saccade.cli.session import make_nodes, modelled_latency
@@ -31,7 +32,7 @@ def scripted_drive(seconds: int) -> tuple[Sample, ...]:
     world = open_world(f"hall?seed={SEED}&seconds={seconds}")
     bus = VirtualBus(world)
     samples, said_ns = [], 0
-    try:
+    with painted_once(), suppress(BusEnd):
         while True:
             now = bus.now_ns()
             if now - said_ns >= 50 * MS:
@@ -40,8 +41,7 @@ def scripted_drive(seconds: int) -> tuple[Sample, ...]:
                 world.heard("cmd_vel", encode_command(command), now)
             if sample := bus.recv(now + 50 * MS):
                 samples.append(sample)
-    except BusEnd:
-        return tuple(samples)
+    return tuple(samples)
 
 
 class ListSource:

@@ -80,6 +80,7 @@ def test_what_nobody_reads_changes_nothing_else() -> None:
     assert digest(alone) == digest([s for s in among if s.topic == "imu"])
 
 
+@pytest.mark.usefixtures("painted")
 def test_every_sensor_comes_at_its_rate_with_its_latency() -> None:
     samples = play(open_world("hall?seconds=1.05"))
     arrivals, stamps = defaultdict(list), defaultdict(list)
@@ -104,6 +105,7 @@ def test_rates_can_be_asked_for() -> None:
     assert sum(s.topic == "imu" for s in samples) == 51
 
 
+@pytest.mark.usefixtures("painted")
 @pytest.mark.parametrize(("right", "shape"), [("mono", (240, 320)), ("rgb", (240, 320, 3))])
 def test_pictures_and_calibration(right: str, shape: tuple[int, ...]) -> None:
     got = {s.topic: s.cdr for s in play(open_world(f"hall?seconds=0.02&right={right}"))}
@@ -119,6 +121,7 @@ def test_pictures_and_calibration(right: str, shape: tuple[int, ...]) -> None:
         assert not camera.D.any()
 
 
+@pytest.mark.usefixtures("painted")
 def test_pictures_are_noisy_but_not_much() -> None:
     first, second = (
         decode_image(s.topic, s.cdr).data.astype(int)

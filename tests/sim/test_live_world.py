@@ -24,6 +24,8 @@ from sim.hall.world import SAYS
 from sim.live import WorldNode, WorldParams
 from sim.world import START_NS
 
+pytestmark = pytest.mark.usefixtures("painted")
+
 
 class Listener:
     """Hears everything until a second is over; says `commands` (ms, speed) on the way."""
