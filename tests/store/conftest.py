@@ -1,5 +1,6 @@
 """Caches of engines, and which compiler is meant."""
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ from compiled_cards import card_at
 from own_compiler import BUILDS
 
 from engines.card import load_card
+from engines.engine import EngineError
+from engines.store import build, process, worker
 from engines.store.build import ensure, job
 from engines.store.compilers import COMPILERS
 
@@ -21,7 +24,22 @@ def compilers(monkeypatch):
     monkeypatch.setitem(COMPILERS, "openvino", "own_compiler:Own")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
+def no_child(monkeypatch):
+    """What a child does is done here, for tests of what comes of its answer: one that imports all anew takes long."""
+
+    def here(request, progress, stop, limit_s):
+        request = json.loads(json.dumps(request))
+        try:
+            answer = worker._TASKS[request["task"]](request, progress)
+        except EngineError as error:
+            answer = {"error": str(error), "again": True}
+        return process._told(json.loads(json.dumps(answer)))
+
+    monkeypatch.setattr(build, "in_child", here)
+
+
+@pytest.fixture(scope="session")
 def built(tmp_path_factory):
     """A card and a cache with its verified engine, for tests to copy."""
     folder = tmp_path_factory.mktemp("built")

@@ -107,7 +107,9 @@ def test_an_engine_from_another_machine_is_verified_anew(verified, monkeypatch):
     ("fault", "words"),
     [("NotANumber", "NaN or infinity"), ("WrongShape", "wrong shape"), ("SegfaultsLoading", "crashed (SIGSEGV)")],
 )
-def test_what_does_not_answer_as_the_cpu_goes_to_quarantine(verified, fault, words):
+def test_what_does_not_answer_as_the_cpu_goes_to_quarantine(request, verified, fault, words):
+    if "Segfaults" not in fault:
+        request.getfixturevalue("no_child")
     card, folder = verified
     use(fault)
     with pytest.raises(Quarantined) as raised:
@@ -146,6 +148,7 @@ def test_a_verified_engine_stays_where_no_other_can_be_built(verified, fault):
     open_engine(card).close()
 
 
+@pytest.mark.usefixtures("no_child")
 def test_a_verified_engine_stays_where_the_next_one_computes_otherwise(verified):
     card, folder = verified
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
@@ -158,6 +161,7 @@ def test_a_verified_engine_stays_where_the_next_one_computes_otherwise(verified)
     open_engine(card).close()
 
 
+@pytest.mark.usefixtures("no_child")
 def test_a_better_engine_takes_the_place_of_the_verified_one_and_leaves_nothing_of_it(verified):
     card, folder = verified
     for name in ("graph-0-b.engine", "graph-0.engine"):
@@ -166,6 +170,7 @@ def test_a_better_engine_takes_the_place_of_the_verified_one_and_leaves_nothing_
         open_engine(card).close()
 
 
+@pytest.mark.usefixtures("no_child")
 def test_an_engine_that_others_could_have_changed_is_not_kept(verified):
     card, folder = verified
     (folder / "graph-0.engine").chmod(0o666)

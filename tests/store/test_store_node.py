@@ -23,7 +23,7 @@ from saccade.node import Sample, run
 from saccade.wire.convert import decode, encode_text
 from saccade.wire.virtual import VirtualBus
 
-SECONDS = 3
+SECONDS = 2
 
 
 def until(holds, seconds=60):
