@@ -79,6 +79,8 @@ setup(
         (f"{SHARE}/config/arms", glob("config/arms/*.xml")),
         (f"{SHARE}/config/robots", glob("config/robots/*.yaml")),
         *((f"{SHARE}/{folder}", glob(f"{folder}/*.msg")) for folder in glob("config/interfaces/*/msg")),
+        (f"{SHARE}/config/gazebo", glob("config/gazebo/*.*")),
+        (f"{SHARE}/config/isaac", glob("config/isaac/*.py")),
         (f"{SHARE}/config/limits", glob("config/limits/*.yaml")),
         *((f"{SHARE}/{kind}", glob(f"ros2_ws/src/saccade_msgs/{kind}/*.{kind}")) for kind in ("msg", "srv", "action")),
     ],

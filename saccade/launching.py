@@ -32,11 +32,11 @@ from saccade.topics import TOPICS, Role
 _CONFIG = str(share("config"))
 
 
-def arguments(use_sim_time: bool = False) -> list[Action]:
+def arguments(use_sim_time: bool = False, default_robot: str = "hall") -> list[Action]:
     """The arguments that every launch file has, and CycloneDDS' settings unless CYCLONEDDS_URI is there already."""
     robot, dds = LaunchConfiguration("robot"), LaunchConfiguration("dds")
     given = {
-        "robot": ("hall", "name of a file in config/robots"),
+        "robot": (default_robot, "name of a file in config/robots"),
         "params": ([f"{_CONFIG}/robots/", robot, ".yaml"], "parameter file of all nodes, instead of the robot's"),
         "odometry": (
             "auto",
@@ -78,6 +78,20 @@ def bring_up(*names: str, then: list[Action] | None = None) -> Action:
 def play() -> Action:
     """`ros2 bag play` of the argument `bag`: what a robot gives and what it is told, not what a runtime said to it."""
     return OpaqueFunction(function=_play)
+
+
+def optical_frames(x_m: float, z_m: float, baseline_m: float) -> list[Action]:
+    """base_link -> left_optical and right_optical on tf_static, of a level pair that looks ahead; middle at x, z."""
+    turn = ["--qx", "-0.5", "--qy", "0.5", "--qz", "-0.5", "--qw", "0.5"]  # REP 103: z forward, x right, y down
+    return [
+        Node(
+            package="tf2_ros", executable="static_transform_publisher", name=f"{side}_optical_frame",
+            namespace=LaunchConfiguration("namespace"), remappings=[("/tf_static", "tf_static")],
+            arguments=["--x", str(x_m), "--y", str(y_m), "--z", str(z_m), *turn,
+                       "--frame-id", "base_link", "--child-frame-id", f"{side}_optical"],
+        )
+        for side, y_m in (("left", baseline_m / 2), ("right", -baseline_m / 2))
+    ]  # fmt: skip
 
 
 def rviz() -> Action:

@@ -13,10 +13,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
 from saccade.errors import ConfigError
+from saccade.geometry import R_BODY_FROM_OPTICAL, SE3
 from saccade.paths import share
 from saccade.robots import robot_file, robots
 from saccade.topics import TOPICS, Role
@@ -92,8 +94,9 @@ def line(action: Any, text: bytes) -> Any:
     return said
 
 
-def test_all_four_are_there() -> None:
-    assert FILES == ["perception.launch.py", "replay.launch.py", "robot.launch.py", "sim.launch.py"]
+def test_all_are_there() -> None:
+    names = ("gazebo", "isaac", "perception", "replay", "robot", "sim")
+    assert [f"{name}.launch.py" for name in names] == FILES
     assert not (LAUNCH / "__init__.py").exists()  # it would hide ROS' own `launch`
 
 
@@ -164,6 +167,25 @@ def test_the_map_comes_after_perception_where_it_is_asked_for(tmp_path: Path) ->
     assert started("robot.launch.py", params=str(own)) == ["safety_node", "perception_node", "map_node", "vla_node"]
     assert started("robot.launch.py", params=str(own), map="false") == ["safety_node", "perception_node", "vla_node"]
     assert started("perception.launch.py", map="true") == ["perception_node", "map_node"]
+
+
+@pytest.mark.parametrize("file", ["gazebo.launch.py", "isaac.launch.py"])
+def test_a_simulators_cameras_are_placed_as_optical_frames(file: str) -> None:
+    placed = [n.kwargs for n in named(entities(file), "Node") if n.kwargs["package"] == "tf2_ros"]
+    for node, side in zip(placed, ("left", "right"), strict=True):
+        said = dict(zip(node["arguments"][::2], node["arguments"][1::2], strict=True))
+        T = SE3.from_quaternion(tuple(float(said[f"--q{axis}"]) for axis in "xyzw"), np.zeros(3))  # type: ignore[arg-type]
+        np.testing.assert_allclose(T.R, R_BODY_FROM_OPTICAL, atol=1e-12)
+        assert (said["--frame-id"], said["--child-frame-id"]) == ("base_link", f"{side}_optical")
+        assert float(said["--y"]) == (0.06 if side == "left" else -0.06)
+        assert node["remappings"] == [("/tf_static", "tf_static")]
+
+
+@pytest.mark.parametrize(("file", "robot"), [("gazebo.launch.py", "gazebo"), ("isaac.launch.py", "isaac")])
+def test_a_simulator_has_its_robot_and_its_time(file: str, robot: str) -> None:
+    defaults = {a.args[0]: a.kwargs.get("default_value") for a in named(entities(file), "DeclareLaunchArgument")}
+    assert (defaults["robot"], defaults["use_sim_time"]) == (robot, "true")
+    assert robot in robots()
 
 
 def test_the_recording_starts_when_all_are_up_and_ends_all() -> None:

@@ -25,7 +25,7 @@ from saccade.wire.open import open_bus
 
 pytestmark = pytest.mark.ros
 ROOT = Path(__file__).resolve().parents[2]
-FILES = ("robot", "perception", "sim", "replay")
+FILES = ("robot", "perception", "sim", "replay", "gazebo", "isaac")
 Ros = Callable[..., str]
 
 
@@ -55,7 +55,10 @@ def ros(workspace: Path, tmp_path: Path) -> Ros:
 
 
 def test_programs_are_where_ros2_run_finds_them(ros: Ros, workspace: Path) -> None:
-    wanted = {f"saccade {name}" for name in ("perception_node", "vla_node", "safety_node", "world_node", "saccade")}
+    wanted = {
+        f"saccade {name}"
+        for name in ("perception_node", "vla_node", "safety_node", "bridge_node", "world_node", "saccade")
+    }
     assert wanted <= set(ros("pkg", "executables", "saccade").splitlines())
     assert ros("pkg", "prefix", "saccade").strip() == str(workspace / "saccade")
     assert "usage: perception_node" in ros("run", "saccade", "perception_node", "--help")
