@@ -66,11 +66,10 @@ def arguments(use_sim_time: bool = False, default_robot: str = "hall") -> list[A
 def bring_up(*names: str, then: list[Action] | None = None) -> Action:
     """Start these lifecycle nodes, each once the one before it is active, and then `then`; nodes that die come back.
 
-    `bridge_node` is left out where the parameter file has no section for it.
     They configure and activate themselves (parameter `autostart`): a node that comes back after a crash must not wait
     for a request that launch would still be sending to the dead one. All get the stop signal at once; the gate outlives
     the others by itself (see safety_node). `odometry_node` comes before perception and `map_node` after it, where they
-    are asked for.
+    are asked for; `bridge_node` is left out where the parameter file has no section for it.
     """
     return OpaqueFunction(function=_bring_up, args=[names, then or []])
 

@@ -1,7 +1,7 @@
 """Give a wheeled robot in Isaac Sim (4.5 or newer) a stereo pair, and an action graph with Saccade's topics.
 
 For Isaac Sim's own Python, in Window > Script Editor, with the robot's stage open and the extension
-isaacsim.ros2.bridge enabled; then press Play. Set the constants below to the robot's first. Topics, types and frames are
+isaacsim.ros2.bridge enabled; then press Play. Set the constants below to the robot's first. Topics, types, frames are
 those of saccade/topics.py, which a test holds this file to; NOT RUN in Isaac Sim where it was written.
 
 Stamps are simulated time: the nodes need use_sim_time, as isaac.launch.py sets it. The graph is ticked by rendering, at

@@ -30,13 +30,17 @@ class Need(NamedTuple):
 
 @dataclass(frozen=True)
 class Robot:
-    """A robot's file, read as its nodes read it. `rules` are its own names of topics."""
+    """A robot's file, read as its nodes read it.
+
+    `rules` are its own names of topics, `visual` is whether its odometry comes from its pictures.
+    """
 
     rules: dict[str, str]
     perception: PerceptionParams
     vla: VlaParams
     limits: Limits
     bridge: BridgeParams | None
+    visual: bool
 
     def needs(self, heard: Collection[str]) -> Iterator[Need]:
         """What its nodes must hear; which cameras it has shows in its file, or else in what is heard."""
@@ -50,7 +54,8 @@ class Robot:
                 yield Need(tuple(f"{side}/{name}" for name in PICTURES), moves)
                 yield Need((f"{side}/camera_info",), moves)
         if "odom" in self.limits.required or not self.vla.stands:
-            yield Need(("odom",), "odom" in self.limits.required)
+            if not self.visual:
+                yield Need(("odom",), "odom" in self.limits.required)
             yield Need(("tf_static", "tf"), moves)
         if "joint_states" in self.limits.required:
             yield Need(("joint_states",), True)
@@ -85,4 +90,5 @@ def read_robot(path: Path) -> Robot:
     return Robot(
         remapping(path), params.load(PerceptionParams, path, "perception_node"),
         params.load(VlaParams, path, "vla_node"), params.load(Limits, path, "safety_node"), bridge,
+        "odometry_node" in nodes(path),
     )  # fmt: skip

@@ -231,6 +231,11 @@ def test_what_a_robot_does_not_need_is_not_asked_of_it(tmp_path: Path) -> None:
     assert {f.grade for f in told} == {Grade.WARN}
 
 
+def test_a_robot_with_visual_odometry_need_not_send_its_own(tmp_path: Path) -> None:
+    mine = robot_file(tmp_path, "/**/odometry_node: {ros__parameters: {engine: sgbm}}\n")
+    assert faults(judged(FINE.with_(leave_out=("odom",)), tmp_path, mine)) == []
+
+
 def test_an_arm_and_a_bridge_need_other_things(tmp_path: Path) -> None:
     path = FINE.write(tmp_path / "bag")
     arm = {f.what: f.grade for f in check_topics("arm", f"bag:{path}")}
