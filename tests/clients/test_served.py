@@ -151,16 +151,18 @@ def test_the_command_answers_our_own_clients(
         while "tcp://" not in told or not stop:
             assert not ended.done(), ended.result()
             told += capfd.readouterr().err
-        with closing(ZmqClient(told.split()[-1], robot)) as client:
-            for n in (0, 1):
-                assert client.infer({"state": STATE}, LONG)["actions"].tolist() == [[n, n]] * 4
-            client.reset(LONG)
-            assert client.infer({"state": STATE}, LONG)["actions"][0, 0] == 0
-            assert "drive.mcap" in client.probe(LONG)
-        if guarded:
-            with closing(ZmqClient(told.split()[-1])) as stranger, pytest.raises(Unreachable):
-                stranger.infer({"state": STATE}, 300 * MS)
-        stop[0]()
+        try:
+            with closing(ZmqClient(told.split()[-1], robot)) as client:
+                for n in (0, 1):
+                    assert client.infer({"state": STATE}, LONG)["actions"].tolist() == [[n, n]] * 4
+                client.reset(LONG)
+                assert client.infer({"state": STATE}, LONG)["actions"][0, 0] == 0
+                assert "drive.mcap" in client.probe(LONG)
+            if guarded:
+                with closing(ZmqClient(told.split()[-1])) as stranger, pytest.raises(Unreachable):
+                    stranger.infer({"state": STATE}, 300 * MS)
+        finally:
+            stop[0]()
         assert ended.result(20) == OK
 
 

@@ -26,7 +26,10 @@ needs_contrib = pytest.mark.skipif(not hasattr(cv2, "ximgproc"), reason="this Op
 @pytest.mark.parametrize("card", CARDS)
 @pytest.mark.parametrize("wls", [False, pytest.param(True, marks=needs_contrib)])
 def test_it_keeps_the_contract(card, wls):
-    check_engine(open_engine(card, wls=wls), pair(), pair(90, 160), lambda: open_engine(card, wls=wls))
+    def opened():
+        return open_engine(card, wls=wls, disparities=32)  # a quarter of the work, in the same manner
+
+    check_engine(opened(), pair(), pair(90, 160), opened)
 
 
 @pytest.mark.parametrize("card", CARDS)

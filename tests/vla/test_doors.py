@@ -35,6 +35,12 @@ def test_a_door_in_a_wall_is_found_with_and_without_its_colour(half_m, height_m,
     assert find_doors(seen, "green") == []
 
 
+def test_wild_depths_of_single_pixels_do_not_bend_a_door():
+    seen, noise = view([END, leaf(y=0.3)]), np.random.default_rng(3)
+    wild = 1 + 0.06 * noise.choice([-1, 0, 0, 0, 0, 0, 1], seen.depth_m.shape).astype(np.float32)
+    assert len(find_doors(View(seen.rgb, seen.depth_m * wild, CAMERA, seen.T_odom_from_cam, 0.0), None)) == 1
+
+
 def test_a_door_is_found_from_aside_and_in_the_wall_that_is_passed():
     (door,) = find_doors(view([END, leaf()], yaw=0.3), None)
     assert door.centre == pytest.approx([3.98, 0.0, 1.0], abs=0.1)
