@@ -51,6 +51,7 @@ EXTRAS = {
     "sim": [need for need in REQUIRED if need.startswith("mujoco")],
     "train": ["torch>=2.4", "onnx>=1.16"],
     "viz": ["foxglove-sdk>=0.20"],
+    "gsplat": ["gsplat>=1.4,<2", "torch>=2.4"],
 }
 
 setup(

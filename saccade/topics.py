@@ -115,6 +115,8 @@ _ROWS = [
         "the map between two heights, for Nav2's static layer",
         latched=True,
     ),
+    Topic("map/birdseye", _IMAGE, _O, 0.5, 6 * SEC, "the map from above, with the robot, its path and plan"),
+    Topic("map/follow", _IMAGE, _O, 0.5, 6 * SEC, "the map from behind and above the robot"),
     Topic("plan", "saccade_msgs/msg/Plan", _I, 1, 10 * SEC, "the slow planner's newest plan"),
     Topic("plan/exchange", "saccade_msgs/msg/Exchange", _O, 0, 0, "what a reasoner was asked and answered, in words"),
     Topic("plan/path", "nav_msgs/msg/Path", _O, 1, 10 * SEC, "the plan for RViz"),

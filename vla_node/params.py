@@ -33,6 +33,7 @@ class PlannerParams:
     )  # fmt: skip
     reasoner: ReasonerParams = field(default_factory=ReasonerParams)
     history: int = param(0, "earlier pictures that are kept for the reasoner", low=0, high=64)
+    birdseye: bool = param(False, "show the reasoner the map from above, where the map node draws it")
     margin_m: float = param(0.15, "distance of plans from obstacles, beyond the robot's radius", low=0, high=10000.0)
     standoff_m: float = param(
         0.6, "distance of the robot's centre from the surface of an object that it was sent to", low=0, high=10000.0

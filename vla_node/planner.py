@@ -33,7 +33,8 @@ class Observation:
     """What the robot saw and where it was at one instant.
 
     `history` holds earlier pictures, oldest first, without this one's; `event` says what there was to think about again
-    besides the passing of time, and `feedback` what the operator has said since the instruction, in order.
+    besides the passing of time, and `feedback` what the operator has said since the instruction, in order. `birdseye`
+    is the map from above where it is to be shown and known.
     A plan from it may be acted on for `valid_for_ns`.
     `state` is the odometry interpolated at `stamp_ns`; `start` the pose in the same frame where the instruction was
     given. image, depth_m (h, w) metres, camera (of the depth's size) and T_odom_from_cam are None where missing, and
@@ -57,6 +58,7 @@ class Observation:
     history: tuple[Keyframe, ...] = ()
     event: str = ""
     feedback: tuple[str, ...] = ()
+    birdseye: Image | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

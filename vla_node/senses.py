@@ -25,6 +25,8 @@ PICTURES = (
 """Where a picture may come from, the best first: only rectified ones match the depth image pixel by pixel."""
 SENSES = frozenset({*PICTURES, "depth/image_rect", "depth/camera_info", "local_map", "odom", "tf_static"})
 
+BIRDSEYE = "map/birdseye"
+"""The map from above; heard where it is to be shown."""
 _KEPT = 8
 """Pictures kept while the depth of one is being computed."""
 BODY = "base_link"
@@ -37,9 +39,9 @@ class Senses:
     Of a robot that `stands` no odometry is heard: its frame is base_link, and so it is at its origin, now and always.
     """
 
-    def __init__(self, stands: bool = False) -> None:
+    def __init__(self, stands: bool = False, birdseye: bool = False) -> None:
         self._stands = stands
-        self.reads = SENSES - {"odom"} if stands else SENSES
+        self.reads = (SENSES - {"odom"} if stands else SENSES) | ({BIRDSEYE} if birdseye else set())
         self.inbox = Inbox()
         self._faults: dict[str, tuple[int, str]] = {}
         self.jumped = False

@@ -24,7 +24,7 @@ from vla_node.history import History, Kept
 from vla_node.planner import Keyframe, Observation
 from vla_node.policies.base import Look
 from vla_node.rollout import moved
-from vla_node.senses import BODY, Senses, named, peek_header
+from vla_node.senses import BIRDSEYE, BODY, Senses, named, peek_header
 
 _SAME_NS = 50 * MS
 """A picture and a depth image this close together are taken for one moment."""
@@ -61,7 +61,9 @@ def observation(
     except DataError as error:
         return partial(bare, state, str(error))
     T_odom_from_cam, earlier = T_odom_from_body @ T_body_from_cam, history.before(depth.stamp_ns)
-    return partial(_seen, bare(state, ""), picture, depth.value, camera, T_odom_from_cam, earlier)
+    above = senses.inbox.get(BIRDSEYE, now_ns)
+    shown = above.value if above.fresh else None
+    return partial(_seen, bare(state, ""), picture, depth.value, camera, T_odom_from_cam, earlier, shown)
 
 
 def look(
@@ -166,7 +168,8 @@ def _camera(senses: Senses, now_ns: int, depth: Sample) -> tuple[Pinhole, Sample
 
 
 def _seen(
-    bare: Observation, picture: Sample, depth: Sample, camera: Pinhole, T_odom_from_cam: SE3, earlier: tuple[Kept, ...]
+    bare: Observation, picture: Sample, depth: Sample, camera: Pinhole, T_odom_from_cam: SE3,
+    earlier: tuple[Kept, ...], above: Sample | None,
 ) -> Observation:  # fmt: skip
     """The observation with its pictures decoded, or blind if they are corrupt."""
     try:
@@ -175,11 +178,14 @@ def _seen(
         topic = depth.topic
         _, _, depth_m = decode_depth(topic, depth.cdr)
         history = tuple(Keyframe(decode_image(k.picture.topic, k.picture.cdr), k.T_odom_from_body) for k in earlier)
+        topic = BIRDSEYE
+        birdseye = decode_image(topic, above.cdr) if above else None
     except DataError as error:
         return replace(bare, blind=named(topic, error))
     if depth_m.shape != (camera.height, camera.width):
         size = f"{camera.width}x{camera.height}"
         return replace(bare, blind=f"depth of shape {depth_m.shape} but its camera_info says {size}")
     return replace(
-        bare, image=image, depth_m=depth_m, camera=camera, T_odom_from_cam=T_odom_from_cam, history=history
+        bare, image=image, depth_m=depth_m, camera=camera, T_odom_from_cam=T_odom_from_cam, history=history,
+        birdseye=birdseye,
     )  # fmt: skip

@@ -92,6 +92,12 @@ class Splats:
             (1 / (1 + np.exp(-learned[:, _LOGIT]))).astype(np.float32),
         )  # fmt: skip
 
+    @property
+    def bytes(self) -> int:
+        """What is kept of them."""
+        kept = (*self._surface.gaussians, self._surface.key) if self._surface else ()
+        return sum(part.nbytes for part in (*kept, self._learned, self._mean, self._square, self._steps))
+
     def refine(self, view: View) -> float:
         """One step towards a picture, of the Gaussians that are seen in it; its loss before. Costs two drawings."""
         now = self.gaussians

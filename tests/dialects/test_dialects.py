@@ -47,6 +47,15 @@ def test_a_question_holds_the_instruction_and_ends_with_the_current_picture(name
     assert asked.max_tokens > 0
 
 
+def test_a_general_model_is_shown_the_map_from_above_before_the_current_picture():
+    above = Image(5, "odom", np.full((40, 30, 3), 90, np.uint8))
+    asked, bare = (dialect("waypoints").ask(look(birdseye=shown)) for shown in (above, None))
+    assert [getattr(part, "shape", None) for part in asked.parts[1:3]] == [(40, 30, 3), None]
+    assert "from above" in asked.parts[0]
+    assert asked.parts[2:4:2] == bare.parts[:1]
+    assert "from above" not in bare.words
+
+
 def test_dualvln_is_asked_once_more_with_the_picture_when_it_wants_to_look_down():
     with pytest.raises(AskAgain) as caught:
         dialect("dualvln").read("↓", look(history=2))

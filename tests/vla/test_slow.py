@@ -3,14 +3,16 @@
 from dataclasses import replace
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from vla_world import BLUE, START_NS, Box, World, drive, told
 
 from saccade.clock import MS, SEC
 from saccade.node import Sample
-from saccade.types import PlanKind
+from saccade.types import Image, PlanKind
 from saccade.wire.convert import decode, encode_text
 from saccade.wire.exchange import MOST, Exchange, decode_exchange, encode_exchange
+from saccade.wire.images import encode_image
 from vla_node.node import VlaNode
 from vla_node.params import VlaParams
 from vla_node.planner import Answer, make_plan
@@ -128,6 +130,29 @@ def test_earlier_pictures_are_shown_where_they_are_wanted():
     assert last.history[0].image.stamp_ns < START_NS + SEC
     assert last.history[1].T_odom_from_body.t[0] > last.history[0].T_odom_from_body.t[0]
     assert all(not o.history for o in go(Scripted(), period_s=1.0, until_s=2.0)[0])
+
+
+def above(at_s, cdr=None):
+    stamp_ns = START_NS + round(at_s * SEC)
+    shown = Image(stamp_ns, "odom", np.full((20, 30, 3), 70, np.uint8))
+    return Sample("map/birdseye", stamp_ns, encode_image(shown) if cdr is None else cdr)
+
+
+def test_the_map_from_above_is_shown_where_it_is_asked_for_and_fresh():
+    script = [above(0.4), above(2.0)]
+    seen, _ = go(Scripted(), period_s=1.0, birdseye=True, until_s=4.0, script=script)
+    assert [o.birdseye.stamp_ns for o in seen[:3]] == [START_NS + 400 * MS] * 2 + [START_NS + 2 * SEC]
+    assert all(o.birdseye is None for o in go(Scripted(), period_s=1.0, until_s=2.0, script=script)[0])
+    seen, _ = go(Scripted(), birdseye=True, until_s=2.0)  # no map node runs
+    assert seen[0].image is not None
+    assert seen[0].birdseye is None
+
+
+def test_a_map_from_above_that_cannot_be_read_is_named():
+    broken = above(0.4).cdr
+    seen, _ = go(Scripted(), birdseye=True, until_s=1.5, script=[above(0.4, bytes(broken[:-100]))])
+    assert seen[0].image is None
+    assert "map/birdseye" in seen[0].blind
 
 
 def test_how_long_a_plan_is_valid_is_for_the_operator_to_say():

@@ -41,6 +41,9 @@ gripper meets, in the last picture, 0 to 1000 from its left edge and from its to
 {"action": "stop", "done": false, "reason": "..."}  stand still; done is true once the instruction is carried out
 Stop when you are not sure."""
 
+ABOVE = """The map from above, as far as it has been seen. The red arrow is the robot and points ahead, the blue line is
+the way it came, the orange line its plan:"""
+
 
 @dataclass(frozen=True, slots=True)
 class Waypoints:
@@ -51,11 +54,13 @@ class Waypoints:
     pointing: Pointing
 
     def ask(self, observation: Observation) -> Question:
-        """See `Dialect.ask`: up to three earlier pictures, then the current one, none longer than 640 pixels."""
+        """See `Dialect.ask`: up to three earlier pictures, the map, then the current one, at most 640 pixels long."""
         image = picture(observation)
         parts: list[Any] = []
         for shot in earlier(observation, HISTORY):
             parts += ["Earlier:", rgb(shot, *within(shot, LONGEST_PX // 2))]
+        if observation.birdseye is not None:
+            parts += [ABOVE, rgb(observation.birdseye, *within(observation.birdseye, LONGEST_PX))]
         parts += ["Now:", rgb(image, *within(image, LONGEST_PX)), f"Instruction: {told(observation)}"]
         return Question(DRIVE if self.pointing.drives else GRASP, tuple(parts), max_tokens=512)
 
