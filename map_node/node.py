@@ -12,10 +12,12 @@ from map_node.params import MapNodeParams
 from map_node.products import STAGES, TOPICS, Products, Scene
 from map_node.world import World
 from saccade.clock import SEC, TickGrid, nanoseconds
+from saccade.errors import DataError
 from saccade.inbox import Arrival
 from saccade.node import Out, Sample
 from saccade.stages import Stages
 from saccade.topics import topic
+from saccade.wire.convert import decode_plan
 from saccade.wire.diagnostics import Level
 from saccade.wire.health import Health, Refused, Stage
 from saccade.wire.pose_wait import Posed, PoseWait
@@ -37,7 +39,7 @@ class MapNode:
     """
 
     name = "map_node"
-    reads = READS | {"odom", "tf", "tf_static"}
+    reads = READS | {"odom", "tf", "tf_static", "plan"}
     writes = TOPICS | {"diagnostics"}
 
     def __init__(self, params: MapNodeParams | None = None) -> None:
@@ -111,6 +113,8 @@ class MapNode:
             self._on_odom(sample)
         elif sample.topic in ("tf", "tf_static"):
             self._wait.on_tf(sample)
+        elif sample.topic == "plan":
+            self._on_plan(sample)
         elif frame := self._frames.put(sample.topic, sample.cdr, now_ns):
             self._matched_ns = now_ns
             if self._takes(frame) and self._wait.put(frame, frame.stamp_ns, frame.frame_id, now_ns):
@@ -131,6 +135,12 @@ class MapNode:
             self._since_ns = state.stamp_ns + nanoseconds(self._params.motion.settle_s)
             name, why = broken
             raise Refused("pose", name, f"{why}; the map begins anew")
+
+    def _on_plan(self, sample: Sample) -> None:
+        try:
+            self.world.sights.follow(decode_plan(sample.cdr))
+        except DataError as error:
+            raise Refused("birdseye", "corrupt plan", f"{error}; it is not drawn", Level.WARN) from error
 
     def _takes(self, frame: Frame) -> bool:
         """Whether a frame is due, by its own stamp: no more go into the map than it is asked for."""

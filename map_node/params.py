@@ -60,6 +60,29 @@ class OccupancyParams:
 
 
 @dataclass(frozen=True, slots=True)
+class PicturesParams:
+    """`map/birdseye` and `map/follow`: the map as Gaussians, refined against keyframes before each picture."""
+
+    birdseye_hz: float = param(0.5, "pictures from above a second, at most; 0 = none", low=0, high=10, live=True)
+    follow_hz: float = param(0.0, "pictures from behind the robot a second; 0 = none", low=0, high=10, live=True)
+    px_per_m: float = param(50.0, "pixels to a metre of the picture from above", low=1, high=500)
+    below_m: float = param(1.6, "what is higher than this above the ground is cut away from above")
+    keyframes: int = param(16, "pictures that are kept to refine against, 320 pixels wide", low=1, high=256)
+    steps: int = param(4, "steps of refinement before each picture, of one keyframe each", low=0, high=100)
+    parts: int = param(2, "Gaussians along the edge of a voxel that the surface passes", low=1, high=8)
+    most: int = param(100_000, "Gaussians at most, those nearest to the window's middle", low=1)
+    draw: Literal["cpu", "gpu"] = param("cpu", "what draws: the CPU, or gsplat on a CUDA device")
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.birdseye_hz <= 10 and 0 <= self.follow_hz <= 10 and 1 <= self.px_per_m <= 500):
+            raise ValueError("pictures: expected rates of 0 to 10 and px_per_m of 1 to 500")
+        if not (1 <= self.keyframes <= 256 and 0 <= self.steps <= 100 and 1 <= self.parts <= 8 and self.most >= 1):
+            raise ValueError("pictures: expected 1 to 256 keyframes, 0 to 100 steps, 1 to 8 parts and most above 0")
+        if not self.below_m > 0:
+            raise ValueError(f"pictures: below_m is {self.below_m}; expected a height above 0")
+
+
+@dataclass(frozen=True, slots=True)
 class MapNodeParams:
     """All of the node. Files are read and written only where `load` and `save` say so, and nowhere else."""
 
@@ -83,6 +106,7 @@ class MapNodeParams:
     motion: MotionParams = field(default_factory=MotionParams)
     mesh: MeshParams = field(default_factory=MeshParams)
     occupancy: OccupancyParams = field(default_factory=OccupancyParams)
+    pictures: PicturesParams = field(default_factory=PicturesParams)
 
     def __post_init__(self) -> None:
         if min(self.rate_hz, self.odom_wait_ms, self.odom_ahead_ms, self.worker_latency_s) < 0:

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from map_node.messages import encode_cells, encode_mesh, nearest, occupancy
-from map_node.params import MapNodeParams, MeshParams, OccupancyParams
+from map_node.params import MapNodeParams, MeshParams, OccupancyParams, PicturesParams
+from map_node.sights import Seen
+from map_node.studio import Studio
 from map_node.volume.base import Snapshot, Volume
 from map_node.volume.esdf import Labels
 from map_node.volume.mesh import mesh
@@ -16,7 +18,9 @@ from saccade.clock import nanoseconds, perf_ns
 from saccade.geometry import SE3
 from saccade.node import Out
 from saccade.stages import Stages
+from saccade.types import U8, Image
 from saccade.wire.health import Health, Stage
+from saccade.wire.images import encode_image
 from saccade.worker import ModelledWorker, ThreadWorker, Worker
 
 
@@ -24,7 +28,7 @@ from saccade.worker import ModelledWorker, ThreadWorker, Worker
 class Scene:
     """What a product is made of: the world just after the depth image of `stamp_ns`, seen from the robot.
 
-    `frame_id` is odometry's. What is made `aside` gets a copy, and no labels.
+    `frame_id` is odometry's. What is made `aside` gets a copy, no labels, and what the robot has seen.
     """
 
     stamp_ns: int
@@ -32,6 +36,7 @@ class Scene:
     T_odom_from_base: SE3
     volume: Volume | Snapshot
     labels: Labels | None
+    seen: Seen | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +73,32 @@ class _Mesh:
         return Out("map/mesh", encode_mesh(scene.stamp_ns, scene.frame_id, made))
 
 
-def products(params: MapNodeParams) -> list[Product]:
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    topic: str
+    show: Callable[[int, Volume | Snapshot, Seen, SE3], U8]
+
+    def __call__(self, scene: Scene) -> Out:
+        assert scene.seen is not None
+        shown = self.show(scene.stamp_ns, scene.volume, scene.seen, scene.T_odom_from_base)
+        return Out(self.topic, encode_image(Image(scene.stamp_ns, scene.frame_id, shown)))
+
+
+def products(params: MapNodeParams, studio: Studio) -> list[Product]:
     """All that the node makes of its volume; one more is one more line."""
+    pictures = params.pictures
+    above, behind = _Picture("map/birdseye", studio.birdseye), _Picture("map/follow", studio.follow)
     return [
         Product("occupancy", "map/occupancy", params.occupancy.rate_hz, _Occupancy(params.occupancy)),
         Product("mesh", "map/mesh", params.mesh.rate_hz, _Mesh(params.mesh), aside=True),
+        Product("birdseye", above.topic, pictures.birdseye_hz, above, aside=True),
+        Product("follow", behind.topic, pictures.follow_hz, behind, aside=True),
     ]
 
 
-STAGES = {product.name: Stage(product.topic, (product.name,)) for product in products(MapNodeParams())}
-TOPICS = frozenset(product.topic for product in products(MapNodeParams()))
+_ALL = products(MapNodeParams(), Studio(PicturesParams()))
+STAGES = {product.name: Stage(product.topic, (product.name,)) for product in _ALL}
+TOPICS = frozenset(product.topic for product in _ALL)
 
 
 class _Made(NamedTuple):
@@ -109,6 +130,7 @@ class Products:
     def __init__(self, params: MapNodeParams, health: Health, stages: Stages) -> None:
         self._health, self._stages = health, stages
         self._made_ns: dict[str, int] = {}
+        self._studio = Studio(params.pictures)
         latency_ns = nanoseconds(params.worker_latency_s)
         self._worker: Worker[_Job, list[_Made]] = (
             ThreadWorker(_make, "products") if params.worker == "thread" else ModelledWorker(_make, latency_ns)
@@ -117,7 +139,7 @@ class Products:
 
     def retune(self, params: MapNodeParams) -> None:
         """See `Tunable.retune`."""
-        made = products(params)
+        made = products(params, self._studio)
         self._wanted = [product for product in made if product.rate_hz]
         for product in made:
             if not product.rate_hz:
@@ -130,7 +152,8 @@ class Products:
         aside = [product for product in due if product.aside]
         if aside and not self._worker.busy:
             with self._stages.timed("snapshot"):
-                copy = replace(scene, volume=world.snapshot(), labels=None)
+                seen = world.sights.copy(scene.frame_id, now_ns)
+                copy = replace(scene, volume=world.snapshot(), labels=None, seen=seen)
             self._made_ns |= {product.name: now_ns for product in aside}
             self._worker.offer((copy, aside), now_ns)
 

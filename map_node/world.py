@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 
 from map_node.params import MapNodeParams
+from map_node.sights import Sights
 from map_node.volume import store
 from map_node.volume.base import Snapshot, Volume
 from map_node.volume.cpu import CpuVolume
@@ -27,6 +28,7 @@ class World:
         self._save = _writable(params.save) if params.save else None
         self.volume: Volume = CpuVolume(params.volume)
         self.labels = Labels(self.volume)
+        self.sights = Sights(params.pictures.keyframes)
         self._loaded = bool(params.load)
         if params.load:
             self.labels.update(store.load(Path(params.load), self.volume))
@@ -46,11 +48,13 @@ class World:
             change = self.volume.integrate(depth, T_odom_from_base @ T_base_from_cam, rgb)
         with self._stages.timed("label"):
             self.labels.update(change)
+        self.sights.add(depth, T_odom_from_base, T_odom_from_base @ T_base_from_cam, rgb)
 
     def clear(self) -> None:
         """Forget everything; what was loaded too."""
         self._loaded = False
         self.labels.update(self.volume.clear())
+        self.sights.clear()
 
     def snapshot(self) -> Snapshot:
         """A copy of what the volume knows."""

@@ -9,7 +9,7 @@ import numpy as np
 from map_node.gaussians.base import Gaussians
 from map_node.gaussians.refine import View, slope
 from map_node.gaussians.surface import OPACITY, Surface, surface
-from map_node.volume.base import Volume
+from map_node.volume.base import Snapshot, Volume
 from saccade.errors import ConfigError
 from saccade.geometry import F32, F64
 
@@ -58,7 +58,7 @@ class Splats:
         self._square: F32 = np.empty((0, 8), np.float32)
         self._steps = np.empty(0, np.int32)
 
-    def update(self, volume: Volume) -> None:
+    def update(self, volume: Volume | Snapshot) -> None:
         """Take the surface from the volume as it is now."""
         before, self._surface = self._surface, surface(volume, self.params.parts, self.params.most)
         self._spacing_m = volume.params.voxel_m / self.params.parts

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from map_node.gaussians.base import Gaussians
-from map_node.volume.base import BLOCK, I32, I64, U16, Volume
+from map_node.volume.base import BLOCK, I32, I64, U16, Snapshot, Volume
 from saccade.geometry import F32, F64
 from saccade.kernel import array, buffer, f32, f64, i32, i64, kernel, u16
 
@@ -29,7 +29,7 @@ class Surface(NamedTuple):
     gaussians: Gaussians
 
 
-def surface(volume: Volume, parts: int = 1, most: int = 200_000) -> Surface:
+def surface(volume: Volume | Snapshot, parts: int = 1, most: int = 200_000) -> Surface:
     """Gaussians where the distances, trilinear between voxels, are zero: one per voxel, cut into `parts` each way.
 
     Where there are more than `most`, those nearest to the window's middle. Equal volumes give equal Gaussians.

@@ -7,6 +7,7 @@ so that it is seen what more views cost. Each way of showing them then draws the
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -76,9 +77,7 @@ def _scenes(recording: Recording, shots: Sequence[Shot]) -> tuple[dict[str, _Sho
     for shot in shots:
         depth, rgb, T_odom_from_cam = recording.seen(shot)
         volume.integrate(depth, shot.T_odom_from_depth, recording.registered(depth, rgb))
-        keyframes.put(
-            depth.stamp_ns, T_odom_from_cam, lambda rgb=rgb, T=T_odom_from_cam: _half(rgb, T, recording.camera)
-        )
+        keyframes.put(depth.stamp_ns, T_odom_from_cam, partial(_half, rgb, T_odom_from_cam, recording.camera))
     views = [anchor.payload for anchor in keyframes.anchors()]
     splats = Splats(SplatParams(parts=PARTS, most=10_000_000))
     splats.update(volume)
@@ -181,7 +180,8 @@ def ssim(a: U8, b: U8) -> F32:
 
     mx, my, c1, c2 = mean(x), mean(y), np.float32((0.01 * 255) ** 2), np.float32((0.03 * 255) ** 2)
     xx, yy, xy = mean(x * x) - mx * mx, mean(y * y) - my * my, mean(x * y) - mx * my
-    return (2 * mx * my + c1) * (2 * xy + c2) / ((mx * mx + my * my + c1) * (xx + yy + c2))
+    alike: F32 = (2 * mx * my + c1) * (2 * xy + c2) / ((mx * mx + my * my + c1) * (xx + yy + c2))
+    return alike
 
 
 def _bytes(gaussians: Gaussians) -> int:
