@@ -17,7 +17,6 @@ from saccade.cli.page import parts
 ROOT = Path(__file__).resolve().parents[1]
 BENCHES = (
     "install", "replay", "perception", "perception_stages", "transport", "overhead", "gate_tick", "memory", "tracking",
-    "odometry",
 )  # fmt: skip
 
 

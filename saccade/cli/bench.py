@@ -1,4 +1,4 @@
-"""Measure Saccade on this machine: stereo matching against true disparity, beside every OpenCV matcher."""
+"""Measure Saccade on this machine: stereo matching and the map, on real data, beside what others have."""
 
 from __future__ import annotations
 
@@ -20,14 +20,17 @@ EXAMPLES = """examples:
   saccade bench stereo                                     # every data set and method that is there
   saccade bench stereo --data ~/kitti --card stereo-s sgbm-full --limit 10 --threads 2
   saccade bench stereo --json out/stereo.json --markdown docs/benchmarks.md --pictures out/stereo
+  saccade bench map --open3d ~/o3d/bin/python              # the map, beside Open3D
 """
-_DATA = Path(saccade.__file__).parents[2] / "shared" / "data" / "stereo"
+_SHARED = Path(saccade.__file__).parents[2] / "shared" / "data"
+_DATA = _SHARED / "stereo"
 _SCENES_SHOWN = 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `saccade bench`."""
     from engines import datasets
+    from saccade.cli import bench_map
 
     what = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
     stereo = what.add_parser("stereo", help="stereo matching against true disparity", epilog=EXAMPLES,
@@ -46,10 +49,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--pictures", type=Path, metavar="DIR", help="write pictures of a few scenes (mind their licence)"
     )
     stereo.add_argument("--note", default="", help="circumstances to state on the page")
+    mapped = what.add_parser("map", help="the map: surface, distances, clearance, memory, odometry",
+                             epilog=bench_map.EXAMPLES, description=bench_map.__doc__,
+                             formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    bench_map.add_arguments(mapped, _SHARED / "recordings")
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure, print, write; exit code 3 when a pair or a method on a pair failed."""
+    from saccade.cli import bench_map
+
+    return bench_map.run(args) if args.what == "map" else _stereo(args)
+
+
+def _stereo(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from engines.datasets import LAYOUTS, find_datasets
