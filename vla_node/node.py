@@ -125,8 +125,9 @@ class VlaNode:
 
     def _sense(self, sample: Sample, now_ns: int) -> Iterable[Out]:
         arrival = self._senses.take(sample)
-        if arrival is Arrival.CLOCK_BACK and sample.topic == "odom":
-            return self._stop("the odometry's clock went back; give the instruction again", now_ns)
+        if why := self._senses.jumped:
+            self._senses.jumped = ""
+            return self._stop(f"{why}; give the instruction again", now_ns)
         if sample.topic == "local_map" and arrival is Arrival.ACCEPTED and self._on_map:
             return self._act(now_ns)
         return ()

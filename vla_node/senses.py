@@ -27,6 +27,8 @@ SENSES = frozenset({*PICTURES, "depth/image_rect", "depth/camera_info", "local_m
 
 BIRDSEYE = "map/birdseye"
 """The map from above; heard where it is to be shown."""
+_ANEW_M = 100.0
+"""Odometry that moves further between two messages has begun anew; nothing planned in its frame before holds."""
 _KEPT = 8
 """Pictures kept while the depth of one is being computed."""
 BODY = "base_link"
@@ -44,7 +46,8 @@ class Senses:
         self.reads = (SENSES - {"odom"} if stands else SENSES) | ({BIRDSEYE} if birdseye else set())
         self.inbox = Inbox()
         self._faults: dict[str, tuple[int, str]] = {}
-        self.jumped = False
+        self.jumped = ""
+        """Why what was known of the robot's motion is void, since the node last looked."""
         self.tf = TfBuffer()
         self.odom_frame = BODY if stands else ""
         self.pictures: OrderedDict[int, Sample] = OrderedDict()
@@ -109,12 +112,17 @@ class Senses:
     def _move(self, state: RobotState, sample: Sample) -> Arrival:
         if not all(map(math.isfinite, state.twist)):
             raise DataError(f"odom with twist {state.twist.tolist()}; expected finite m/s and rad/s")
+        before = self.inbox.get("odom", sample.stamp_ns).value
         arrival = self.inbox.put("odom", state.stamp_ns, sample.stamp_ns, state)
         if arrival is Arrival.CLOCK_BACK:
+            self.jumped = "the odometry's clock went back"
+        elif arrival is Arrival.ACCEPTED and before is not None:
+            moved_m = float(np.linalg.norm(state.T_odom_from_body.t - before.T_odom_from_body.t))
+            self.jumped = f"odometry began anew {moved_m:.0f} m away" if moved_m > _ANEW_M else ""
+        if self.jumped:
             self.tf.forget_moving()
             self.pictures.clear()
-            self.jumped = True
-        elif arrival is Arrival.ACCEPTED:
+        if arrival is Arrival.ACCEPTED:
             self.odom_frame = state.frame_id
             self.tf.add(state.frame_id, BODY, state.stamp_ns, state.T_odom_from_body)
         return arrival

@@ -285,10 +285,12 @@ def test_corrupt_pictures_blind_it():
     assert not trail(world)[:, 1:].any()
 
 
-def test_odometry_that_goes_back_in_time_ends_the_mission():
-    odom = RobotState(START_NS - 60 * SEC, "odom", SE3.identity(), np.zeros(6))
-    world, ear = go(until_s=6, script=[Sample("odom", START_NS + 3 * SEC, encode_odom(odom))])
-    assert "clock went back" in ear.plans()[-1].text
+@pytest.mark.parametrize(("after_s", "x_m", "why"), [(-60, 0.0, "clock went back"), (3, 1000.0, "odometry began anew")])
+def test_odometry_that_goes_back_in_time_or_begins_anew_ends_the_mission(after_s, x_m, why):
+    T = SE3.from_rpy(0.0, 0.0, 0.0, (x_m, 0.0, 0.0))
+    odom = RobotState(START_NS + after_s * SEC + 1, "odom", T, np.zeros(6))
+    world, ear = go(until_s=6, script=[Sample("odom", START_NS + 3 * SEC + 1, encode_odom(odom))])
+    assert any(why in plan.text for plan in ear.plans())
     assert not trail(world)[trail(world)[:, 0] > 4.5][:, 4:].any()
 
 
