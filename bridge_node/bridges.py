@@ -8,18 +8,15 @@ from bridge_node.node import TwistBridge
 from bridge_node.params import BridgeParams
 from bridge_node.px4 import Px4
 from bridge_node.unitree import Unitree
-from saccade.errors import ConfigError
 from saccade.node import Node
 
 
 def bridge_of(params: BridgeParams) -> Node:
-    """The node that drives the robot of these parameters; ConfigError where they lack what the robot needs."""
+    """The node that drives the robot of these parameters; ConfigError where they lack what it needs."""
     if params.robot == "ros2_control":
         return JointsBridge(params)
     if params.robot == "px4":
         return TwistBridge(Px4(params.autopilot), params)
     if params.robot == "mavros":
         return TwistBridge(Mavros(params.autopilot), params)
-    if params.unitree is None:
-        raise ConfigError("robot is 'unitree', but there is no section unitree; it must say velocity_frame")
     return TwistBridge(Unitree(params.unitree), params)

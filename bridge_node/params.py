@@ -22,11 +22,6 @@ class UnitreeParams:
     wz_rad_s: float = param(4.0, "largest turn rate", low=0)
 
     def __post_init__(self) -> None:
-        if not self.velocity_frame:
-            raise ValueError(
-                "unitree.velocity_frame is not set; expected 'body' or 'odom': walk ahead after a turn of 90° and look "
-                "which of sportmodestate's velocities is the large one (x: body, y: odom)"
-            )
         _check("unitree", self, "vx_m_s", "vy_m_s", "wz_rad_s")
 
 
@@ -68,7 +63,7 @@ class BridgeParams:
     robot: Literal["unitree", "px4", "mavros", "ros2_control"] = param("px4", "the words that the robot understands")
     rate_hz: float = param(50.0, "commands a second to the robot", low=5, high=200)
     silence_ms: float = param(200.0, "age of the gate's newest command after which the robot is stopped", low=20)
-    unitree: UnitreeParams | None = None
+    unitree: UnitreeParams = field(default_factory=UnitreeParams)
     autopilot: AutopilotParams = field(default_factory=AutopilotParams)
     ros2_control: JointsParams = field(default_factory=JointsParams)
 

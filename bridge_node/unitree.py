@@ -18,7 +18,7 @@ import numpy as np
 from bridge_node.driver import AXES
 from bridge_node.params import UnitreeParams
 from saccade.clock import MS
-from saccade.errors import DataError
+from saccade.errors import ConfigError, DataError
 from saccade.geometry import F64, SE3
 from saccade.node import Out, Sample
 from saccade.types import RobotState
@@ -39,6 +39,11 @@ class Unitree:
     writes = frozenset({REQUEST, "odom"})
 
     def __init__(self, params: UnitreeParams) -> None:
+        if not params.velocity_frame:
+            raise ConfigError(
+                "unitree.velocity_frame is not set; expected 'body' or 'odom': walk ahead after a turn of 90° and look "
+                "which of sportmodestate's velocities is the large one (x: body, y: odom)"
+            )
         self.limits = {"vx": params.vx_m_s, "vy": params.vy_m_s, "wz": params.wz_rad_s}
         self._params = params
         self._stopping_until_ns: int | None = None

@@ -26,7 +26,7 @@ _LOOKED_AT = 20
 
 def cameras(robot: Robot, hearing: Hearing) -> Iterator[Finding]:
     """All that is wrong with the cameras that are heard."""
-    if robot.rgbd(hearing.heard):
+    if robot.rgbd(hearing.seen()):
         depth = _first(hearing, RGBD_DEPTH)
         if depth:
             yield from _picture(depth, "rgbd/depth/camera_info", hearing)

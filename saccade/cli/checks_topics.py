@@ -10,7 +10,7 @@ from saccade.cli.hearing import Heard, Hearing
 from saccade.cli.needs import Need, Robot
 from saccade.clock import MS, SEC, seconds
 from saccade.topics import on_wire, topic
-from saccade.wire.endpoints import Peer, unheard, writing
+from saccade.wire.endpoints import unheard, writing
 from saccade.wire.reader import BagTopic
 from saccade.wire.recognise import recognise
 
@@ -26,10 +26,9 @@ def presence(need: Need, hearing: Hearing) -> Iterator[Finding]:
     if any(name in hearing.heard for name in need.names):
         return
     name, grade = need.names[0], Grade.ERROR if need.essential else Grade.WARN
-    senders = [peer for peer in hearing.peers or () if peer.sends]
     for candidate in need.names:
         own, row = hearing.own[candidate], topic(candidate)
-        for peer in (peer for peer in senders if peer.topic == own):
+        for peer in (peer for peer in hearing.peers or () if peer.sends and peer.topic == own):
             if peer.type != row.type:
                 advice = f"have it sent as {row.type}, convert it, or map another topic to {candidate}"
                 yield Finding(grade, candidate, f"wrongly typed: {own} is sent as {peer.type}, not {row.type}", advice)
@@ -44,15 +43,13 @@ def presence(need: Need, hearing: Hearing) -> Iterator[Finding]:
                 yield Finding(grade, candidate, found, advice)
             return
     others = f" (nor {', '.join(need.names[1:])})" if need.names[1:] else ""
-    yield Finding(
-        grade, name, f"missing: nobody sends {hearing.own[name]}{others}", _look_alike(need, hearing, senders)
-    )
+    yield Finding(grade, name, f"missing: nobody sends {hearing.own[name]}{others}", _look_alike(need, hearing))
 
 
-def _look_alike(need: Need, hearing: Hearing, senders: list[Peer]) -> str:
+def _look_alike(need: Need, hearing: Hearing) -> str:
     """Which topic may be meant, by type and by the names that drivers give, as a line for the robot's file."""
     taken = {hearing.own[name] for name in hearing.heard}
-    free = [BagTopic(f"/{peer.topic}", peer.type, 1) for peer in senders if peer.topic not in taken]
+    free = [BagTopic(f"/{peer.topic}", peer.type, 1) for peer in hearing.senders() if peer.topic not in taken]
     known = recognise(
         [*free, *(BagTopic(f"/{own}", topic(n).type, 1) for n, own in hearing.own.items() if own in taken)]
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -14,17 +14,19 @@ from saccade.clock import nanoseconds, seconds
 from saccade.errors import DataError
 from saccade.node import BusEnd
 from saccade.poses import Poses
-from saccade.topics import topic
+from saccade.topics import BRIDGED, TOPICS, Role, topic
 from saccade.wire.codec import codec
 from saccade.wire.convert import Cdr, decode_odom, decode_transforms, stamp_ns
 from saccade.wire.endpoints import Peer
 from saccade.wire.live import keep_memory, starts_with_header
 from saccade.wire.open import open_bus
-from saccade.wire.reader import open_reader
+from saccade.wire.reader import BagTopic, open_reader
+from saccade.wire.recognise import recognise
 
 _KEPT = 2000
 """Newest stamps and ages of a topic that are looked at."""
 _LIVE_S = 5.0
+_ALL = (*TOPICS, *BRIDGED)
 
 
 @dataclass
@@ -87,7 +89,7 @@ class Heard:
 class Hearing:
     """All that was heard in a while, and `live` whether just now.
 
-    `own` are the robot's names by ours; `peers` is None where nobody can be seen.
+    `own` are the robot's names by ours, of every topic; `peers` is None where nobody can be seen.
     """
 
     poses: Poses
@@ -95,6 +97,15 @@ class Hearing:
     heard: dict[str, Heard] = field(default_factory=dict)
     peers: list[Peer] | None = None
     live: bool = False
+
+    def senders(self) -> list[Peer]:
+        """Who sends anything; what is called like something that our nodes send is theirs."""
+        ours = {own for name, own in self.own.items() if topic(name).role in (Role.OUTPUT, Role.INTERNAL)}
+        return [peer for peer in self.peers or () if peer.sends and peer.topic not in ours]
+
+    def seen(self) -> set[str]:
+        """The canonical topics that are heard, or that others look like."""
+        return {*self.heard, *recognise([BagTopic(f"/{peer.topic}", peer.type, 1) for peer in self.senders()])}
 
     def put(self, name: str, now_ns: int, cdr: Cdr) -> None:
         """One more message on a canonical topic."""
@@ -114,22 +125,20 @@ class Hearing:
 
 
 def listen(
-    url: str, rules: Mapping[str, str], names: Iterable[str], also: Iterable[str], base_frame: str, for_s: float | None
+    url: str, rules: Mapping[str, str], names: Collection[str], base_frame: str, for_s: float | None = None
 ) -> Hearing:
     """Listen to canonical topics on a bus for so long: 5 s unless told, of a recording all; see `Hearing`.
 
-    `also` are topics that others are to listen to. `rules` are the robot's own names, {ours: its}. A recording is heard
-    as it is, not as a `bag:` bus would mend it.
+    `rules` are the robot's own names, {ours: its}. A recording is heard as it is, not as a `bag:` bus would mend it.
     """
     scheme, _, rest = url.partition(":")
     if scheme == "bag":
-        return _recording(Path(rest), rules, list(names), base_frame, for_s)
+        return _recording(Path(rest), rules, names, base_frame, for_s)
     keep_memory()
-    names = sorted(names)
     bus = open_bus(_addressed(patient(url), rules), names)
     try:
         own_name = getattr(bus, "own_name", str)
-        hearing = Hearing(Poses(base_frame, 0.0), {name: own_name(name) for name in (*names, *also)})
+        hearing = Hearing(Poses(base_frame, 0.0), {name: own_name(name) for name in _ALL})
         end_ns = bus.now_ns() + nanoseconds(_LIVE_S if for_s is None else for_s)
         while bus.now_ns() < end_ns:
             if (sample := bus.recv(end_ns)) is not None:
@@ -143,8 +152,10 @@ def listen(
     return hearing
 
 
-def _recording(path: Path, rules: Mapping[str, str], names: list[str], base_frame: str, for_s: float | None) -> Hearing:
-    own = {name: rules.get(topic(name).wire_name, topic(name).wire_name).strip("/") for name in names}
+def _recording(
+    path: Path, rules: Mapping[str, str], names: Collection[str], base_frame: str, for_s: float | None
+) -> Hearing:
+    own = {name: rules.get(topic(name).wire_name, topic(name).wire_name).strip("/") for name in _ALL}
     hearing, ours = Hearing(Poses(base_frame, 0.0), own), {own[name]: name for name in names}
     reader = open_reader(path)
     try:

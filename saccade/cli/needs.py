@@ -42,10 +42,10 @@ class Robot:
     bridge: BridgeParams | None
     visual: bool
 
-    def needs(self, heard: Collection[str]) -> Iterator[Need]:
-        """What its nodes must hear; which cameras it has shows in its file, or else in what is heard."""
+    def needs(self, seen: Collection[str]) -> Iterator[Need]:
+        """What its nodes must hear; which cameras it has shows in its file, or else in what is seen of its topics."""
         moves = "local_map" in self.limits.required
-        if self.rgbd(heard):
+        if self.rgbd(seen):
             yield Need(RGBD_DEPTH, moves)
             yield Need(("rgbd/depth/camera_info",), moves)
             yield Need(RGBD_COLOUR, False)
@@ -62,13 +62,13 @@ class Robot:
         if self.bridge:
             yield from (Need((name,), True) for name in sorted(bridge_of(self.bridge).reads & set(BRIDGED)))
 
-    def rgbd(self, heard: Collection[str]) -> bool:
+    def rgbd(self, seen: Collection[str]) -> bool:
         """Whether its depth comes from an RGB-D camera."""
         named = {name.partition("/")[0] for name in self.rules}
         if "rgbd" in named or named & set(SIDES):
             return "rgbd" in named
-        stereo = all(any(name.startswith(f"{side}/image") for name in heard) for side in SIDES)
-        return not stereo and any(name in heard for name in RGBD_DEPTH)
+        stereo = all(any(name.startswith(f"{side}/image") for name in seen) for side in SIDES)
+        return not stereo and any(name in seen for name in RGBD_DEPTH)
 
     def commands(self) -> list[str]:
         """The topics that the robot itself must listen to."""

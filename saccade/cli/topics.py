@@ -19,14 +19,14 @@ def check_topics(robot: str, bus: str, seconds: float | None = None) -> list[Fin
     ConfigError or DataError for a robot, bus or recording that there is not.
     """
     read = read_robot(robot_file(robot))
-    hearing = listen(bus, read.rules, read.readable(), read.commands(), read.perception.base_frame, seconds)
+    hearing = listen(bus, read.rules, read.readable(), read.perception.base_frame, seconds)
     return list(judge(read, hearing))
 
 
 def judge(robot: Robot, hearing: Hearing) -> Iterator[Finding]:
     """All findings: of each topic that is needed what is wrong with it, or its rate."""
     faults = list(_faults(robot, hearing))
-    for need in robot.needs(hearing.heard):
+    for need in robot.needs(hearing.seen()):
         name = next((name for name in need.names if name in hearing.heard), need.names[0])
         told = [finding for finding in faults if finding.what == name or (finding.what in need.names)]
         if not told and name in hearing.heard:
@@ -38,7 +38,7 @@ def judge(robot: Robot, hearing: Hearing) -> Iterator[Finding]:
 
 
 def _faults(robot: Robot, hearing: Hearing) -> Iterator[Finding]:
-    needs = list(robot.needs(hearing.heard))
+    needs = list(robot.needs(hearing.seen()))
     for need in needs:
         yield from presence(need, hearing)
     needed = {name for need in needs for name in need.names}

@@ -272,7 +272,6 @@ def test_joints_that_are_not_the_controllers_move_nothing():
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        ({"robot": "unitree"}, "no section unitree"),
         ({"robot": "unitree", "unitree": {}}, "velocity_frame is not set"),
         ({"robot": "ros2_control"}, "name each of them once"),
         ({"robot": "ros2_control", "ros2_control": {"arm": ["a"], "gripper": ["a"]}}, "name each of them once"),

@@ -225,6 +225,22 @@ def test_the_robots_own_names_are_looked_for(tmp_path: Path) -> None:
     assert faults(judged(scene, tmp_path, mine)) == []
 
 
+def test_what_our_nodes_send_is_no_camera(tmp_path: Path) -> None:
+    """Perception runs beside: its depth image is not the robot's, though it is called like one."""
+    ours = {"right/image_rect": "depth/image_rect"}
+    (told,) = faults(judged(FINE.with_(names=ours), tmp_path))
+    assert told.what == "right/image_rect"
+    assert "depth/image_rect" not in told.advice
+
+
+def test_an_rgbd_camera_by_other_names_is_asked_for_as_such(tmp_path: Path) -> None:
+    names = {"left/image_rect": "camera/depth/image_rect", "left/camera_info": "camera/depth/camera_info"}
+    told = faults(judged(FINE.with_(names=names, leave_out=("right/image_rect", "right/camera_info")), tmp_path))
+    assert "{rgbd/depth/image_rect: /camera/depth/image_rect}" in told[0].advice
+    assert "{rgbd/depth/camera_info: /camera/depth/camera_info}" in told[1].advice
+    assert not [finding for finding in told if finding.what.startswith(("left/", "right/"))]
+
+
 def test_what_a_robot_does_not_need_is_not_asked_of_it(tmp_path: Path) -> None:
     bench = "/**/safety_node: {ros__parameters: {required: {chunk: 0.3}}}\n"
     told = faults(judged(FINE.with_(leave_out=("odom", "right/image_rect")), tmp_path, robot_file(tmp_path, bench)))
