@@ -10,6 +10,7 @@ import numpy as np
 from map_node.params import OccupancyParams
 from map_node.volume.esdf import FREE, SURFACE, Labels
 from map_node.volume.mesh import Mesh
+from saccade.errors import DataError
 from saccade.geometry import F64, SE3
 from saccade.types import I8
 from saccade.wire.codec import codec
@@ -51,6 +52,34 @@ def encode_mesh(stamp_ns: int, frame_id: str, mesh: Mesh) -> Cdr:
     rgba[:, :3] = mesh.rgb[corners] / np.float32(255)
     points = mesh.vertices[corners].astype("<f8")
     return b"".join([cdr[: at - 4], count, points.tobytes(), count, rgba.tobytes(), cdr[at + 24 + 4 + 16 :]])
+
+
+def decode_mesh(cdr: Cdr) -> Mesh:
+    """The mesh of such a message, of three corners a triangle; empty for a removal. DataError for another marker."""
+    raw, at = memoryview(cdr).cast("B"), 12
+    try:
+        for _ in range(2):  # the frame and the namespace
+            (length,) = struct.unpack_from("<I", raw, at)
+            at += 4 + length
+            at += -at % 4
+        _, kind, action = struct.unpack_from("<3i", raw, at)
+        at += 12
+        at += -(at - 4) % 8 + 10 * 8 + 4 * 4 + 8 + 1  # pose, scale, colour, lifetime, frame_locked
+        at += -at % 4
+        (corners,) = struct.unpack_from("<I", raw, at)
+        first = at + 4 + -at % 8 if corners else at + 4
+        points = np.frombuffer(raw, "<f8", 3 * corners, first).reshape(-1, 3)
+        (colours,) = struct.unpack_from("<I", raw, first + points.nbytes)
+        rgba = np.frombuffer(raw, "<f4", 4 * colours, first + points.nbytes + 4).reshape(-1, 4)
+    except (struct.error, ValueError) as error:
+        raise DataError(f"map/mesh is damaged: {error}") from error
+    if kind != _TRIANGLE_LIST or action not in (_ADD, _DELETE) or colours != corners or corners % 3:
+        raise DataError(f"map/mesh is a marker of type {kind} with {corners} corners and {colours} colours; "
+                        "expected triangles with a colour for each corner")  # fmt: skip
+    if not (np.isfinite(points).all() and np.isfinite(rgba).all()):
+        raise DataError("map/mesh has corners or colours that are not numbers; expected finite ones")
+    rgb = np.rint(rgba[:, :3].clip(0, 1) * 255).astype(np.uint8)
+    return Mesh(points.astype(np.float32), rgb, np.arange(corners, dtype=np.int32).reshape(-1, 3))
 
 
 def _marker(stamp_ns: int, frame_id: str, action: int, points: list[Any], colours: list[Any]) -> Any:

@@ -15,7 +15,7 @@ from map_node.gaussians.base import Drawing, Gaussians, Renderer
 from map_node.gaussians.mesh import draw_mesh
 from map_node.volume.mesh import Mesh
 from saccade.errors import ConfigError
-from saccade.geometry import F64, SE3, Pinhole
+from saccade.geometry import F32, F64, SE3, Pinhole
 from saccade.types import U8
 
 Scene = Callable[..., Drawing]
@@ -89,6 +89,12 @@ def turntable(
         out = np.array([math.cos(yaw) * math.cos(pitch_rad), math.sin(yaw) * math.cos(pitch_rad), math.sin(pitch_rad)])
         T = looking(np.asarray(middle) + radius_m * out, np.asarray(middle))
         yield scene(T, camera, _NOTHING, 0.5 * radius_m).picture()
+
+
+def around(points: F32) -> tuple[F64, float]:
+    """Middle (3,) of points (n, 3), and the radius of a turntable that shows them; a few stray ones do not count."""
+    low, high = np.percentile(points.astype(np.float64), (2, 98), axis=0)
+    return (low + high) / 2, max(0.5, 0.5 * float(np.linalg.norm(high - low)) / math.tan(0.5))
 
 
 def over(picture: U8, T_odom_from_cam: SE3, camera: Pinhole, drawn: Drawn) -> U8:

@@ -13,6 +13,7 @@ from saccade.report.birdseye import birdseye
 from saccade.report.pictures import Film, film
 from saccade.report.plots import histogram, timeline
 from saccade.report.run import Run
+from saccade.report.scene import Scene, scene
 from saccade.report.summary import latencies_ms
 from saccade.report.svg import tag, text
 from saccade.report.words import number, outcome, share
@@ -47,6 +48,7 @@ def write_report(
             tag("div", _section("Plans", _plans(summary)), _section("Stops", _stops(summary))),
             class_="pair",
         ),
+        *_scene(scene(run, recording)),
         _section("What the gate did", _timeline(run, summary)),
         tag(
             "div",
@@ -152,6 +154,23 @@ def _map(run: Run) -> str:
     frame = run.poses[0].frame_id if run.poses else run.map.frame_id
     note = "" if run.poses else " There is no odometry in the recording."
     return drawn + key + tag("p", text(f"Frame {frame}; x to the right, y up.{note}"), class_="key")
+
+
+def _scene(shown: Scene) -> list[str]:
+    """The section of the map in three dimensions, where there is one."""
+    if not (shown.above or shown.around):
+        return []
+    parts = []
+    if shown.above:
+        above = f'<img src="{shown.above}" alt="the map from above" style="max-width:480px;width:100%">'
+        parts += [above, _key(("bg-travelled thin", "the way it came"), ("bg-plan thin", "its plan"))]
+    turned = (f"{360 * n // len(shown.around)}°" for n in range(len(shown.around)))
+    figures = [
+        tag("figure", f'<img src="{uri}" alt="the map from around">', tag("figcaption", text(angle)))
+        for uri, angle in zip(shown.around, turned, strict=True)
+    ]
+    parts += [tag("div", *figures, class_="film")] if figures else []
+    return [_section("The map", "".join(parts), "as it was sent last; above, x is to the right and y up")]
 
 
 def _plans(summary: dict[str, Any]) -> str:

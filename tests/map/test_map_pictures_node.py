@@ -8,10 +8,13 @@ from map_scenes import HERE, PARAMS, RED, START_NS, drive, odom, play
 from test_map_pictures import where
 
 from map_node.gaussians import pictures
+from map_node.messages import decode_mesh, encode_mesh
 from map_node.params import PicturesParams
 from map_node.sights import Sights
 from map_node.studio import Studio
+from map_node.volume.mesh import Mesh
 from saccade.clock import SEC
+from saccade.errors import DataError
 from saccade.geometry import SE3, Pinhole
 from saccade.node import Sample
 from saccade.types import Depth, Plan, PlanKind
@@ -119,3 +122,19 @@ def test_a_studio_without_views_draws_what_was_fused():
     seen = node.world.sights.copy("odom", START_NS)._replace(views=())
     drawn = studio.birdseye(1, node.world.snapshot(), seen, SE3.identity())
     assert (drawn[..., 0] > 150).sum() > 100
+
+
+@pytest.mark.parametrize("frame_id", ["odom", "a", "map_frame"])
+def test_a_mesh_that_was_sent_is_read_again(frame_id):
+    rng = np.random.default_rng(1)
+    mesh = Mesh(rng.random((5, 3), np.float32), rng.integers(0, 256, (5, 3), np.uint8),
+                np.array([(0, 1, 2), (2, 3, 4)], np.int32))  # fmt: skip
+    sent = encode_mesh(7, frame_id, mesh)
+    read = decode_mesh(sent)
+    np.testing.assert_allclose(read.vertices[read.triangles], mesh.vertices[mesh.triangles])
+    np.testing.assert_array_equal(read.rgb[read.triangles], mesh.rgb[mesh.triangles])
+    none = Mesh(mesh.vertices[:0], mesh.rgb[:0], mesh.triangles[:0])
+    assert len(decode_mesh(encode_mesh(7, frame_id, none)).triangles) == 0
+    for damaged in (sent[:20], sent[:250], sent.replace(np.int32(11).tobytes(), np.int32(5).tobytes(), 1)):
+        with pytest.raises(DataError, match="map/mesh"):
+            decode_mesh(damaged)
