@@ -23,7 +23,9 @@ from saccade.wire.health import Health, Refused, Stage
 from saccade.wire.pose_wait import Posed, PoseWait
 
 _DEPTH = "depth/image_rect"
-_STAGES = {"frames": Stage(_DEPTH), "pose": Stage(_DEPTH), "map": Stage(_DEPTH, ("decode", "integrate", "label"))}
+_GRID = "map/occupancy"
+_STAGES = {"frames": Stage(_GRID), "pose": Stage(_GRID), "map": Stage(_GRID, ("decode", "integrate", "label"))}
+"""Judged by what is made of the map: it need not take each depth image."""
 _EARLY = 0.8
 """Share of the period after which a frame is taken: stamps are not exactly a period apart."""
 

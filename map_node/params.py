@@ -37,7 +37,7 @@ class MotionParams:
 class MeshParams:
     """`map/mesh`: the surface for people. Where it has too many triangles, the nearest to the robot are sent."""
 
-    rate_hz: float = param(0.5, "meshes a second, at most; 0 = none", low=0, high=10, live=True)
+    rate_hz: float = param(0.2, "meshes a second, at most; 0 = none", low=0, high=10, live=True)
     max_triangles: int = param(40_000, "triangles of a message, at most; each is 120 bytes", low=1, live=True)
 
     def __post_init__(self) -> None:

@@ -105,7 +105,7 @@ _ROWS = [
     Topic("local_map", "saccade_msgs/msg/LocalMap", _I, 10, 400 * MS, "occupancy and clearance around the robot"),
     Topic("clearance", "saccade_msgs/msg/ClearanceField", _I, 10, 400 * MS, "clearance in three dimensions"),
     Topic("occupancy", "nav_msgs/msg/OccupancyGrid", _O, 2, 2 * SEC, "the local map for RViz and Nav2"),
-    Topic("map/mesh", "visualization_msgs/msg/Marker", _O, 0.5, 6 * SEC, "the surface of the map, with colours"),
+    Topic("map/mesh", "visualization_msgs/msg/Marker", _O, 0.2, 15 * SEC, "the surface of the map, with colours"),
     Topic(
         "map/occupancy",
         "nav_msgs/msg/OccupancyGrid",

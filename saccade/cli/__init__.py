@@ -12,6 +12,7 @@ from saccade.errors import SaccadeError
 VERBS = {
     "demo": "a robot fetches its way through the embedded world; recorded, replayed, reported",
     "replay": "run the nodes over recordings on virtual time",
+    "map": "make a map of a recording: mesh, volume, picture",
     "up": "start the nodes live, supervised",
     "sim": "run the embedded world live",
     "record": "record a live bus",

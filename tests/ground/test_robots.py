@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from map_node.params import MapNodeParams
 from perception_node.params import PerceptionParams
 from saccade import params
 from saccade.errors import ConfigError
@@ -18,6 +19,7 @@ def test_every_node_of_every_robot_reads_its_section(robot):
     for cls, node in ((PerceptionParams, "perception_node"), (VlaParams, "vla_node"), (SafetyParams, "safety_node")):
         assert params.section(path, node), f"{path} has nothing for {node}"
         params.load(cls, path, node)
+    params.load(MapNodeParams, path, "map_node")
     remapping(path)
 
 
@@ -43,8 +45,12 @@ def test_the_planner_asks_for_no_more_than_the_gate_grants(robot):
 
 
 def test_a_bridge_belongs_to_those_that_have_a_section_for_it():
-    assert nodes(robot_file("hall")) == ("perception_node", "vla_node", "safety_node")
+    assert nodes(robot_file("walker")) == ("perception_node", "vla_node", "safety_node")
     assert nodes(robot_file("go2_dds"))[-1] == "bridge_node"
+
+
+def test_a_map_belongs_to_those_that_have_a_section_for_it():
+    assert nodes(robot_file("hall")) == ("perception_node", "map_node", "vla_node", "safety_node")
 
 
 def test_an_unknown_robot_is_answered_with_those_there_are():

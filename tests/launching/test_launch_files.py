@@ -132,7 +132,7 @@ def test_robots_to_choose_from_are_those_that_ship() -> None:
 
 def test_nodes_come_up_one_after_the_other_and_come_back() -> None:
     order = chain(brought_up("robot.launch.py", HALL))
-    assert [node.kwargs["name"] for node in order] == ["safety_node", "perception_node", "vla_node"]
+    assert [node.kwargs["name"] for node in order] == ["safety_node", "perception_node", "map_node", "vla_node"]
     assert all(node.kwargs["respawn"] and node.kwargs["executable"] == node.kwargs["name"] for node in order)
 
 
@@ -149,7 +149,8 @@ def test_visual_odometry_comes_before_perception_and_the_recorded_one_is_not_pla
         own.write_text("/**/odometry_node: {ros__parameters: {max_speed_m_s: 2.0}}")
         context |= {"odometry": "auto", "params": str(own)}
     order = chain(brought_up("robot.launch.py", context))
-    assert [node.kwargs["name"] for node in order] == ["safety_node", "odometry_node", "perception_node", "vla_node"]
+    names = [node.kwargs["name"] for node in order if node.kwargs["name"] != "map_node"]
+    assert names == ["safety_node", "odometry_node", "perception_node", "vla_node"]
     (process,) = chain(brought_up("replay.launch.py", context))[-1].kwargs["function"](context)
     played = [part if isinstance(part, str) else part.args[0] for part in process.kwargs["cmd"]]
     assert "/odom" not in played
@@ -157,16 +158,18 @@ def test_visual_odometry_comes_before_perception_and_the_recorded_one_is_not_pla
 
 
 def test_the_map_comes_after_perception_where_it_is_asked_for(tmp_path: Path) -> None:
-    own = tmp_path / "own.yaml"
-    own.write_text("/**/map_node: {ros__parameters: {rate_hz: 5.0}}")
+    none = tmp_path / "none.yaml"
+    none.write_text("/**/perception_node: {ros__parameters: {engine: sgbm}}")
 
     def started(file: str, **asked: str) -> list[str]:
         return [node.kwargs["name"] for node in chain(brought_up(file, {**HALL, **asked}))]
 
-    assert started("robot.launch.py", map="true") == ["safety_node", "perception_node", "map_node", "vla_node"]
-    assert started("robot.launch.py", params=str(own)) == ["safety_node", "perception_node", "map_node", "vla_node"]
-    assert started("robot.launch.py", params=str(own), map="false") == ["safety_node", "perception_node", "vla_node"]
-    assert started("perception.launch.py", map="true") == ["perception_node", "map_node"]
+    with_map, without = (["safety_node", "perception_node", *names, "vla_node"] for names in (["map_node"], []))
+    assert started("robot.launch.py") == with_map  # its file has a section for it
+    assert started("robot.launch.py", map="false") == without
+    assert started("robot.launch.py", params=str(none)) == without
+    assert started("robot.launch.py", params=str(none), map="true") == with_map
+    assert started("perception.launch.py") == ["perception_node", "map_node"]
 
 
 @pytest.mark.parametrize("file", ["gazebo.launch.py", "isaac.launch.py"])

@@ -6,7 +6,7 @@ import numpy as np
 from volume_scenes import CAMERA, box, plane, render, union
 
 from map_node.node import MapNode
-from map_node.params import MapNodeParams, PicturesParams
+from map_node.params import MapNodeParams, MeshParams, PicturesParams
 from map_node.volume.base import VolumeParams
 from saccade.clock import MS, SEC
 from saccade.geometry import R_BODY_FROM_OPTICAL, SE3
@@ -24,11 +24,9 @@ ROOM = union(plane((0, 0, 1), 0.0), plane((-1, 0, 0), -1.8), box((1.2, 0.3, 0.4)
 """A floor, a wall 1.8 m ahead, and a box before it to the left."""
 RED = (200, 40, 20)
 PARAMS = MapNodeParams(
-    rate_hz=0.0,
-    worker="modelled",
-    pictures=PicturesParams(birdseye_hz=0.0),
+    rate_hz=0.0, worker="modelled", mesh=MeshParams(rate_hz=0.5), pictures=PicturesParams(birdseye_hz=0.0),
     volume=VolumeParams(voxel_m=0.05, size_m=(4.0, 4.0, 2.4), max_range_m=5.0),
-)
+)  # fmt: skip
 
 
 def model(**changed):
