@@ -142,8 +142,7 @@ class Products:
         made = products(params, self._studio)
         self._wanted = [product for product in made if product.rate_hz]
         for product in made:
-            if not product.rate_hz:
-                self._health.rest(product.name)
+            self._health.expect(product.name, product.rate_hz)
 
     def make(self, world: World, scene: Scene, now_ns: int) -> Iterator[Out]:
         """What is made of the world as it is now; the rest is on its way."""

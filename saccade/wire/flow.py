@@ -23,13 +23,20 @@ class Flow:
     def __init__(self, name: str) -> None:
         row = topic(name)
         self.name = name
-        self._expected_hz, self._stale_ns = row.rate_hz, row.stale_ns
-        self._look_ns = round(2 * SEC / row.rate_hz) if 0 < row.rate_hz < 1 else _LOOK_NS
+        self._row = row
+        self.expect(row.rate_hz)
         self._stamp_ns: int | None = None
         self._since_ns: int | None = None
         """Since when it is counted; None after a silence, until the next."""
         self._count = 0
         self._rate_hz: float | None = None
+
+    def expect(self, rate_hz: float) -> None:
+        """Judge it by this rate, where that is less than its row's; what comes less often goes stale later."""
+        self._expected_hz, self._stale_ns = self._row.rate_hz, self._row.stale_ns
+        if 0 < rate_hz < self._row.rate_hz:
+            self._expected_hz, self._stale_ns = rate_hz, round(self._row.stale_ns * self._row.rate_hz / rate_hz)
+        self._look_ns = round(2 * SEC / self._expected_hz) if 0 < self._expected_hz < 1 else _LOOK_NS
 
     def put(self, stamp_ns: int, now_ns: int) -> None:
         """One more was made, of this header stamp."""

@@ -347,6 +347,12 @@ def test_products_can_be_left_out_and_taken_up_again():
     assert [product.name for product in node._products._wanted] == ["occupancy", "mesh"]
 
 
+def test_what_is_asked_for_less_often_is_not_called_slow():
+    _, tap = play(drive(45), changed(occupancy=OccupancyParams(rate_hz=0.5)))
+    assert tap.stamps("map/occupancy") == [at(0), at(20), at(40)]
+    assert {level for level, _ in tap.told("occupancy")[2:]} == {OK}
+
+
 def test_two_runs_give_the_same_bytes():
     drives = [play([*drive(12), odom(at(12), (3, 0, 0)), *drive(8, first=13)])[1].heard for _ in range(2)]
     assert drives[0] == drives[1]
