@@ -108,16 +108,19 @@ def pictures(size: tuple[int, int], white: float = 255.0) -> list[torch.Tensor]:
     return [torch.from_numpy(p.transpose(2, 0, 1)[None] * np.float32(white / 255)) for p in (scene.left, scene.right)]
 
 
-def write(model: nn.Module, inputs: Mapping[str, torch.Tensor], outputs: Sequence[str], out: Path) -> float:
+def write(
+    model: nn.Module, inputs: Mapping[str, torch.Tensor], outputs: Sequence[str], out: Path, fold: bool = True
+) -> float:
     """Export a model with fixed sizes into one file, and hold ONNX Runtime to torch; the largest difference.
 
+    Without `fold` what can be worked out of weights is left to whoever loads the graph.
     DataError when the graph does something else than the model.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     with torch.no_grad():
         expected = model(*inputs.values())
         torch.onnx.export(
-            model, tuple(inputs.values()), str(out), dynamo=False, opset_version=OPSET,
+            model, tuple(inputs.values()), str(out), dynamo=False, opset_version=OPSET, do_constant_folding=fold,
             input_names=list(inputs), output_names=list(outputs),
         )  # fmt: skip
     check_graph(out)
