@@ -8,6 +8,7 @@ import numpy as np
 
 from map_node.continuity import Continuity
 from map_node.inputs import READS, ClockBack, Frame, Frames
+from map_node.learned.service import LearnedMap
 from map_node.params import MapNodeParams
 from map_node.products import STAGES, TOPICS, Products, Scene
 from map_node.world import World
@@ -47,7 +48,8 @@ class MapNode:
     def __init__(self, params: MapNodeParams | None = None) -> None:
         self._params = params = params or MapNodeParams()
         self.stages = Stages()
-        self.health = Health("map_node/", self.stages, {**_STAGES, **STAGES})
+        learned = {"learned": Stage("map/mesh")} if params.learned.card else {}
+        self.health = Health("map_node/", self.stages, {**_STAGES, **STAGES, **learned})
         self.world = World(params, self.stages)
         self.used = 0
         """Frames that went into the volume."""
@@ -55,6 +57,8 @@ class MapNode:
         self._wait: PoseWait[Frame] = PoseWait(params.base_frame, "pose", params.odom_wait_ms, params.odom_ahead_ms)
         self._continuity = Continuity(params.motion)
         self._products = Products(params, self.health, self.stages)
+        modelled_s = params.worker_latency_s if params.worker == "modelled" else None
+        self._learned = LearnedMap(params.learned, params.volume, modelled_s) if params.learned.card else None
         self._odom_frame = ""
         self._since_ns: int | None = None
         """Where odometry did not go on, the stamp from which on it is believed again."""
@@ -87,11 +91,15 @@ class MapNode:
             frames = self._frames
             self.health.note("frames", {"with colours": str(frames.coloured), "without": str(frames.plain)})
             self.health.note("map", {"frames used": str(self.used)})
+            if self._learned:
+                self.health.note("learned", self._learned.told())
             yield from self.health.tick(now_ns)
 
     def close(self) -> Iterable[Out]:
         """See `Node.close`."""
         self._products.close()
+        if self._learned:
+            self._learned.close()
         try:
             self.world.save()
         except OSError as error:
@@ -107,6 +115,7 @@ class MapNode:
                 self._frames.forget()
                 self._begin_anew()
             self.health.drop(fault)
+        self._take_learned(now_ns)
         yield from self._products.poll(now_ns)
         yield from self.health.changes(now_ns)
 
@@ -166,7 +175,10 @@ class MapNode:
         self.health.ok("pose")
         self.health.made("pose", frame.stamp_ns, now_ns)
         self._integrate(posed, now_ns)
-        scene = Scene(frame.stamp_ns, posed.odom_frame, posed.T_odom_from_base, self.world.volume, self.world.labels)
+        learned = self._learned.blocks if self._learned else None
+        scene = Scene(
+            frame.stamp_ns, posed.odom_frame, posed.T_odom_from_base, self.world.volume, self.world.labels, learned
+        )
         yield from self._products.make(self.world, scene, now_ns)
 
     def _integrate(self, posed: Posed[Frame], now_ns: int) -> None:
@@ -176,14 +188,28 @@ class MapNode:
         self.health.ok("frames")
         self.health.made("frames", frame.stamp_ns, now_ns)
         self.world.add(depth, posed.T_odom_from_base, posed.T_base_from_cam, rgb)
+        if self._learned:
+            T_odom_from_cam = posed.T_odom_from_base @ posed.T_base_from_cam
+            self._learned.see(depth, T_odom_from_cam, rgb, self.world.volume, now_ns)
         self.used += 1
         self.health.ok("map")
         self.health.made("map", frame.stamp_ns, now_ns)
+
+    def _take_learned(self, now_ns: int) -> None:
+        """What came of a learned reconstruction, which is shown and never read by anything that moves."""
+        if not self._learned or not (found := self._learned.poll(now_ns)):
+            return
+        if found.refused:
+            self.health.refuse(Refused("learned", "not learned", found.refused, Level.WARN))
+        else:
+            self.health.rest("learned")
 
     def _begin_anew(self) -> None:
         """What was known of the world belongs to another place or time."""
         self._wait.forget()
         self._products.forget()
+        if self._learned:
+            self._learned.forget()
         self._taken_ns = self._since_ns = None
         if not self.world.empty:  # or two who disagree about odometry would have it cleared at each message
             self.world.clear()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from map_node.learned.params import LearnedParams
 from map_node.volume.base import VolumeParams
 from saccade.errors import ConfigError
 from saccade.params import param
@@ -107,6 +108,7 @@ class MapNodeParams:
     mesh: MeshParams = field(default_factory=MeshParams)
     occupancy: OccupancyParams = field(default_factory=OccupancyParams)
     pictures: PicturesParams = field(default_factory=PicturesParams)
+    learned: LearnedParams = field(default_factory=LearnedParams)
 
     def __post_init__(self) -> None:
         if min(self.rate_hz, self.odom_wait_ms, self.odom_ahead_ms, self.worker_latency_s) < 0:

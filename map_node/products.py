@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from map_node.learned.fill import fill
 from map_node.messages import encode_cells, encode_mesh, nearest, occupancy
 from map_node.params import MapNodeParams, MeshParams, OccupancyParams, PicturesParams
 from map_node.sights import Seen
 from map_node.studio import Studio
-from map_node.volume.base import Snapshot, Volume
+from map_node.volume.base import Blocks, Snapshot, Volume
 from map_node.volume.esdf import Labels
 from map_node.volume.mesh import mesh
 from map_node.world import World
@@ -28,7 +29,8 @@ from saccade.worker import ModelledWorker, ThreadWorker, Worker
 class Scene:
     """What a product is made of: the world just after the depth image of `stamp_ns`, seen from the robot.
 
-    `frame_id` is odometry's. What is made `aside` gets a copy, no labels, and what the robot has seen.
+    `frame_id` is odometry's. What is made `aside` gets a copy, no labels, and what the robot has seen. What was
+    `learned` is for the mesh alone.
     """
 
     stamp_ns: int
@@ -37,6 +39,7 @@ class Scene:
     volume: Volume | Snapshot
     labels: Labels | None
     seen: Seen | None = None
+    learned: Blocks | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,10 @@ class _Mesh:
     params: MeshParams
 
     def __call__(self, scene: Scene) -> Out:
-        made = nearest(mesh(scene.volume), scene.T_odom_from_base.t, self.params.max_triangles)
+        volume = scene.volume
+        if scene.learned is not None and isinstance(volume, Snapshot):
+            volume = fill(volume, scene.learned)
+        made = nearest(mesh(volume), scene.T_odom_from_base.t, self.params.max_triangles)
         return Out("map/mesh", encode_mesh(scene.stamp_ns, scene.frame_id, made))
 
 

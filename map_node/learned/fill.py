@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
-from map_node.volume.base import Blocks
+from map_node.volume.base import Blocks, Snapshot
 
 KNOWN = 0.1
 """Weight at which a learned voxel counts: less than one unsure look."""
 
 
-def fill(measured: Blocks, learned: Blocks, min_weight: float) -> Blocks:
-    """A copy of the measured blocks, with what was learned in voxels of which they say nothing.
+def fill(measured: Snapshot, learned: Blocks) -> Snapshot:
+    """The same snapshot, with what was learned in voxels of its window of which it says nothing.
 
-    Such voxels get `min_weight`, the least at which a voxel is known. All others keep their bits.
+    Such voxels get the least weight at which a voxel is known. All others keep their bits.
     """
-    rows = {tuple(at): n for n, at in enumerate(measured.at.tolist())}
-    known = len(rows)
-    at = [rows.setdefault(tuple(at), len(rows)) for at in learned.at.tolist()]
-    new = np.array([n for n, row in enumerate(at) if row >= known], np.int64)
+    known, least = measured.known, np.float32(measured.params.min_weight)
+    relative = learned.at - np.array(measured.corner)
+    learned = _only(learned, ((relative >= 0) & (relative < measured.params.shape)).all(axis=1))
+    rows = {tuple(at): n for n, at in enumerate(known.at.tolist())}
+    old = len(rows)
+    at = np.array([rows.setdefault(tuple(at), len(rows)) for at in learned.at.tolist()], np.int64)
+    new = np.flatnonzero(at >= old)
     made = Blocks(
-        np.concatenate([measured.at, learned.at[new]]),
-        np.concatenate([measured.sdf_m, learned.sdf_m[new]]),
-        np.concatenate([measured.weight, np.zeros_like(learned.weight[new])]),
-        np.concatenate([measured.rgb, learned.rgb[new]]),
-        np.concatenate([measured.seen_ns, learned.seen_ns[new]]),
+        np.concatenate([known.at, learned.at[new]]),
+        np.concatenate([known.sdf_m, learned.sdf_m[new]]),
+        np.concatenate([known.weight, np.zeros_like(learned.weight[new])]),
+        np.concatenate([known.rgb, learned.rgb[new]]),
+        np.concatenate([known.seen_ns, learned.seen_ns[new]]),
     )
-    lends = (learned.weight >= KNOWN) & (made.weight[at] < min_weight)
+    lends = (learned.weight >= KNOWN) & (made.weight[at] < least)
     made.sdf_m[at] = np.where(lends, learned.sdf_m, made.sdf_m[at])
     made.rgb[at] = np.where(lends[..., None], learned.rgb, made.rgb[at])
-    made.weight[at] = np.where(lends, np.float32(min_weight), made.weight[at])
-    order = np.lexsort(made.at.T[::-1])
-    return Blocks(made.at[order], made.sdf_m[order], made.weight[order], made.rgb[order], made.seen_ns[order])
+    made.weight[at] = np.where(lends, least, made.weight[at])
+    return measured._replace(known=_only(made, np.lexsort(made.at.T[::-1])))
+
+
+def _only(blocks: Blocks, which: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> Blocks:
+    at, sdf_m, weight, rgb, seen_ns = blocks
+    return Blocks(at[which], sdf_m[which], weight[which], rgb[which], seen_ns[which])

@@ -1,22 +1,25 @@
 """A learned reconstruction of keyframes, now and then, in a thread of its own: it fills what is shown.
 
 **Nothing that moves a robot reads it.** It has a volume of its own; the volume that distances and clearance are read
-from is never written here. What it says is put beside what was measured only in copies that are shown (`filled`).
+from is never written here. What it says is put beside what was measured only in copies that are shown (`fill.py`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from map_node.learned.align import View
-from map_node.learned.fill import fill
 from map_node.learned.model import Job, Learned, Model, stand_back
 from map_node.learned.params import LearnedParams
-from map_node.volume.base import Blocks, VolumeParams
+from map_node.volume.base import BLOCK, Blocks, Volume, VolumeParams
 from saccade.clock import nanoseconds, seconds
+from saccade.geometry import SE3
+from saccade.keyframes import Keyframes
+from saccade.types import U8, Depth
 from saccade.worker import ModelledWorker, ThreadWorker, Worker
 
 _M_PER_RAD = 1.0
@@ -26,11 +29,12 @@ _M_PER_RAD = 1.0
 class LearnedMap:
     """Runs the model when it is due, on the newest keyframes, and keeps what it learned in a volume of its own.
 
-    ConfigError or EngineError for a card that cannot be used. `offer` and `poll` return at once: the model is loaded
-    and run, and its depth integrated, in the worker.
+    ConfigError or EngineError for a card that cannot be used. `see`, `offer` and `poll` return at once: the model is
+    loaded and run, and its depth integrated, in the worker: a thread, or, on virtual time, a model of one that takes
+    `modelled_s`.
     """
 
-    def __init__(self, params: LearnedParams, volume: VolumeParams) -> None:
+    def __init__(self, params: LearnedParams, volume: VolumeParams, modelled_s: float | None = None) -> None:
         self.params = params
         self.newest: Learned | None = None
         """The last run that came to something."""
@@ -40,13 +44,31 @@ class LearnedMap:
         self._asked: frozenset[int] = frozenset()
         self._late = False
         self._era = 0
+        self._keyframes: Keyframes[View] = Keyframes(params.keyframes)
         self._model = model = Model(params, volume)
         self._most = max(model.least, min(filter(None, (params.views, model.most))))
         self._worker: Worker[Job, Learned] = (
             ThreadWorker(model.run, "learned", prepare=lambda job: stand_back())
-            if params.worker == "thread"
-            else ModelledWorker(model.run, nanoseconds(params.worker_latency_s))
+            if modelled_s is None
+            else ModelledWorker(model.run, nanoseconds(modelled_s))
         )
+
+    def see(self, depth: Depth, T_odom_from_cam: SE3, rgb: U8 | None, volume: Volume, now_ns: int) -> None:
+        """Take a depth image that went into the measured volume, and the colours of its pixels, for a keyframe."""
+
+        def view() -> View:
+            assert rgb is not None
+            kept = replace(depth, depth_m=depth.depth_m.copy(), confidence=depth.confidence.copy())
+            return View(depth.stamp_ns, T_odom_from_cam, rgb.copy(), depth.camera, kept)
+
+        if rgb is None:
+            self._last = "not run: no pictures"
+            return
+        self._keyframes.put(depth.stamp_ns, T_odom_from_cam, view)
+        x, y, z = (
+            (np.array(volume.corner) + np.array(volume.params.shape) / 2) * BLOCK * volume.params.voxel_m
+        ).tolist()
+        self.offer([anchor.payload for anchor in self._keyframes.anchors()], (x, y, z), now_ns)
 
     def offer(self, views: Sequence[View], centre_m: tuple[float, float, float], now_ns: int) -> bool:
         """Begin a run on the newest keyframe and those nearest to it, if one is due and there is a new one.
@@ -96,14 +118,15 @@ class LearnedMap:
             self._last += f" and {100 * a.way:.0f} %"
         return found
 
-    def filled(self, known: Blocks, min_weight: float) -> Blocks:
-        """What was measured, and what was learned where nothing was: a copy, to be shown and nothing else."""
-        learned = self.newest.blocks if self.newest else None
-        return known if learned is None else fill(known, learned, min_weight)
+    @property
+    def blocks(self) -> Blocks | None:
+        """What was learned, for `fill`: to be shown and nothing else."""
+        return self.newest.blocks if self.newest else None
 
     def forget(self) -> None:
         """Begin anew, as after a jump of odometry: what is under way is not used."""
         self._worker.cancel()
+        self._keyframes.clear()
         self.newest, self._asked, self._last = None, frozenset(), "begun anew"
         self._era += 1
 

@@ -57,3 +57,8 @@ def keyframes(hole=True, first_ns=SEC):
         sure = np.full(depth_m.shape, 255, np.uint8)
         made.append(View(stamp_ns, pose, picture, shown.camera, Depth(stamp_ns, "cam", measured, sure, shown.camera)))
     return made
+
+
+def changed(output, how):
+    """One output of what is right, changed."""
+    return lambda outputs: {**outputs, output: how(outputs[output])}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from learned_scenes import TOLD, UNIT, card_at, keyframes
+from learned_scenes import TOLD, UNIT, card_at, changed, keyframes
 
 from engines.engine import EngineError
 from engines.views.splats import Splats
@@ -17,7 +17,7 @@ from map_node.learned.align import Alignment, gaussians_in_odom
 from map_node.learned.fill import fill
 from map_node.learned.params import LearnedParams
 from map_node.learned.service import LearnedMap
-from map_node.volume.base import Blocks, VolumeParams
+from map_node.volume.base import Blocks, Snapshot, VolumeParams
 from map_node.volume.clearance import rays
 from map_node.volume.cpu import CpuVolume
 from map_node.volume.esdf import Esdf
@@ -29,9 +29,8 @@ VOLUME = VolumeParams(voxel_m=0.1, size_m=(8.0, 6.0, 4.0))
 CENTRE = (0.0, 0.0, 1.2)
 
 
-def learned_map(card, **params):
-    given = {"worker": "modelled", "worker_latency_s": 1.0, **params}
-    return LearnedMap(LearnedParams(card=card, **given), VOLUME)
+def learned_map(card, takes_s=1.0, **params):
+    return LearnedMap(LearnedParams(card=card, **params), VOLUME, takes_s)
 
 
 def answer(made, views=None, now_ns=10 * SEC):
@@ -54,6 +53,10 @@ def measured(views):
     return volume
 
 
+def snapshot(volume):
+    return Snapshot(volume.params, volume.corner, volume.stamp_ns, volume.blocks())
+
+
 def test_its_scale_is_found_and_its_poses_are_judged(card):
     made = learned_map(card)
     found = answer(made)
@@ -70,8 +73,8 @@ def test_its_scale_is_found_and_its_poses_are_judged(card):
 def test_what_was_not_measured_is_filled_and_what_was_keeps_its_bits(card):
     made = learned_map(card)
     answer(made)
-    known = measured(keyframes()).blocks()
-    shown = made.filled(known, VOLUME.min_weight)
+    before = snapshot(measured(keyframes()))
+    known, shown = before.known, fill(before, made.blocks).known
     truth = measured(keyframes(hole=False)).blocks()
     before, after, whole = ({tuple(at): n for n, at in enumerate(b.at.tolist())} for b in (known, shown, truth))
     for at, n in before.items():
@@ -103,7 +106,8 @@ def clearance(card):
         if made:
             made.offer(keyframes()[: n + 1], CENTRE, now_ns)
             made.poll(now_ns + SEC)
-            made.filled(volume.blocks(), VOLUME.min_weight)
+            if made.blocks:
+                fill(snapshot(volume), made.blocks)
         around = rays(distances, np.array([-1.0, 0.3, 1.2]), np.eye(3), 4.0, now_ns, 0.3)
         told.append((distances.labels.tobytes(), distances.squared.tobytes(), around.free_m.tobytes()))
     if made:
@@ -118,10 +122,6 @@ def test_clearance_is_the_same_to_the_bit_with_and_without_it(card):
 def test_two_runs_give_the_same_bytes(card):
     a, b = (answer(learned_map(card)) for _ in range(2))
     assert all(x.tobytes() == y.tobytes() for x, y in zip(a.blocks, b.blocks, strict=True))
-
-
-def changed(output, how):
-    return lambda outputs: {**outputs, output: how(outputs[output])}
 
 
 def hollow(depth):
@@ -157,8 +157,7 @@ def test_what_does_not_fit_is_refused_and_says_why(tmp_path, name):
     found = answer(made)
     assert expected in found.refused
     assert expected in made.told()["last run"]
-    known = measured(keyframes()).blocks()
-    assert made.filled(known, 1.0) is known
+    assert made.blocks is None
 
 
 def test_no_measured_depth_no_scale(card):
@@ -201,7 +200,7 @@ def test_the_nearest_to_the_newest_are_chosen(card):
 
 
 def test_an_answer_that_comes_too_late_is_not_used(card):
-    made = learned_map(card, worker_latency_s=6.0, budget_s=4.0)
+    made = learned_map(card, takes_s=6.0, budget_s=4.0)
     assert made.offer(keyframes(), CENTRE, SEC)
     assert made.poll(5 * SEC) is None
     assert "no answer within 4 s" in made.poll(5 * SEC + 1).refused
@@ -214,8 +213,7 @@ def test_after_a_jump_what_was_learned_is_gone(card):
     made = learned_map(card)
     answer(made)
     made.forget()
-    known = measured(keyframes()).blocks()
-    assert made.filled(known, 1.0) is known
+    assert made.blocks is None
     away = SE3.from_rpy(0, 0, 0, (1.0, 0.0, 0.0))
     moved = [v._replace(stamp_ns=v.stamp_ns + SEC, T_odom_from_cam=away @ v.T_odom_from_cam) for v in keyframes()]
     found = answer(made, moved, 20 * SEC)
@@ -242,7 +240,7 @@ def test_parameters_that_cannot_be(bad):
 
 def test_a_live_run_is_in_a_thread_that_stands_back(card):
     before = threading.enumerate()
-    made = LearnedMap(LearnedParams(card=card), VOLUME)
+    made = learned_map(card, takes_s=None)
     (worker,) = [thread for thread in threading.enumerate() if thread not in before]
     assert worker.name == "learned"
     assert made.offer(keyframes(), CENTRE, 0)
@@ -285,10 +283,13 @@ def blocks(rng, n):
 def test_filling_never_contradicts(measured, learned, seed):
     rng = np.random.default_rng(seed)
     a, b = blocks(rng, measured), blocks(rng, learned)
+    a = Blocks(*(values[a.at[:, 2] < 2] for values in a))
+    params = VolumeParams(voxel_m=0.1, size_m=(2.4, 2.4, 1.6), min_weight=1.0)
     before = [values.copy() for values in (*a, *b)]
-    made = fill(a, b, 1.0)
+    made = fill(Snapshot(params, (0, 0, 0), 1, a), b).known
     for values, kept in zip((*a, *b), before, strict=True):
         np.testing.assert_array_equal(values, kept)
+    b = Blocks(*(values[b.at[:, 2] < 2] for values in b))
     assert {tuple(at) for at in made.at.tolist()} == {tuple(at) for at in (*a.at.tolist(), *b.at.tolist())}
     where = {tuple(at): n for n, at in enumerate(b.at.tolist())}
     old = {tuple(at): n for n, at in enumerate(a.at.tolist())}
