@@ -176,9 +176,8 @@ class MapNode:
         self.health.made("pose", frame.stamp_ns, now_ns)
         self._integrate(posed, now_ns)
         learned = self._learned.blocks if self._learned else None
-        scene = Scene(
-            frame.stamp_ns, posed.odom_frame, posed.T_odom_from_base, self.world.volume, self.world.labels, learned
-        )
+        world, T_odom_from_base = self.world, posed.T_odom_from_base
+        scene = Scene(frame.stamp_ns, posed.odom_frame, T_odom_from_base, world.volume, world.labels, learned=learned)
         yield from self._products.make(self.world, scene, now_ns)
 
     def _integrate(self, posed: Posed[Frame], now_ns: int) -> None:
