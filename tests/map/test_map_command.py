@@ -66,6 +66,17 @@ def test_what_was_asked_for_is_written(recording, tmp_path, capsys):
     assert all(red[:, i * 640 : (i + 1) * 640].mean() > 0.02 for i in range(4))
 
 
+@pytest.mark.slow
+def test_two_replays_with_the_map_are_equal_to_the_byte(recording, tmp_path):
+    for name in ("one", "other"):
+        asked = ["--only", "map", "--robot", "hall", "--out", str(tmp_path / name)]
+        assert main(["replay", str(recording), *asked]) == OK
+    one, other = ((tmp_path / name / "run.mcap").read_bytes() for name in ("one", "other"))
+    assert one == other
+    assert b"/map/occupancy" in one
+    assert b"/cmd_vel" not in one
+
+
 def test_nothing_in_the_map_is_a_failure_with_the_reason(tmp_path, capsys):
     path = record(tmp_path / "lost.mcap", "odom")
     assert main(["map", str(path), "--robot", "hall", "--mesh", str(tmp_path / "room.ply")]) == FAILED

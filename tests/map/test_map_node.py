@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from map_scenes import (
     FRAME_NS,
     HERE,
@@ -378,6 +380,41 @@ def test_live_the_mesh_comes_from_a_thread():
         raise AssertionError("no mesh within ten seconds")
     assert "mesh" in node.stages.summary()
     node.close()
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["frame", "bare", "holes", "rubbish", "odom", "jump", "nan", "frame id", "tf"]),
+            st.integers(-15, 15),
+            st.integers(0, 3),
+        ),
+        min_size=5,
+        max_size=25,
+    )
+)
+def test_whatever_comes_nothing_is_raised_and_nothing_is_newer_than_what_came(events):
+    """Stamps that jump by up to 1.5 s, messages that are missing, wrong or no messages at all."""
+    samples, stamps, now_ns = [static_tf()], set(), START_NS
+    for i, (what, off, wait) in enumerate(events):
+        now_ns += wait * FRAME_NS
+        stamp = now_ns + off * FRAME_NS if i % 3 == 0 else now_ns
+        made = {
+            "frame": [odom(now_ns, stamp=stamp), *frame(now_ns, stamp=stamp)],
+            "bare": frame(now_ns, stamp=stamp, topics=("depth/image_rect", "depth/camera_info")),
+            "holes": frame(now_ns, stamp=stamp, depth_m=np.where(HERE > 1.5, np.nan, HERE)),
+            "rubbish": [Sample("depth/confidence", now_ns, b"\0\1\0\0" + bytes(range(off + 15)))],
+            "odom": [odom(now_ns, (0.01 * i, 0, 0), stamp=stamp)],
+            "jump": [odom(now_ns, (50.0 * off, 0, 0), stamp=stamp)],
+            "nan": [odom(now_ns, (np.nan, 0, 0), stamp=stamp)],
+            "frame id": [odom(now_ns, stamp=stamp, frame="map" if off > 0 else "")],
+            "tf": [Sample("tf", now_ns, static_tf(stamp, "odom").cdr)],
+        }[what]
+        samples += made
+        stamps |= {stamp} if what in ("frame", "bare", "holes") else set()
+    _, tap = play(samples)
+    assert {s for topic in PRODUCTS for s in tap.stamps(topic)} <= stamps
 
 
 # Files.

@@ -21,11 +21,11 @@ from saccade.wire.codec import codec
 TAKES = {
     "Image": {"sensor_msgs/msg/Image"}, "Map": {"nav_msgs/msg/OccupancyGrid"}, "Path": {"nav_msgs/msg/Path"},
     "PointCloud2": {"sensor_msgs/msg/PointCloud2"}, "Odometry": {"nav_msgs/msg/Odometry"},
-    "TwistStamped": {"geometry_msgs/msg/TwistStamped"},
+    "TwistStamped": {"geometry_msgs/msg/TwistStamped"}, "Marker": {"visualization_msgs/msg/Marker"},
 }  # fmt: skip
 """What displays of RViz subscribe to."""
 IN_3D = {type_ for types in TAKES.values() for type_ in types}
-MUST_SHOW = {"left/image_rect", "right/image_rect", "depth/image_rect", "points", "occupancy", "plan/path"}
+MUST_SHOW = {"left/image_rect", "right/image_rect", "depth/image_rect", "points", "occupancy", "plan/path", "map/mesh"}
 NUMBERS = re.compile(r"u?int\d+|float\d+|bool")
 
 
