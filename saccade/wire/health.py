@@ -63,10 +63,14 @@ class Health:
             self._set(stage, _Status(Level.OK, "ok", "ok"))
 
     def expect(self, stage: str, rate_hz: float) -> None:
-        """How often the stage is asked to make what it makes; at 0 it is not judged until it works again."""
+        """How often the stage is asked to make what it makes; see `Flow.expect`, and `rest` where it is not at all."""
         self._flows[stage].expect(rate_hz)
         if not rate_hz:
-            self._set(stage, _Status(Level.OK, _RESTS, "nothing to do"))
+            self.rest(stage)
+
+    def rest(self, stage: str) -> None:
+        """The stage has nothing to do: it is not judged until it works again."""
+        self._set(stage, _Status(Level.OK, _RESTS, "nothing to do"))
 
     def note(self, stage: str, details: dict[str, str]) -> None:
         """Details of a stage, to be told with its status from now on."""
