@@ -201,7 +201,7 @@ class MapNode:
         if found.refused:
             self.health.refuse(Refused("learned", "not learned", found.refused, Level.WARN))
         else:
-            self.health.rest("learned")
+            self.health.expect("learned", 0.0)  # it comes when it comes
 
     def _begin_anew(self) -> None:
         """What was known of the world belongs to another place or time."""

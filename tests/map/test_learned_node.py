@@ -7,7 +7,7 @@ from map_scenes import START_NS, T_BASE_FROM_CAM, Tap, _Until, static_tf
 
 from map_node.learned.params import LearnedParams
 from map_node.node import MapNode
-from map_node.params import MapNodeParams
+from map_node.params import MapNodeParams, MeshParams, PicturesParams
 from map_node.volume.base import VolumeParams
 from saccade.clock import MS, SEC
 from saccade.geometry import SE3
@@ -49,7 +49,13 @@ SAMPLES = samples()
 def played(**learned):
     volume = VolumeParams(voxel_m=0.2, size_m=(14.0, 11.0, 8.0), max_range_m=12.0)
     params = MapNodeParams(
-        rate_hz=0.0, worker="modelled", worker_latency_s=0.4, volume=volume, learned=LearnedParams(**learned)
+        rate_hz=0.0,
+        worker="modelled",
+        worker_latency_s=0.4,
+        volume=volume,
+        learned=LearnedParams(**learned),
+        mesh=MeshParams(rate_hz=1.0),
+        pictures=PicturesParams(birdseye_hz=0.0),
     )
     bus = LocalBus(_Until(SAMPLES[-1].stamp_ns + SEC))
     for sample in SAMPLES:
