@@ -21,21 +21,23 @@ EXAMPLES = """examples:
 """
 _ABOUT = """## map
 
-The map on real recordings and on a generated drive: surface, distances, clearance, memory and odometry.
+The map on real recordings and on a generated drive: surface, distances, clearance, memory, odometry
+and pictures of it.
 
     saccade bench map --open3d PYTHON --json out/map.json --markdown docs/benchmarks.md"""
 
 
 def parts() -> dict[str, Callable[[Settings], Section]]:
     """What can be measured, by name; imported here, because `--help` needs none of it."""
+    from saccade.cli.bench_map_gaussians import gaussians
     from saccade.cli.bench_odometry import odometry
     from saccade.cli.bench_volume import tsdf
     from saccade.cli.bench_window import esdf, memory
 
-    return {"tsdf": tsdf, "esdf": esdf, "memory": memory, "odometry": odometry}
+    return {"tsdf": tsdf, "esdf": esdf, "memory": memory, "odometry": odometry, "gaussians": gaussians}
 
 
-NAMES = ("tsdf", "esdf", "memory", "odometry")
+NAMES = ("tsdf", "esdf", "memory", "odometry", "gaussians")
 
 
 def add_arguments(parser: argparse.ArgumentParser, recordings: Path) -> None:
