@@ -208,4 +208,4 @@ def ssim(a: U8, b: U8) -> F32:
 
 
 def _mb(arrays: Sequence[Any]) -> float:
-    return sum(part.nbytes for part in arrays) / 1e6
+    return float(sum(part.nbytes for part in arrays)) / 1e6

@@ -12,6 +12,7 @@ from pathlib import Path
 EXAMPLES = """examples:
   saccade map room.mcap                                    # what would go into the map, and what would not
   saccade map room.mcap --mesh room.ply --picture room.png
+  saccade map room.mcap --gaussians room.ply               # for viewers of 3D Gaussian splatting, such as SuperSplat
   saccade map room.mcap --volume room.npz                  # for map_node's parameter `load`
   saccade map stereo.mcap --odometry visual --mesh street.ply --voxel 0.2 --size 80,60,10
 """
@@ -21,8 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `saccade map`."""
     parser.add_argument("recording", type=Path, metavar="RECORDING", help="rosbag2 (MCAP, SQLite) or ROS 1 bag")
     parser.add_argument("--mesh", type=Path, metavar="FILE", help="write the surface with colours (.ply)")
+    parser.add_argument("--gaussians", type=Path, metavar="FILE", help="write the surface as 3D Gaussians (.ply)")
     parser.add_argument("--volume", type=Path, metavar="FILE", help="write the volume (.npz)")
-    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the surface from all around (.png, .gif)")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the Gaussians from all around (.png, .gif)")
     parser.add_argument("--robot", help="name in config/robots or a YAML file (default: by its speed)")
     parser.add_argument("--mapping", type=Path, help="YAML that says which topic is which")
     parser.add_argument("--odometry", choices=["robot", "visual"], default="robot",
@@ -36,7 +38,8 @@ def run(args: argparse.Namespace) -> int:
     from saccade.cli import FAILED, OK
     from saccade.cli.map_making import MapMaking, outputs, size, write
 
-    wanted = outputs({"mesh": args.mesh, "volume": args.volume, "picture": args.picture})
+    wanted = outputs({"mesh": args.mesh, "volume": args.volume, "picture": args.picture,
+                      "gaussians": args.gaussians})  # fmt: skip
     making = MapMaking(
         args.recording, args.mapping, args.robot, args.odometry, args.voxel, size(args.size) if args.size else None
     )

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
-from map_node.gaussians.pictures import of_mesh, turntable, write_turntable
+from map_node.gaussians import ply as gaussians_ply
+from map_node.gaussians.base import Gaussians
+from map_node.gaussians.cpu import CpuRenderer
+from map_node.gaussians.pictures import around, of_gaussians, turntable, write_turntable
+from map_node.gaussians.splats import SplatParams, Splats
 from map_node.node import MapNode
 from map_node.params import MapNodeParams
 from map_node.volume import store
 from map_node.volume.esdf import FREE, SURFACE
-from map_node.volume.mesh import Mesh, mesh, write_ply
+from map_node.volume.mesh import mesh, write_ply
 from saccade import params
 from saccade.cli.progress import Bar
 from saccade.cli.replay import choose_robot
@@ -32,8 +34,10 @@ from saccade.wire.convert import decode
 from saccade.wire.diagnostics import Level
 from saccade.wire.virtual import VirtualBus
 
-_SUFFIXES = {"mesh": (".ply",), "volume": (".npz",), "picture": (".png", ".gif")}
+_SUFFIXES = {"mesh": (".ply",), "volume": (".npz",), "picture": (".png", ".gif"), "gaussians": (".ply",)}
 _FOREVER_S = 1e9
+_MOST, _ROUNDS = 1_000_000, 4
+"""Gaussians of a file, and how often they are refined against each keyframe."""
 _VIEWS = {".png": 4, ".gif": 24}
 """How many pictures there are from all around: side by side, or one after the other."""
 _CAMERA = Pinhole(500.0, 500.0, 319.5, 239.5, 640, 480)
@@ -116,29 +120,42 @@ class MapMaking:
 
 def write(node: MapNode, wanted: Mapping[str, Path]) -> Iterator[str]:
     """Write what is wanted of the volume; yields a line for each. DataError where there is no surface to draw."""
-    surface = mesh(node.world.volume)
+    surface, refined = mesh(node.world.volume), cache(partial(_refined, node))
     for name, path in wanted.items():
         try:
             if name == "mesh":
                 write_ply(surface, path)
             elif name == "volume":
                 store.save(node.world.volume, path)
+            elif name == "gaussians":
+                gaussians_ply.write_ply(refined(), path)
             else:
-                _draw(surface, path)
+                _draw(refined(), path)
         except OSError as error:
             raise DataError(f"--{name} {path} cannot be written: {error.strerror or error}") from error
-        what = f"{len(surface.triangles):,} triangles" if name == "mesh" else f"{path.stat().st_size / 1e6:.1f} MB"
-        yield f"written  {path} ({what})"
+        size_mb = f"{path.stat().st_size / 1e6:.1f} MB"
+        numbers = {"mesh": f"{len(surface.triangles):,} triangles", "volume": size_mb, "picture": size_mb}
+        yield f"written  {path} ({numbers.get(name) or f'{len(refined().at):,} Gaussians'})"
 
 
-def _draw(surface: Mesh, path: Path) -> None:
+def _refined(node: MapNode) -> Gaussians:
+    """The volume's Gaussians, refined against the keyframes that the node kept."""
+    world = node.world
+    splats = Splats(SplatParams(most=_MOST))
+    splats.update(world.volume)
+    for _ in range(_ROUNDS):
+        for view in world.sights.copy("", 0).views:
+            splats.refine(view)
+    return splats.gaussians
+
+
+def _draw(gaussians: Gaussians, path: Path) -> None:
     """The surface from a circle around it, without what is in front of its nearer half."""
-    if not len(surface.triangles):
+    if not len(gaussians.at):
         raise DataError("there is no surface to draw")
-    low, high = np.percentile(surface.vertices.astype(np.float64), (2, 98), axis=0)
-    radius_m = 0.5 * float(np.linalg.norm(high - low)) / math.tan(0.5)
-    views = turntable(of_mesh(surface), _CAMERA, (low + high) / 2, max(radius_m, 0.5), _VIEWS[path.suffix])
-    write_turntable(list(views), path)
+    middle, radius_m = around(gaussians.at)
+    scene = of_gaussians(gaussians, CpuRenderer())
+    write_turntable(list(turntable(scene, _CAMERA, middle, radius_m, _VIEWS[path.suffix])), path)
 
 
 def _whole(own: MapNodeParams, voxel_m: float | None, size_m: tuple[float, float, float] | None) -> MapNode:

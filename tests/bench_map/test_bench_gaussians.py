@@ -58,7 +58,7 @@ def test_colours_are_looked_up_where_the_colour_camera_sees_them(rooms, monkeypa
     np.testing.assert_array_equal(bench.registered(rooms[0])[known], rooms[0].rgb[known])
     monkeypatch.setattr(bench, "T_COLOUR_FROM_DEPTH", SE3(np.eye(3), np.array([0.1, 0, 0])))
     depth_m = rooms[0].depth.depth_m
-    v, u = 60, 70
+    v, u = 105, 70
     beside = round(u + CAMERA.fx * 0.1 / depth_m[v, u])
     assert np.abs(bench.registered(rooms[0])[v, u].astype(int) - rooms[0].rgb[v, beside]).max() < 12
 

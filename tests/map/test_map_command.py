@@ -4,10 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 from map_scenes import FRAME_NS, HERE, RED, START_NS, model, odom, static_tf
 from volume_scenes import CAMERA
 
+from map_node.gaussians.ply import read_ply
 from map_node.node import MapNode
 from map_node.params import MapNodeParams
 from saccade.cli import FAILED, OK, USAGE, main
@@ -47,8 +49,8 @@ def record(path: Path, *leave_out: str) -> Path:
 
 
 def test_what_was_asked_for_is_written(recording, tmp_path, capsys):
-    mesh, volume, picture = (tmp_path / name for name in ("room.ply", "room.npz", "room.png"))
-    asked = ["--mesh", str(mesh), "--volume", str(volume), "--picture", str(picture)]
+    mesh, volume, picture, splats = (tmp_path / name for name in ("room.ply", "room.npz", "room.png", "splats.ply"))
+    asked = ["--mesh", str(mesh), "--volume", str(volume), "--picture", str(picture), "--gaussians", str(splats)]
     assert main(["map", str(recording), "--robot", "hall", "--size", "4,4,2.4", *asked]) == OK
     told = capsys.readouterr().out
     assert f"frames   {FRAMES} of {FRAMES} depth images in the map; dropped: none" in told
@@ -60,6 +62,10 @@ def test_what_was_asked_for_is_written(recording, tmp_path, capsys):
     params = MapNodeParams(load=str(volume))
     params = replace(params, volume=replace(params.volume, size_m=(4.0, 4.0, 2.4)))
     assert len(MapNode(params).world.volume.blocks().at) > 50
+    gaussians = read_ply(splats)
+    assert f"written  {splats} ({len(gaussians.at):,} Gaussians)" in told
+    assert len(gaussians.at) > 2 * vertices  # each voxel is cut
+    assert (abs(gaussians.rgb - np.array(RED) / 255).max(axis=1) < 0.1).mean() > 0.75
     seen = cv2.imread(str(picture))
     assert seen.shape == (CAMERA.height * 4, CAMERA.width * 16, 3)
     red = (seen[..., 2] > 100) & (seen[..., 0] < 40)
@@ -91,6 +97,7 @@ def test_nothing_in_the_map_is_a_failure_with_the_reason(tmp_path, capsys):
     ("asked", "says"),
     [
         (["--mesh", "room.obj"], "expected a name that ends with .ply"),
+        (["--gaussians", "room.splat"], "expected a name that ends with .ply"),
         (["--picture", "room.jpg"], "expected a name that ends with .png or .gif"),
         (["--volume", "no/room.npz"], "there is no folder no"),
         (["--size", "8,8"], "expected three lengths in metres"),
