@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from map_node import field_kernels as kernels
-from map_node.volume.base import BLOCK, I64
+from map_node.volume.base import BLOCK, I64, VolumeParams
 from map_node.volume.esdf import Labels
 from saccade.clearance import ClearanceField
 from saccade.errors import ConfigError
@@ -37,6 +37,7 @@ _COLUMNS = 320
 class FieldParams:
     """Size of the field, and what the robot fills of it; ConfigError names what cannot be."""
 
+    rate_hz: float = param(30.0, "fields a second, at most; 0 = none", low=0, high=100, live=True)
     size_m: tuple[float, float, float] = param((5.0, 5.0, 3.0), "of the box around the robot: x, y, z")
     cell_voxels: int = param(2, "voxels along the edge of a cell: 1, 2, 4 or 8", low=1, high=BLOCK)
     blind_m: float = param(
@@ -56,6 +57,8 @@ class FieldParams:
                 f"body_m is {self.body_m}, blind_m {self.blind_m}, below_m {self.below_m}; expected 0 < body_m <= "
                 f"blind_m <= half of size_m {self.size_m}, and below_m 0 or more"
             )
+        if not 0 <= self.rate_hz <= 100:
+            raise ConfigError(f"rate_hz is {self.rate_hz}; expected 0 to 100")
         if not 1 <= self.pixels <= 255:
             raise ConfigError(f"pixels is {self.pixels}; expected 1 to 255")
 
@@ -67,10 +70,9 @@ class Field:
     of the pose in flight only what is seen is free, and the robot can do no more than turn until it has landed.
     """
 
-    def __init__(self, labels: Labels, params: FieldParams) -> None:
+    def __init__(self, volume: VolumeParams, params: FieldParams) -> None:
         self.params = params
-        self._labels = labels
-        self._cell_m = labels.volume.params.voxel_m * params.cell_voxels
+        self._cell_m, self._memory_s = volume.voxel_m * params.cell_voxels, volume.forget_s
         self._shape = tuple(max(4, 2 * round(size / self._cell_m / 2)) for size in params.size_m)
         if math.prod(self._shape) > _MOST_CELLS:
             raise ConfigError(f"size_m {params.size_m} is {self._shape} cells of {self._cell_m} m; at most a million")
@@ -85,10 +87,12 @@ class Field:
 
     def forget(self) -> None:
         """Drop all that is remembered, as after a jump of the pose or of the clock."""
-        self._low, self._begin = None, False
+        self._low = None
 
-    def update(self, depth: Depth, T_odom_from_camera: SE3, T_odom_from_base: SE3, frame_id: str) -> ClearanceField:
-        """The field after one more depth image, which volume and distances have taken already.
+    def update(
+        self, labels: Labels, depth: Depth, T_odom_from_camera: SE3, T_odom_from_base: SE3, frame_id: str
+    ) -> ClearanceField:
+        """The field after one more depth image, which `labels` and their volume have taken already.
 
         ValueError for a pose that is not finite.
         """
@@ -98,19 +102,17 @@ class Field:
         low = np.floor(centre).astype(np.int64) - np.array(self._shape) // 2
         self._move(low)
         self._look(depth, T_odom_from_camera, low)
-        corner = np.array(self._labels.volume.corner, np.int64) * (BLOCK // self.params.cell_voxels)
+        corner = np.array(labels.volume.corner, np.int64) * (BLOCK // self.params.cell_voxels)
         params, per_cell = self.params, 1 / self._cell_m
         kernels.free(
-            self._labels.labels, params.cell_voxels, low - corner, centre - low, params.blind_m * per_cell,
+            labels.labels, params.cell_voxels, low - corner, centre - low, params.blind_m * per_cell,
             params.body_m * per_cell, params.below_m * per_cell, self._begin, self._marks, self._free,
         )  # fmt: skip
         self._begin = False
         clearance = np.empty(self._shape, np.uint8)
         kernels.distances(self._free, self._units, self._squared, self._along, clearance)
         x, y, z = (low * self._cell_m).tolist()
-        return ClearanceField(
-            depth.stamp_ns, frame_id, self._cell_m, (x, y, z), self._labels.volume.params.forget_s, UNIT_M, clearance
-        )
+        return ClearanceField(depth.stamp_ns, frame_id, self._cell_m, (x, y, z), self._memory_s, UNIT_M, clearance)
 
     def _move(self, low: I64) -> None:
         """Let the box follow the robot by whole cells; what comes into it bears no mark."""

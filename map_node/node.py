@@ -18,6 +18,7 @@ from saccade.inbox import Arrival
 from saccade.node import Out, Sample
 from saccade.stages import Stages
 from saccade.topics import topic
+from saccade.types import Depth
 from saccade.wire.convert import decode_plan
 from saccade.wire.diagnostics import Level
 from saccade.wire.health import Health, Refused, Stage
@@ -174,13 +175,15 @@ class MapNode:
             raise Refused("pose", "pose out of range", f"the robot is at {posed.T_odom_from_base.t.tolist()} m")
         self.health.ok("pose")
         self.health.made("pose", frame.stamp_ns, now_ns)
-        self._integrate(posed, now_ns)
+        depth = self._integrate(posed, now_ns)
         learned = self._learned.blocks if self._learned else None
-        world, T_odom_from_base = self.world, posed.T_odom_from_base
-        scene = Scene(frame.stamp_ns, posed.odom_frame, T_odom_from_base, world.volume, world.labels, learned=learned)
+        scene = Scene(
+            frame.stamp_ns, posed.odom_frame, posed.T_odom_from_base, posed.T_base_from_cam, depth, self.world.volume,
+            self.world.labels, learned=learned,
+        )  # fmt: skip
         yield from self._products.make(self.world, scene, now_ns)
 
-    def _integrate(self, posed: Posed[Frame], now_ns: int) -> None:
+    def _integrate(self, posed: Posed[Frame], now_ns: int) -> Depth:
         frame = posed.frame
         with self.stages.timed("decode"):
             depth, rgb = self._frames.decoded(frame)
@@ -193,6 +196,7 @@ class MapNode:
         self.used += 1
         self.health.ok("map")
         self.health.made("map", frame.stamp_ns, now_ns)
+        return depth
 
     def _take_learned(self, now_ns: int) -> None:
         """What came of a learned reconstruction, which is shown and never read by anything that moves."""

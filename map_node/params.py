@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from map_node.field import FieldParams
 from map_node.learned.params import LearnedParams
 from map_node.volume.base import VolumeParams
 from saccade.errors import ConfigError
@@ -105,6 +106,7 @@ class MapNodeParams:
     worker_latency_s: float = param(0.2, "how long a modelled worker takes", low=0)
     volume: VolumeParams = field(default_factory=VolumeParams)
     motion: MotionParams = field(default_factory=MotionParams)
+    clearance: FieldParams = field(default_factory=FieldParams)
     mesh: MeshParams = field(default_factory=MeshParams)
     occupancy: OccupancyParams = field(default_factory=OccupancyParams)
     pictures: PicturesParams = field(default_factory=PicturesParams)

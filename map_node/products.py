@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from map_node.field import Field
 from map_node.learned.fill import fill
 from map_node.messages import encode_cells, encode_mesh, nearest, occupancy
 from map_node.params import MapNodeParams, MeshParams, OccupancyParams, PicturesParams
@@ -19,7 +20,8 @@ from saccade.clock import nanoseconds, perf_ns
 from saccade.geometry import SE3
 from saccade.node import Out
 from saccade.stages import Stages
-from saccade.types import U8, Image
+from saccade.types import U8, Depth, Image
+from saccade.wire.clearance import encode_clearance
 from saccade.wire.health import Health, Stage
 from saccade.wire.images import encode_image
 from saccade.worker import ModelledWorker, ThreadWorker, Worker
@@ -29,13 +31,15 @@ from saccade.worker import ModelledWorker, ThreadWorker, Worker
 class Scene:
     """What a product is made of: the world just after the depth image of `stamp_ns`, seen from the robot.
 
-    `frame_id` is odometry's. What is made `aside` gets a copy, no labels, and what the robot has seen. What was
-    `learned` is for the mesh alone.
+    `frame_id` is odometry's; `depth` is the image that was just added. What is made `aside` gets a copy, no labels, and
+    what the robot has seen. What was `learned` is for the mesh alone.
     """
 
     stamp_ns: int
     frame_id: str
     T_odom_from_base: SE3
+    T_base_from_cam: SE3
+    depth: Depth
     volume: Volume | Snapshot
     labels: Labels | None
     seen: Seen | None = None
@@ -80,6 +84,17 @@ class _Mesh:
 
 
 @dataclass(frozen=True, slots=True)
+class _Clearance:
+    field: Field
+
+    def __call__(self, scene: Scene) -> Out:
+        assert scene.labels is not None
+        T_odom_from_cam = scene.T_odom_from_base @ scene.T_base_from_cam
+        made = self.field.update(scene.labels, scene.depth, T_odom_from_cam, scene.T_odom_from_base, scene.frame_id)
+        return Out("clearance", encode_clearance(made))
+
+
+@dataclass(frozen=True, slots=True)
 class _Picture:
     topic: str
     show: Callable[[int, Volume | Snapshot, Seen, SE3], U8]
@@ -90,11 +105,12 @@ class _Picture:
         return Out(self.topic, encode_image(Image(scene.stamp_ns, scene.frame_id, shown)))
 
 
-def products(params: MapNodeParams, studio: Studio) -> list[Product]:
-    """All that the node makes of its volume; one more is one more line."""
+def products(params: MapNodeParams, studio: Studio, field: Field) -> list[Product]:
+    """All that the node makes of its volume; one more is one more line. What remembers outlives the parameters."""
     pictures = params.pictures
     above, behind = _Picture("map/birdseye", studio.birdseye), _Picture("map/follow", studio.follow)
     return [
+        Product("clearance", "clearance", params.clearance.rate_hz, _Clearance(field)),
         Product("occupancy", "map/occupancy", params.occupancy.rate_hz, _Occupancy(params.occupancy)),
         Product("mesh", "map/mesh", params.mesh.rate_hz, _Mesh(params.mesh), aside=True),
         Product("birdseye", above.topic, pictures.birdseye_hz, above, aside=True),
@@ -102,7 +118,11 @@ def products(params: MapNodeParams, studio: Studio) -> list[Product]:
     ]
 
 
-_ALL = products(MapNodeParams(), Studio(PicturesParams()))
+def _field(params: MapNodeParams) -> Field:
+    return Field(params.volume, params.clearance)
+
+
+_ALL = products(MapNodeParams(), Studio(PicturesParams()), _field(MapNodeParams()))
 STAGES = {product.name: Stage(product.topic, (product.name,)) for product in _ALL}
 TOPICS = frozenset(product.topic for product in _ALL)
 
@@ -136,7 +156,7 @@ class Products:
     def __init__(self, params: MapNodeParams, health: Health, stages: Stages) -> None:
         self._health, self._stages = health, stages
         self._made_ns: dict[str, int] = {}
-        self._studio = Studio(params.pictures)
+        self._studio, self._field = Studio(params.pictures), _field(params)
         latency_ns = nanoseconds(params.worker_latency_s)
         self._worker: Worker[_Job, list[_Made]] = (
             ThreadWorker(_make, "products") if params.worker == "thread" else ModelledWorker(_make, latency_ns)
@@ -145,7 +165,7 @@ class Products:
 
     def retune(self, params: MapNodeParams) -> None:
         """See `Tunable.retune`."""
-        made = products(params, self._studio)
+        made = products(params, self._studio, self._field)
         self._wanted = [product for product in made if product.rate_hz]
         for product in made:
             self._health.expect(product.name, product.rate_hz)
@@ -171,6 +191,7 @@ class Products:
         """Begin anew: what is being made of an earlier world is not sent."""
         self._worker.cancel()
         self._made_ns.clear()
+        self._field.forget()
 
     def close(self) -> None:
         """Stop the worker."""

@@ -11,6 +11,7 @@ from volume_scenes import HZ_NS, box, looking, plane, render, union, volume
 
 from map_node.field import UNIT_M, Field, FieldParams
 from map_node.field_kernels import distances
+from map_node.volume.base import VolumeParams
 from map_node.volume.esdf import FREE, SURFACE, UNKNOWN, Esdf
 from saccade.clearance import ClearanceField
 from saccade.errors import ConfigError
@@ -35,7 +36,7 @@ def truth(field: ClearanceField, free: np.ndarray, points: np.ndarray) -> np.nda
 def test_distances_are_those_of_brute_force(seed, shape, share):
     rng = np.random.default_rng(seed)
     free = (rng.random(shape) >= share).astype(np.uint8)
-    made = Field(Esdf(volume(voxel_m=0.1)), dataclasses.replace(PARAMS, cell_voxels=1))
+    made = Field(VolumeParams(voxel_m=0.1), PARAMS)
     squared, along, out = np.zeros(shape, np.uint16), np.zeros(shape, np.uint16), np.empty(shape, np.uint8)
     distances(free, made._units, squared, along, out)
     field = ClearanceField(0, "odom", 0.1, (0.3, -0.2, 0.1), 1.0, UNIT_M, out)
@@ -47,7 +48,7 @@ def test_distances_are_those_of_brute_force(seed, shape, share):
 
 
 def test_it_never_says_more_than_255():
-    free, units = np.ones((64, 64, 64), np.uint8), Field(Esdf(volume()), PARAMS)._units
+    free, units = np.ones((64, 64, 64), np.uint8), Field(VolumeParams(), PARAMS)._units
     out = np.empty(free.shape, np.uint8)
     distances(free, units, *np.zeros((2, *free.shape), np.uint16), out)
     assert out[31, 31, 31] == min(int(31.5 * 0.05 / UNIT_M + 1e-6), 255)
@@ -59,7 +60,7 @@ class Robot:
     def __init__(self, scene=ROOM, params=PARAMS, **changes) -> None:
         self.volume = volume(size_m=(6.4, 6.4, 4.0), **changes)
         self.esdf, self.scene, self.n = Esdf(self.volume, 0.5), scene, 0
-        self.field = Field(self.esdf, params)
+        self.field = Field(self.volume.params, params)
 
     def look(self, at=EYE, to=(1.0, 0.0, 0.0), blind=False) -> ClearanceField:
         """One more picture, looking from `at` along `to`, or of nothing at all."""
@@ -70,7 +71,7 @@ class Robot:
             depth.depth_m[:] = np.nan
         self.esdf.update(self.volume.centre(at))
         self.esdf.update(self.volume.integrate(depth, T))
-        return self.field.update(depth, T, SE3.from_rpy(0, 0, 0, at), "odom")
+        return self.field.update(self.esdf, depth, T, SE3.from_rpy(0, 0, 0, at), "odom")
 
 
 def at(field: ClearanceField, *point: float) -> float:
@@ -158,7 +159,7 @@ def test_a_few_wrong_pixels_do_not_stop_it():
         depth = render(robot.scene, T, 9 * HZ_NS)
         depth.depth_m[60, 80 : 80 + pixels] = 0.7
         depth.confidence[60, 80 : 80 + pixels] = sure
-        field = robot.field.update(depth, T, SE3.from_rpy(0, 0, 0, EYE), "odom")
+        field = robot.field.update(robot.esdf, depth, T, SE3.from_rpy(0, 0, 0, EYE), "odom")
         assert (at(field, 0.7, 0.0, 1.0) < 0.1) == noticed, (pixels, sure)
 
 
@@ -184,7 +185,7 @@ def test_a_cell_is_free_if_all_its_voxels_are(cell_voxels):
     robot.field.forget()
     depth, T = render(robot.scene, looking(EYE, (1, 0, 1))), looking(EYE, (1, 0, 1))
     depth.depth_m[:] = np.nan
-    field = robot.field.update(depth, T, SE3.from_rpy(0, 0, 0, EYE), "odom")
+    field = robot.field.update(robot.esdf, depth, T, SE3.from_rpy(0, 0, 0, EYE), "odom")
     low = np.rint((np.array(field.origin_m) - robot.esdf.origin_m) / 0.05).astype(int)
     for cell in itertools.islice(np.ndindex(cells.shape), 0, None, 7):
         start = low + np.array(cell) * cell_voxels
@@ -211,14 +212,14 @@ def test_a_robot_that_is_nowhere_is_refused():
     nowhere = SE3(np.eye(3), np.array([np.nan, 0, 0]))
     for pair in ((T, nowhere), (nowhere, T)):
         with pytest.raises(ValueError, match="expected finite"):
-            robot.field.update(depth, *pair, "odom")
+            robot.field.update(robot.esdf, depth, *pair, "odom")
 
 
 @pytest.mark.parametrize(
     "changes",
     [
         {"cell_voxels": 3}, {"size_m": (3.0, np.nan, 2.0)}, {"blind_m": 1.1}, {"body_m": 0.9}, {"body_m": 0.0},
-        {"below_m": -0.1}, {"pixels": 0}, {"pixels": 256},
+        {"below_m": -0.1}, {"rate_hz": np.nan}, {"rate_hz": 101.0}, {"pixels": 0}, {"pixels": 256},
     ],
 )  # fmt: skip
 def test_parameters_that_cannot_be_are_refused(changes):
@@ -228,4 +229,4 @@ def test_parameters_that_cannot_be_are_refused(changes):
 
 def test_a_field_of_too_many_cells_is_refused():
     with pytest.raises(ConfigError, match="at most a million"):
-        Field(Esdf(volume()), dataclasses.replace(PARAMS, size_m=(10.0, 10.0, 10.0)))
+        Field(VolumeParams(), dataclasses.replace(PARAMS, size_m=(10.0, 10.0, 10.0)))

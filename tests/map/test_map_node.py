@@ -34,10 +34,11 @@ from saccade.node import Sample, Tunable
 from saccade.params import leaves
 from saccade.topics import TOPICS
 from saccade.types import Image, RobotState
+from saccade.wire.clearance import decode_clearance
 from saccade.wire.convert import encode_odom
 from saccade.wire.images import encode_image
 
-PRODUCTS = ("map/mesh", "map/occupancy")
+PRODUCTS = ("clearance", "map/mesh", "map/occupancy")
 ERROR, WARN, OK = 2, 1, 0
 
 
@@ -346,7 +347,28 @@ def test_products_can_be_left_out_and_taken_up_again():
     assert not tap.of("map/occupancy")
     assert tap.told("mesh")[-1] == (OK, "nothing to do")
     node.retune(PARAMS)
-    assert [product.name for product in node._products._wanted] == ["occupancy", "mesh"]
+    assert [product.name for product in node._products._wanted] == ["clearance", "occupancy", "mesh"]
+
+
+def test_the_gates_clearance_comes_with_every_frame_and_the_start_is_vouched_for_once():
+    node, tap = play(drive(8))
+    fields = [decode_clearance(sample.cdr) for sample in tap.heard if sample.topic == "clearance"]
+    assert [field.stamp_ns for field in fields] == [at(i) for i in range(8)]
+    assert {field.frame_id for field in fields} == {"odom"}
+    here, behind = np.array([[0.0, 0.0, 0.4]]), np.array([[-0.6, 0.0, 0.4]])
+    assert fields[-1].clearance_at(here)[0] > 0.3
+    assert fields[-1].clearance_at(behind)[0] > 0.0
+    ahead = fields[-1].clearance_at(np.array([[0.9, 0.0, 0.5]]))[0]  # the edge of the box is at (1.0, 0.15, 0.5)
+    assert 0.05 < ahead <= np.hypot(0.1, 0.15) + 0.05
+
+    def next_field(n):
+        outs = [out for sample in drive(1, first=n) for out in node.on_sample(sample, at(n))]
+        return next(decode_clearance(out.cdr) for out in outs if out.topic == "clearance")
+
+    node.retune(changed(mesh=MeshParams(rate_hz=0)))
+    assert next_field(8).clearance_at(behind)[0] > 0.0
+    node._begin_anew()
+    assert next_field(9).clearance_at(behind)[0] == 0.0
 
 
 def test_what_is_asked_for_less_often_is_not_called_slow():
