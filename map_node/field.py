@@ -37,7 +37,7 @@ _COLUMNS = 320
 class FieldParams:
     """Size of the field, and what the robot fills of it; ConfigError names what cannot be."""
 
-    rate_hz: float = param(30.0, "fields a second, at most; 0 = none", low=0, high=100, live=True)
+    rate_hz: float = param(10.0, "fields a second, at most; 0 = none", low=0, high=100, live=True)
     size_m: tuple[float, float, float] = param((5.0, 5.0, 3.0), "of the box around the robot: x, y, z")
     cell_voxels: int = param(2, "voxels along the edge of a cell: 1, 2, 4 or 8", low=1, high=BLOCK)
     blind_m: float = param(

@@ -16,7 +16,7 @@ from map_node.volume.base import Blocks, Snapshot, Volume
 from map_node.volume.esdf import Labels
 from map_node.volume.mesh import mesh
 from map_node.world import World
-from saccade.clock import nanoseconds, perf_ns
+from saccade.clock import MS, nanoseconds, perf_ns
 from saccade.geometry import SE3
 from saccade.node import Out
 from saccade.stages import Stages
@@ -25,6 +25,10 @@ from saccade.wire.clearance import encode_clearance
 from saccade.wire.health import Health, Stage
 from saccade.wire.images import encode_image
 from saccade.worker import ModelledWorker, ThreadWorker, Worker
+
+
+_EARLY_NS = 30 * MS
+"""What is due at every frame must not wait for the next one: frames are not exactly a period apart."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -199,7 +203,7 @@ class Products:
 
     def _due(self, product: Product, now_ns: int) -> bool:
         made_ns = self._made_ns.get(product.name)
-        return made_ns is None or not 0 <= now_ns - made_ns < nanoseconds(1 / product.rate_hz)
+        return made_ns is None or not 0 <= now_ns - made_ns < nanoseconds(1 / product.rate_hz) - _EARLY_NS
 
     def _told(self, made: list[_Made], now_ns: int) -> Iterator[Out]:
         for product, stamp_ns, out, begin_ns, end_ns in made:
