@@ -111,7 +111,7 @@ def _bring_up(context: LaunchContext, names: tuple[str, ...], then: list[Action]
     if _visual(context):
         wanted.insert(wanted.index("perception_node"), "odometry_node")
     if _mapped(context):
-        wanted.insert(wanted.index("perception_node") + 1, "map_node")
+        wanted.append("map_node")
     nodes = [_node(name, params) for name in wanted]
     followers = [*([node] for node in nodes[1:]), then]
     return [*(_once_active(*pair) for pair in zip(nodes, followers, strict=True)), nodes[0]]

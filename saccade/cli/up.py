@@ -35,13 +35,12 @@ EXAMPLES = """examples:
   saccade up --params ./tuned.yaml --nodes perception,safety
   saccade up --nodes safety,odometry,perception,vla   # odometry from the pictures, for a robot that has none
 """
-NODES = ("bridge", "safety", "odometry", "perception", "map", "vla")
-"""In starting order; they stop the other way round."""
+NODES = ("map", "bridge", "safety", "odometry", "perception", "vla")
+"""In starting order; they stop the other way round: the map last, as it may have a volume to write."""
 _MODULES = {"odometry": "perception_node.odometry"}
 """Of nodes that are not `<name>_node`."""
 _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S, _HEALTHY_S = 0.5, 8.0, 30.0
 _STOP_WITHIN_S = {"vla": 0.4, "perception": 0.4, "odometry": 0.4, "map": 5.0, "safety": 1.1, "bridge": 1.4}
-"""A map may have a volume to write."""
 _LAST_LINES_S = 0.2
 """How long to wait for what a dead node still had to say."""
 _PR_SET_PDEATHSIG = 1

@@ -132,7 +132,7 @@ def test_robots_to_choose_from_are_those_that_ship() -> None:
 
 def test_nodes_come_up_one_after_the_other_and_come_back() -> None:
     order = chain(brought_up("robot.launch.py", HALL))
-    assert [node.kwargs["name"] for node in order] == ["safety_node", "perception_node", "map_node", "vla_node"]
+    assert [node.kwargs["name"] for node in order] == ["safety_node", "perception_node", "vla_node", "map_node"]
     assert all(node.kwargs["respawn"] and node.kwargs["executable"] == node.kwargs["name"] for node in order)
 
 
@@ -157,14 +157,15 @@ def test_visual_odometry_comes_before_perception_and_the_recorded_one_is_not_pla
     assert "/imu" in played
 
 
-def test_the_map_comes_after_perception_where_it_is_asked_for(tmp_path: Path) -> None:
+def test_the_map_comes_last_where_it_is_asked_for(tmp_path: Path) -> None:
     none = tmp_path / "none.yaml"
     none.write_text("/**/perception_node: {ros__parameters: {engine: sgbm}}")
 
     def started(file: str, **asked: str) -> list[str]:
         return [node.kwargs["name"] for node in chain(brought_up(file, {**HALL, **asked}))]
 
-    with_map, without = (["safety_node", "perception_node", *names, "vla_node"] for names in (["map_node"], []))
+    without = ["safety_node", "perception_node", "vla_node"]
+    with_map = [*without, "map_node"]  # nothing that moves the robot waits for it
     assert started("robot.launch.py") == with_map  # its file has a section for it
     assert started("robot.launch.py", map="false") == without
     assert started("robot.launch.py", params=str(none)) == without
@@ -194,7 +195,7 @@ def test_a_simulator_has_its_robot_and_its_time(file: str, robot: str) -> None:
 def test_the_recording_starts_when_all_are_up_and_ends_all() -> None:
     context = {"params": str(robot_file("go2")), "namespace": "", "odometry": "auto", "map": "auto"}
     *nodes, play = chain(brought_up("replay.launch.py", context))
-    assert nodes[-1].kwargs["name"] == "vla_node"
+    assert [node.kwargs["name"] for node in nodes[-2:]] == ["vla_node", "map_node"]
     (process,) = play.kwargs["function"](context)
     command = [part if isinstance(part, str) else part.args[0] for part in process.kwargs["cmd"]]
     assert command[:4] == ["ros2", "bag", "play", "bag"]
