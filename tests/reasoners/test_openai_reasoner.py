@@ -5,6 +5,7 @@ import json
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import chat_server as server
@@ -233,12 +234,29 @@ def test_a_handshake_that_never_ends_is_left_at_the_deadline():
     assert_stopped(answer, "within 0.3 s")
 
 
-def test_a_resolver_that_hangs_does_not_hold_the_call(monkeypatch):
-    over = threading.Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [over.wait(30)])
-    answer = reasoner("http://localhost:1", deadline_s=0.2).plan(observe())
-    over.set()
-    assert_stopped(answer, "within 0.2 s")
+@pytest.mark.parametrize("ends_by", ["deadline", "cancel"])
+def test_a_resolver_that_hangs_does_not_hold_the_call(monkeypatch, ends_by):
+    asked, over = threading.Event(), threading.Event()
+
+    def hangs(*_, flags=0, **__):
+        if flags & socket.AI_NUMERICHOST:
+            raise socket.gaierror("not a number")
+        asked.set()
+        assert over.wait(30)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", hangs)
+    mind = reasoner("http://localhost:1", deadline_s=0.2 if ends_by == "deadline" else 60.0)
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(mind.plan, observe())
+        try:
+            assert asked.wait(20)
+            if ends_by == "cancel":
+                time.sleep(0.05)  # it waits by now
+                mind.cancel()
+            assert_stopped(answer.result(20), "within 0.2 s" if ends_by == "deadline" else "withdrawn")
+        finally:
+            over.set()
 
 
 @pytest.mark.parametrize(
