@@ -8,6 +8,7 @@ from bridge_node.node import TwistBridge
 from bridge_node.params import BridgeParams
 from bridge_node.px4 import Px4
 from bridge_node.unitree import Unitree
+from saccade.errors import ConfigError
 from saccade.node import Node
 
 
@@ -19,4 +20,6 @@ def bridge_of(params: BridgeParams) -> Node:
         return TwistBridge(Px4(params.autopilot), params)
     if params.robot == "mavros":
         return TwistBridge(Mavros(params.autopilot), params)
-    return TwistBridge(Unitree(params.unitree), params)
+    if params.robot == "unitree":
+        return TwistBridge(Unitree(params.unitree), params)
+    raise ConfigError("robot is not set; expected unitree, px4, mavros or ros2_control in the section bridge_node")

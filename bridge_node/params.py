@@ -60,7 +60,7 @@ class JointsParams:
 class BridgeParams:
     """Which robot, and its own parameters in the section of its name; the others are not looked at."""
 
-    robot: Literal["unitree", "px4", "mavros", "ros2_control"] = param("px4", "the words that the robot understands")
+    robot: Literal["", "unitree", "px4", "mavros", "ros2_control"] = param("", "the words that the robot understands")
     rate_hz: float = param(50.0, "commands a second to the robot", low=5, high=200)
     silence_ms: float = param(200.0, "age of the gate's newest command after which the robot is stopped", low=20)
     unitree: UnitreeParams = field(default_factory=UnitreeParams)

@@ -31,7 +31,8 @@ def judge(robot: Robot, hearing: Hearing) -> Iterator[Finding]:
         told = [finding for finding in faults if finding.what == name or (finding.what in need.names)]
         if not told and name in hearing.heard:
             heard = hearing.heard[name]
-            rate = f"{heard.rate_hz:.1f} Hz" if topic(name).rate_hz else f"{heard.count} message(s)"
+            expected_hz = topic(name).rate_hz
+            rate = f"{heard.rate_hz:.1f} of {expected_hz:g} Hz" if expected_hz else f"{heard.count} message(s)"
             age = f", {heard.age_ns / 1e6:.0f} ms old on arrival" if heard.ages_ns else ""
             yield Finding(Grade.OK, name, f"{rate}{age}")
     yield from faults

@@ -99,6 +99,12 @@ def test_a_dogs_frozen_state_is_not_passed_on():
     assert "stamp stands still" in statuses(ear)[-1][1]
 
 
+def test_what_the_gate_granted_a_moment_ago_is_not_granted_again():
+    dog = Dog()
+    act(Gate([(1.0, GO)]), Gate([(3.0, GO)], grants=False), dog_bridge(), dog, seconds=3.0)
+    assert dog.still_from() <= 1.25
+
+
 def test_only_the_gates_word_counts():
     dog, ear = Dog(), Ear("diagnostics")
     act(Gate([(2.0, GO)], grants=False), dog_bridge(), dog, ear, seconds=2.0)
@@ -272,11 +278,12 @@ def test_joints_that_are_not_the_controllers_move_nothing():
 @pytest.mark.parametrize(
     ("values", "says"),
     [
+        ({}, "robot is not set"),
         ({"robot": "unitree", "unitree": {}}, "velocity_frame is not set"),
         ({"robot": "ros2_control"}, "name each of them once"),
         ({"robot": "ros2_control", "ros2_control": {"arm": ["a"], "gripper": ["a"]}}, "name each of them once"),
         ({"robot": "px5"}, "did you mean 'px4'"),
-        ({"rate_hz": 2.0}, "expected 5 to 200"),
+        ({"robot": "px4", "rate_hz": 2.0}, "expected 5 to 200"),
         ({"silence_ms": 5000.0}, "expected 20 to 1000"),
         ({"autopilot": {"ask": "arm"}}, "autopilot: ask is 'arm'"),
         ({"autopilot": {"hold_s": 0.0}}, "autopilot.hold_s"),

@@ -34,8 +34,8 @@ def test_of_a_good_recording_there_is_nothing_to_mend(tmp_path: Path) -> None:
         "odom",
         "tf_static",
     }
-    assert found["odom"].startswith("50.0 Hz, 0 ms")
-    assert found["left/image_rect"].startswith("30.0 Hz")
+    assert found["odom"].startswith("50.0 of 50 Hz, 0 ms")
+    assert found["left/image_rect"].startswith("30.0 of 30 Hz")
     assert found["tf_static"] == "1 message(s)"
 
 
