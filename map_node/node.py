@@ -60,7 +60,6 @@ class MapNode:
         self._products = Products(params, self.health, self.stages)
         modelled_s = params.worker_latency_s if params.worker == "modelled" else None
         self._learned = LearnedMap(params.learned, params.volume, modelled_s) if params.learned.card else None
-        self._odom_frame = ""
         self._since_ns: int | None = None
         """Where odometry did not go on, the stamp from which on it is believed again."""
         self._taken_ns: int | None = None

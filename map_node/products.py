@@ -26,7 +26,6 @@ from saccade.wire.health import Health, Stage
 from saccade.wire.images import encode_image
 from saccade.worker import ModelledWorker, ThreadWorker, Worker
 
-
 _EARLY_NS = 30 * MS
 """What is due at every frame must not wait for the next one: frames are not exactly a period apart."""
 

@@ -139,19 +139,23 @@ def test_pictures_of_other_moments_sizes_and_cameras_give_no_colour():
         assert node.used == 5
         return node._frames.coloured == 0
 
-    picture = np.full((*HERE.shape, 3), 90, np.uint8)
+    def sent(late_ns=0, frame_id="camera", data=None, topic="left/image_rect"):
+        """A picture that comes before the first frame, of another stamp by `late_ns`."""
+        data = np.full((*HERE.shape, 3), 90, np.uint8) if data is None else data
+        return Sample(topic, at(0) - MS, encode_image(Image(at(0) + late_ns, frame_id, data)))
+
     assert colourless()
-    assert colourless(Sample("left/image_rect", at(0), encode_image(Image(at(0) - FRAME_NS, "camera", picture))))
-    assert colourless(Sample("left/image_rect", at(0), encode_image(Image(at(0), "other", picture))))
-    assert colourless(Sample("left/image_rect", at(0), encode_image(Image(at(0), "camera", picture[::3, ::2]))))
+    assert colourless(sent(-FRAME_NS))
+    assert colourless(sent(frame_id="other"))
+    assert colourless(sent(data=np.full((*HERE[::3, ::2].shape, 3), 90, np.uint8)))
     assert "left/image_raw" not in MapNode.reads
-    before = at(0) - MS
-    assert not colourless(Sample("left/image_rect", before, encode_image(Image(at(0), "camera", picture))))
-    thinned = np.full(
-        (HERE.shape[0] * 2, HERE.shape[1] * 2), 90, np.uint8
-    )  # a grey one, of which depth is every second pixel
-    assert not colourless(Sample("left/image_rect", before, encode_image(Image(at(0), "camera", thinned))))
-    assert not colourless(Sample("rgbd/color/image_rect", before, encode_image(Image(at(0) + MS, "rgb", picture))))
+    assert not colourless(sent())
+    height, width = HERE.shape
+    assert not colourless(
+        sent(data=np.full((height * 2, width * 2), 90, np.uint8))
+    )  # depth is every second pixel of it
+    assert not colourless(sent(MS, "rgb", topic="rgbd/color/image_rect"))
+    assert colourless(sent(40 * MS, "rgb", topic="rgbd/color/image_rect"))
 
 
 def test_frames_wait_for_odometry_and_newer_ones_take_their_place():
@@ -198,6 +202,11 @@ def test_after_a_jump_the_map_is_of_what_is_seen_from_there():
     assert abs(np.median(x[(z > 0.2) & (x > 5.5)]) - 5.8) < 0.05
     assert x.min() > 4.0  # nothing of the wall at 1.8 m
     assert tap.told("pose")[-1][0] == OK
+
+
+def test_what_is_being_made_of_the_map_before_the_jump_is_not_sent():
+    assert play([*drive(1), odom(at(1)), odom(at(3))])[1].of("map/mesh")
+    assert not play([*drive(1), odom(at(1), (4.0, 0, 0)), odom(at(3), (4.0, 0, 0))])[1].of("map/mesh")
 
 
 def test_a_frame_from_before_the_jump_is_not_placed_after_it():
