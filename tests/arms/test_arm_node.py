@@ -274,8 +274,8 @@ def test_what_is_missing_is_named_and_moves_nothing():
         assert ear.told("policy", "odom missing")
 
 
-def test_without_a_model_every_instruction_is_refused_with_what_to_do():
+def test_without_a_model_what_has_no_colour_is_refused_with_what_to_say():
     world, ear = work(robot(), 1.5)
     assert stood(world)
-    assert ear.told("instruction", "set planner.reasoner")
+    assert ear.told("instruction", "Say the colour of the box")
     assert ear.plans[-1].kind is PlanKind.STOP

@@ -34,15 +34,15 @@ def test_a_model_is_asked_in_the_dialect_that_is_named():
         open_reasoner(params(**CHAT | {"dialect": "waypoint"}), 0.3, 0.6)
 
 
-def test_an_arm_is_planned_for_by_what_points_into_the_picture_alone():
+def test_an_arm_is_planned_for_by_what_points_into_the_picture_or_by_the_embedded_one_for_hands():
     for name in POINTING:
         assert isinstance(open_reasoner(params(**CHAT | {"dialect": name}), 0.3, 0.6, ArmParams()), OpenAiReasoner)
     for name in DRIVING:
         with pytest.raises(ConfigError, match=f"dialect '{name}' says how to drive, which an arm does not"):
             open_reasoner(params(**CHAT | {"dialect": name}), 0.3, 0.6, ArmParams())
-    nobody = open_reasoner(params(), 0.3, 0.6, ArmParams())
-    assert "set planner.reasoner" in nobody.refuses("turn left 90 degrees")
-    assert nobody.refuses("stop") == ""
+    own = open_reasoner(params(), 0.3, 0.6, ArmParams())
+    assert "an arm cannot turn left 90 degrees" in own.refuses("turn left 90 degrees")
+    assert own.refuses("stop") == ""
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The arm's own policy: takes hold of what a plan's last waypoint points to. A policy like any other."""
+"""The arm's own policy: takes hold of what a plan's last waypoint points to, or puts it there. A policy like others."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from saccade.geometry import F64
 from saccade.types import Plan, PlanKind
 from vla_node.arms.kinematics import Kinematics
 from vla_node.arms.reach import Reach
+from vla_node.arms.target import puts
 from vla_node.embodiments.arm import ArmParams
 from vla_node.policies.base import ActionKind, Look, PolicyError, PolicySpec
 
@@ -19,8 +20,8 @@ _SAME_M = 0.02
 class GraspPolicy:
     """Joint positions on absolute time: the whole grasp is worked out when a plan comes, and read off from then on.
 
-    A newer plan of the same epoch changes nothing unless its target is another. `act` takes tens of milliseconds when
-    it works out a grasp, else microseconds.
+    A newer plan of the same epoch changes nothing unless its target is another, or its `values` are: see
+    `vla_node.arms.target.grasp_plan`. `act` takes tens of milliseconds when it works out a way, else microseconds.
     """
 
     def __init__(self, arm: ArmParams, dt_ns: int, horizon: int) -> None:
@@ -32,17 +33,20 @@ class GraspPolicy:
     def begin(self, epoch: int) -> None:
         """See `FastPolicy.begin`."""
         self._target: F64 | None = None
+        self._values: tuple[float, ...] = ()
         self._rows: F64 | None = None
         self._begin_ns = 0
 
     def act(self, look: Look, timeout_ns: int) -> F64:
         """See `FastPolicy.act`; PolicyError also for plans that point to nothing, and for what is out of reach."""
-        point = _target(look.plan)
-        if self._target is None or float(np.linalg.norm(point - self._target)) > _SAME_M:
+        point, values = _target(look.plan), tuple(look.plan.values.tolist())
+        same = self._target is not None and float(np.linalg.norm(point - self._target)) <= _SAME_M
+        if not same or values != self._values:
             self._target = self._rows = None
             in_arm = (self._T_arm_from_body @ look.state.T_odom_from_body.inverse()).apply(point)
-            self._rows = self._reach.grasp(_positions(look, self.spec.axes), in_arm)
-            self._target, self._begin_ns = point, look.stamp_ns
+            way = self._reach.put if puts(look.plan) else self._reach.grasp
+            self._rows = way(_positions(look, self.spec.axes), in_arm)
+            self._target, self._values, self._begin_ns = point, values, look.stamp_ns
         assert self._rows is not None
         first = (look.stamp_ns - self._begin_ns) // self.spec.dt_ns
         index = np.clip(np.arange(first, first + self.spec.horizon), 0, len(self._rows) - 1)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
-from saccade.geometry import F64, SE3, interpolate
+from saccade.geometry import F64, SE3, interpolate, wrap_angle
 from vla_node.arms.kinematics import Kinematics
 from vla_node.arms.timing import timed
 from vla_node.embodiments.arm import ArmParams
@@ -16,6 +17,10 @@ _WAY_M = 0.01
 """The straight way of the tool is solved for in pieces of this length."""
 _JUMP_RAD = 0.5
 """Joints that move further within a piece have jumped to another posture."""
+_ROUND_M = 0.03
+"""So on the way about the base, where a straight line is not asked for."""
+_DROP_M = 0.008
+"""What is put down is let go so far above where it comes to stand: the places of both are measured."""
 _SETTLE_S = 0.3
 """What a lagging controller is given to arrive before the gripper closes."""
 
@@ -56,19 +61,43 @@ class Reach:
         if gripper.joint:
             rows.append(np.tile(way[-1], (math.ceil(_SETTLE_S / self._dt_s), 1)))
             rows.append(self._timed(np.stack([way[-1], self._with_gripper(way[-1, : self._count], gripper.closed)])))
+        if grasp.lift:
+            back = np.array([self._with_gripper(q[: self._count], gripper.closed) for q in way[::-1]])
+            rows.append(self._timed(back))
         return np.concatenate(rows)
+
+    def put(self, positions: F64, point: F64) -> F64:
+        """Up, round the base and down until the face that was taken hold of is at a point (3,) m; open; up again."""
+        grasp, gripper = self._arm.grasp, self._arm.gripper
+        if grasp.approach != "down" or not gripper.joint:
+            raise PolicyError("only a gripper that comes from above can put something down")
+        onto = facing(point, grasp.approach, grasp.turn_rad)
+        end = SE3(onto.R, onto.t + (grasp.depth_m - _DROP_M) * onto.R[:, 2])
+        now = self._kinematics.pose(positions[: self._count])
+        high_m = max(float(now.t[2]), float(point[2]) + grasp.standoff_m)
+        raised, before = SE3(now.R, np.array([*now.t[:2], high_m])), SE3(onto.R, np.array([*onto.t[:2], high_m]))
+        up = self._straight(positions, now, raised)
+        over = self._through(up[-1], _round(raised, before, grasp.turn_rad))
+        down = self._straight(over[-1], before, end)
+        opened = self._with_gripper(down[-1, : self._count], gripper.open)
+        away = np.array([self._with_gripper(q[: self._count], gripper.open) for q in down[::-1]])
+        settle = np.tile(down[-1], (math.ceil(_SETTLE_S / self._dt_s), 1))
+        stages = [self._timed(way) for way in (up, over, down)]
+        return np.concatenate([*stages, settle, self._timed(np.stack([down[-1], opened])), self._timed(away)])
 
     def _straight(self, begin: F64, T_begin: SE3, T_end: SE3) -> F64:
         """Positions (n, d) along the tool's straight way; the gripper stays as at the beginning."""
         pieces = max(1, math.ceil(float(np.linalg.norm(T_end.t - T_begin.t)) / _WAY_M))
+        return self._through(begin, [interpolate(T_begin, T_end, i / pieces) for i in range(1, pieces + 1)])
+
+    def _through(self, begin: F64, poses: Sequence[SE3]) -> F64:
+        """Positions (n, d) from `begin` through poses of the tool; the gripper stays as at the beginning."""
         way = [begin]
-        for i in range(1, pieces + 1):
+        for pose in poses:
             q = way[-1][: self._count]
-            there = self._kinematics.solve(interpolate(T_begin, T_end, i / pieces), q, "the way to the object")
+            there = self._kinematics.solve(pose, q, "the way of the tool")
             if np.abs(there - q).max() > _JUMP_RAD:
-                raise PolicyError(
-                    "the straight way to the object leads through a posture that the arm must turn about in"
-                )
+                raise PolicyError("the way of the tool leads through a posture that the arm must turn about in")
             way.append(np.concatenate([there, begin[self._count :]]))
         return np.stack(way)
 
@@ -87,6 +116,19 @@ class Reach:
         if not np.isfinite(path).all():
             raise PolicyError(f"joints at {path[0].tolist()}; expected finite positions")
         return timed(path, self._speed, self._accel, self._dt_s)
+
+
+def _round(begin: SE3, end: SE3, turn_rad: float) -> list[SE3]:
+    """Poses of a tool that points down, about the base from over one place to over another, as high as they are."""
+    (r0, a0), (r1, a1) = ((math.hypot(T.t[0], T.t[1]), math.atan2(T.t[1], T.t[0])) for T in (begin, end))
+    turn = wrap_angle(a1 - a0)
+    pieces = max(1, math.ceil(max(abs(r1 - r0), abs(turn) * max(r0, r1)) / _ROUND_M))
+    poses = []
+    for i in range(1, pieces + 1):
+        share = i / pieces
+        r, a, z = r0 + share * (r1 - r0), a0 + share * turn, begin.t[2] + share * (end.t[2] - begin.t[2])
+        poses.append(facing(np.array([r * math.cos(a), r * math.sin(a), z]), "down", turn_rad))
+    return poses
 
 
 def facing(point: F64, approach: str, turn_rad: float) -> SE3:

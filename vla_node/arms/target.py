@@ -9,7 +9,7 @@ import numpy as np
 from saccade.geometry import F64
 from saccade.types import Plan, PlanKind
 from vla_node.lift import LiftError, surface_at
-from vla_node.planner import VALID_FOR_NS, Observation, make_plan
+from vla_node.planner import NO_VALUES, VALID_FOR_NS, Observation, make_plan
 
 LEAST_SHARE = 0.25
 """At least this share of a box must have a depth."""
@@ -90,8 +90,20 @@ def _points(
     return T.apply(camera.unproject(uv, z[known])), float(known.mean())
 
 
-def grasp_plan(observation: Observation, point: F64, text: str, valid_for_ns: int = VALID_FOR_NS) -> Plan:
-    """A plan of one waypoint: the point (3,) in the odometry frame that an arm is to take hold of."""
+def grasp_plan(
+    observation: Observation, point: F64, text: str, valid_for_ns: int = VALID_FOR_NS, values: F64 = NO_VALUES
+) -> Plan:
+    """A plan of one waypoint: the point (3,) in the odometry frame that an arm is to take hold of.
+
+    `values` (k,): the first, where it is 0, says that what is held is to be put there instead; any that differ from
+    those of the plan before make the arm begin anew, though the point is the same.
+    """
     return make_plan(
-        observation, PlanKind.WAYPOINTS, text, waypoints=np.asarray(point, np.float64)[None], valid_for_ns=valid_for_ns
+        observation, PlanKind.WAYPOINTS, text, waypoints=np.asarray(point, np.float64)[None], values=values,
+        valid_for_ns=valid_for_ns,
     )  # fmt: skip
+
+
+def puts(plan: Plan) -> bool:
+    """Whether an arm is to put down what it holds, and not to take hold."""
+    return bool(len(plan.values)) and float(plan.values[0]) == 0.0

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from vla_node.reasoners.embedded.numbers import NUMBER, number
-from vla_node.reasoners.embedded.steps import Drive, Explore, GoTo, Return, Step, Stop, Turn, Until, Wait
+from vla_node.reasoners.embedded.steps import Drive, Explore, GoTo, Put, Return, Step, Stop, Take, Turn, Until, Wait
 
 COLOURS = ("red", "orange", "yellow", "green", "cyan", "blue", "purple", "magenta", "white", "grey", "black")
 
@@ -22,7 +22,7 @@ _SHAPE_WORDS = {
     "box": "box", "cube": "box", "crate": "box", "block": "box",
     "cylinder": "cylinder", "pillar": "cylinder", "column": "cylinder", "post": "cylinder",
     "ball": "ball", "sphere": "ball",
-    "door": "door",
+    "door": "door", "tray": "tray",
     "object": None, "thing": None, "one": None,
 }  # fmt: skip
 _METRES = {"m": 1.0, "cm": 0.01, "foot": 0.3048, "feet": 0.3048, "ft": 0.3048} | {
@@ -62,6 +62,7 @@ HELP = (
     "I understand: 'go to the red box', 'come back', 'go forward 2 metres', 'back up 50 cm', 'turn left 90 degrees', "
     "'turn around', 'wait two seconds', 'follow the corridor', 'follow the corridor and stop before the door', "
     "'go straight on until the red pillar', 'explore until you see the green ball', 'stop', "
+    "and of an arm 'pick up the red box', 'put it on the purple tray', 'put the red box on the purple tray', "
     "joined by ',', 'and' or 'then'. "
     f"Colours: {', '.join(COLOURS)}. Things: {', '.join(w for w in _SHAPE_WORDS)}; only a door needs no colour."
 )
@@ -83,6 +84,8 @@ _THING = (
     r"|(?P<unknown>[a-z]+(?: [a-z]+)?))"
 )
 """A colour and a thing, or one or two words in their place that are refused by name."""
+_ON = "(?:on|onto|on to|in|into)"
+_LAY = "(?:put|place|set|lay|drop)"
 _SEE = "you (?:see|spot|find)"
 _REACH = "you (?:reach|get to|come to|are at|arrive at)"
 _DEGREES = f"{_N} ?-?(?:degrees?|deg|°)"
@@ -118,6 +121,22 @@ def _with_thing(build: Callable[[GoTo], Step | _Ending]) -> Callable[[re.Match[s
     return checked
 
 
+def _put(match: re.Match[str]) -> Step | str:
+    """What is put, where it is named, and where; both by colour."""
+    found: list[GoTo] = []
+    for name in ("what", "where"):
+        if match.groupdict().get(name) is None:
+            continue
+        thing = re.fullmatch(_THING, match[name])
+        if thing is None:
+            return f"I cannot recognise {match[name]!r}. {HELP}"
+        step = _with_thing(lambda landmark: landmark)(thing)
+        if not isinstance(step, GoTo):
+            return str(step)
+        found.append(step)
+    return Put(found[-1], found[0] if len(found) > 1 else None)
+
+
 def _wait(match: re.Match[str]) -> Step | str:
     seconds = number(match["n"]) * _SECONDS[match["unit"]]
     return Wait(seconds) if 0 < seconds <= MAX_WAIT_S else f"A wait may last up to {MAX_WAIT_S:g} s."
@@ -128,6 +147,13 @@ _RULES: list[tuple[str, Callable[[re.Match[str]], Step | _Ending | str]]] = [
         rf"(?:{_GO}|drive up|go up|come|get|navigate|travel) (?:over )?(?:to|towards?) {_THING}",
         _with_thing(lambda thing: thing),
     ),
+    (
+        rf"(?:take(?: hold of)?|pick up|grab(?: hold of)?|grasp|lift(?: up)?|get hold of) {_THING}",
+        _with_thing(Take),
+    ),
+    (rf"(?:pick|lift) {_THING} up", _with_thing(Take)),
+    (rf"{_LAY} (?:it|that)(?: down)? {_ON} (?P<where>.+)", _put),
+    (rf"{_LAY} (?P<what>.+?) {_ON} (?P<where>.+)", _put),
     (
         r"(?:(?:come|go|drive|head) (?:back|home)|return)"
         r"(?: home| to (?:me|the start|start|where you (?:started|were)|the starting (?:point|place|position)))?",

@@ -39,7 +39,10 @@ class EmbeddedReasoner:
     def refuses(self, instruction: str) -> str:
         """See `Reasoner.refuses`."""
         steps = parse(instruction)
-        return str(steps) if isinstance(steps, Misunderstood) else ""
+        if isinstance(steps, Misunderstood):
+            return str(steps)
+        hands = next((step for step in steps if type(step) not in _BEHAVIOURS), None)
+        return f"this robot has no hand and cannot {hands}; it can go there" if hands else ""
 
     def plan(self, observation: Observation) -> Answer:
         """See `Reasoner.plan`."""
@@ -53,9 +56,9 @@ class EmbeddedReasoner:
 
     def _plan(self, observation: Observation) -> Plan:
         if observation.epoch != self._epoch or self._mission is None:
-            steps = parse(observation.instruction)
-            if isinstance(steps, Misunderstood):
-                return make_plan(observation, PlanKind.STOP, str(steps), final=True)
+            steps, why = parse(observation.instruction), self.refuses(observation.instruction)
+            if why or isinstance(steps, Misunderstood):
+                return make_plan(observation, PlanKind.STOP, why, final=True)
             self._mission, self._epoch = Mission(steps), observation.epoch
         mission = self._mission
         mission.memory.look(observation, [step for step in mission.steps if isinstance(step, GoTo)])

@@ -23,6 +23,27 @@ class GoTo:
 
 
 @dataclass(frozen=True, slots=True)
+class Take:
+    """Take hold of the object, and lift it."""
+
+    thing: GoTo
+
+    def __str__(self) -> str:
+        return f"take the {self.thing.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Put what is held, or `what` after taking it, onto the object `where`."""
+
+    where: GoTo
+    what: GoTo | None = None
+
+    def __str__(self) -> str:
+        return f"put {f'the {self.what.name}' if self.what else 'it'} on the {self.where.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class Return:
     """Drive back to the pose where the instruction was given."""
 
@@ -88,4 +109,4 @@ class Stop:
         return "stop"
 
 
-Step = GoTo | Return | Drive | Turn | Wait | Explore | Until | Stop
+Step = GoTo | Return | Drive | Turn | Wait | Explore | Until | Stop | Take | Put
