@@ -9,6 +9,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
+from saccade.errors import ConfigError
 from saccade.geometry import F64, SE3, Pinhole
 from saccade.types import U8
 from sim.bus import open_world
@@ -31,6 +32,8 @@ def look(eye_m: F64, at_m: F64) -> SE3:
 def picture(world: World) -> U8:
     """A world and its robot from a corner, (720, 1280, 3) uint8 RGB, four rays a pixel."""
     scene, pose = world.simulation.scene, world.truth()
+    if scene is None:
+        raise ConfigError("this world is no room that could be shown from a corner")
     robot = Thing("robot", "cylinder", (0.25, 0.30), (206, 206, 210), float(pose.t[0]), float(pose.t[1]), pose.yaw)
     fixed = len(scene.things) - scene.movers
     width, height = (2 * n for n in _SIZE)

@@ -50,8 +50,8 @@ class Simulation(Protocol):
     """What is in a world: a body that obeys, sensors that capture, and a judge; time passes in ticks of 10 ms."""
 
     @property
-    def scene(self) -> Scene:
-        """What its cameras see, at the beginning."""
+    def scene(self) -> Scene | None:
+        """What its cameras see, at the beginning; None where that is no room with upright things."""
 
     @property
     def mounting(self) -> Mapping[str, SE3]:

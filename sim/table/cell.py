@@ -79,7 +79,7 @@ class Cell:
     @property
     def positions(self) -> F64:
         """Of the joints, in the order of AXES."""
-        return np.asarray(self.data.qpos[self._at], np.float64).copy()
+        return np.array(self.data.qpos[self._at], np.float64)
 
     @property
     def tool(self) -> SE3:
@@ -89,7 +89,7 @@ class Cell:
 
     def place(self, name: str) -> F64:
         """Where the middle of a thing is, (3,) metres."""
-        return np.asarray(self.data.xpos[self._items[name]], np.float64).copy()
+        return np.array(self.data.xpos[self._items[name]], np.float64)
 
 
 def _add(spec: Any, item: Item, *, fixed: bool, mass_kg: float, friction: float) -> None:

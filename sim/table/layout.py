@@ -62,7 +62,7 @@ def lay(seed: int) -> Layout:
     items: list[Item] = []
     while len(items) < len(COLOURS):
         colour = list(COLOURS)[len(items)]
-        kind: Kind = ("box", "cylinder", "ball")[int(rng.integers(3))]  # type: ignore[assignment]
+        kind: Kind = ("box", "cylinder", "ball")[int(rng.integers(3))]
         x, y = _polar(rng.uniform(*_REACH_M), rng.uniform(-_BEARING_RAD, _BEARING_RAD))
         size, yaw = _size(kind, rng), float(rng.uniform(-math.pi, math.pi))
         apart = all(math.hypot(x - other.x, y - other.y) > _APART_M for other in items)

@@ -43,6 +43,8 @@ class TableOptions(WorldOptions):
 class Table:
     """See `sim.world.Simulation`. base_link is the arm's base on the table; nothing of it ever moves."""
 
+    scene = None
+
     def __init__(self, options: TableOptions, start_ns: int) -> None:
         self.layout = lay(options.seed)
         cell, picture, depth, mount = (np.random.default_rng((options.seed, 4, i)) for i in range(4))
