@@ -14,7 +14,7 @@ from perception_node.params import PerceptionParams
 from saccade import params
 from saccade.robots import nodes, remapping
 from saccade.topics import BRIDGED
-from safety_node.limits import Limits
+from safety_node.limits import AROUND, Limits
 from safety_node.node import COMMANDS
 from vla_node.params import VlaParams
 
@@ -44,7 +44,7 @@ class Robot:
 
     def needs(self, seen: Collection[str]) -> Iterator[Need]:
         """What its nodes must hear; which cameras it has shows in its file, or else in what is seen of its topics."""
-        moves = "local_map" in self.limits.required
+        moves = bool(set(AROUND) & set(self.limits.required))
         if self.rgbd(seen):
             yield Need(RGBD_DEPTH, moves)
             yield Need(("rgbd/depth/camera_info",), moves)

@@ -327,6 +327,14 @@ def test_what_a_robots_gate_grants_its_bridge_takes(name):
         assert most <= node._driver.limits[axis]
 
 
+@pytest.mark.parametrize("autopilot", ["px4", "mavros"])
+def test_the_gate_of_the_uav_grants_no_more_than_an_autopilots_bridge_takes(autopilot):
+    gate = params.load(Limits, robot_file("uav"), "safety_node")
+    node = bridge_of(params.load(BridgeParams, robot_file(autopilot), "bridge_node"))
+    assert gate.command == "twist_stamped"
+    assert all(most <= node._driver.limits[axis] for axis, most in zip(gate.axes, gate.max_speed, strict=True))
+
+
 def test_two_runs_give_the_same_bytes():
     runs = []
     for _ in range(2):

@@ -243,8 +243,10 @@ def test_an_rgbd_camera_by_other_names_is_asked_for_as_such(tmp_path: Path) -> N
 
 def test_what_a_robot_does_not_need_is_not_asked_of_it(tmp_path: Path) -> None:
     bench = "/**/safety_node: {ros__parameters: {required: {chunk: 0.3}}}\n"
-    told = faults(judged(FINE.with_(leave_out=("odom", "right/image_rect")), tmp_path, robot_file(tmp_path, bench)))
-    assert {f.grade for f in told} == {Grade.WARN}
+    blind = FINE.with_(leave_out=("odom", "right/image_rect"))
+    assert {f.grade for f in faults(judged(blind, tmp_path, robot_file(tmp_path, bench)))} == {Grade.WARN}
+    flown = {f.grade for f in check_topics("uav", f"bag:{tmp_path / 'bag'}") if f.what.startswith("right/image")}
+    assert flown == {Grade.ERROR}
 
 
 def test_a_robot_with_visual_odometry_need_not_send_its_own(tmp_path: Path) -> None:
