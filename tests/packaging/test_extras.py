@@ -143,7 +143,9 @@ def test_what_a_verb_lacks_is_told_without_a_traceback(
 
 @pytest.mark.slow
 def test_without_onnx_runtime_what_needs_it_says_what_to_install() -> None:
-    told = without(["onnxruntime"], "from saccade.cli import main; sys.exit(main(['engine', 'list']))")
+    engine = "from saccade.cli import main; sys.exit(main(['engine', *{}]))"
+    assert without(["onnxruntime"], engine.format(["list"])).returncode == 0
+    told = without(["onnxruntime"], engine.format(["probe", "stereo-s", "--quiet"]))
     assert told.returncode == 2
     assert told.stderr.startswith("saccade engine: ONNX Runtime cannot be imported")
     assert "pip install 'saccade[cpu]'" in told.stderr
