@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from learned_scenes import TOLD, UNIT, card_at, changed, keyframes
+from learned_scenes import DA3, TOLD, UNIT, card_at, changed, keyframes
 
 from engines.engine import EngineError
 from engines.views.splats import Splats
 from map_node.learned.align import Alignment, gaussians_in_odom
 from map_node.learned.fill import fill
+from map_node.learned.model import Job, Model
 from map_node.learned.params import LearnedParams
 from map_node.learned.service import LearnedMap
 from map_node.volume.base import Blocks, Snapshot, VolumeParams
@@ -92,6 +93,37 @@ def test_what_was_not_measured_is_filled_and_what_was_keeps_its_bits(card):
             filled_right += int((np.abs(shown.sdf_m[n] - truth.sdf_m[whole[at]])[both] < 0.1).sum())
     assert new > 3000
     assert filled_right > 0.9 * new
+
+
+def test_where_all_was_measured_nothing_is_learned(card):
+    found = answer(learned_map(card), keyframes(hole=False))
+    assert found.refused == ""
+    assert found.blocks.weight.max(initial=0) == 0
+
+
+def test_what_the_model_is_not_sure_of_is_not_used(tmp_path):
+    fields = {"views": {**DA3["views"], "confidence": "sure"}}
+
+    def half_sure(outputs):
+        sure = outputs["sure"].copy()
+        sure[:, : sure.shape[1] // 2] = 0.2
+        return {**outputs, "sure": sure}
+
+    weights = []
+    for n, said in enumerate((half_sure, None)):
+        folder = tmp_path / str(n)
+        folder.mkdir()
+        weights.append(float(answer(learned_map(card_at(folder, said, fields))).blocks.weight.sum()))
+    assert 0 < weights[0] < 0.7 * weights[1]
+
+
+def test_a_run_that_nobody_waits_for_adds_nothing(card):
+    model = Model(LearnedParams(card=card), VOLUME)
+    for wanted, refused in ((False, "nobody waits"), (True, "")):
+        found = model.run(Job(tuple(keyframes()), CENTRE, 0, lambda wanted=wanted: wanted))
+        assert refused in found.refused
+        assert (found.blocks is None) == bool(refused)
+    model.close()
 
 
 def clearance(card):
