@@ -167,7 +167,8 @@ def _whole(own: MapNodeParams, voxel_m: float | None, size_m: tuple[float, float
         volume = replace(volume, size_m=size_m)
     return MapNode(replace(
         own, volume=volume, rate_hz=0.0, worker="modelled", load="", save="", mesh=replace(own.mesh, rate_hz=0.0),
-        occupancy=replace(own.occupancy, rate_hz=0.0), pictures=replace(own.pictures, birdseye_hz=0.0, follow_hz=0.0),
+        clearance=replace(own.clearance, rate_hz=0.0), occupancy=replace(own.occupancy, rate_hz=0.0),
+        pictures=replace(own.pictures, birdseye_hz=0.0, follow_hz=0.0),
     ))  # fmt: skip
 
 
