@@ -209,6 +209,12 @@ def test_a_fault_is_told_once_and_nothing_else_is(fault: str, tmp_path: Path) ->
     assert len(faults(judged(FAULTS[fault][0], tmp_path))) == 1
 
 
+def test_a_cameras_place_is_judged_without_odometry_too(tmp_path: Path) -> None:
+    told = faults(judged(FINE.with_(mount=BODY, leave_out=("odom",)), tmp_path))
+    assert [f.what for f in told] == ["odom", "left/image_rect"]
+    assert told[1].found.startswith("wrongly framed")
+
+
 def test_pictures_a_frame_apart_are_paired_with_their_nearest(tmp_path: Path) -> None:
     assert faults(judged(FINE.with_(late_ns={"right/image_rect": 4 * MS}), tmp_path)) == []  # within sync.tolerance_ms
 
