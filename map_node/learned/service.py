@@ -7,6 +7,7 @@ from is never written here. What it says is put beside what was measured only in
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -135,10 +136,21 @@ class LearnedMap:
         return {"model": self._model.card.name, "last run": self._last, **{k: str(n) for k, n in self.counts.items()}}
 
     def close(self) -> None:
-        """Stop; a run that is under way is not waited for longer than a second."""
+        """Stop; a run that is under way is waited for aside, for no longer than a second here.
+
+        The interpreter would abort if it ended while a thread is inside of the engine: it waits for that thread.
+        """
         self._worker.close()
-        if not self._worker.busy:
+        if self._worker.busy:
+            threading.Thread(target=self._end, name="learned ends", daemon=False).start()
+        else:
             self._model.close()
+
+    def _end(self) -> None:
+        pause = threading.Event()
+        while self._worker.busy:
+            pause.wait(0.05)
+        self._model.close()
 
     def _waits(self, now_ns: int) -> bool:
         return 0 <= now_ns - (self._begun_ns or 0) < nanoseconds(self.params.every_s)

@@ -15,7 +15,7 @@ from engines.engine import EngineError
 from engines.views.splats import Splats
 from map_node.learned.align import Alignment, gaussians_in_odom
 from map_node.learned.fill import fill
-from map_node.learned.model import Job, Model
+from map_node.learned.model import Job, Learned, Model
 from map_node.learned.params import LearnedParams
 from map_node.learned.service import LearnedMap
 from map_node.volume.base import Blocks, Snapshot, VolumeParams
@@ -286,6 +286,28 @@ def test_a_live_run_is_in_a_thread_that_stands_back(card):
     assert nice >= 10
     assert found is not None
     assert found.refused == ""
+
+
+def test_the_process_does_not_end_while_the_engine_works(card, monkeypatch):
+    """A daemon inside of ONNX Runtime when the interpreter ends would abort it."""
+    began, go_on, closed = threading.Event(), threading.Event(), threading.Event()
+
+    def run(self, job):
+        began.set()
+        go_on.wait(30)
+        return Learned(0, 0, "stopped")
+
+    monkeypatch.setattr(Model, "run", run)
+    monkeypatch.setattr(Model, "close", lambda self: closed.set())
+    made = learned_map(card, takes_s=None)
+    made.offer(keyframes(), CENTRE, 0)
+    assert began.wait(30)
+    made.close()
+    (waits,) = [thread for thread in threading.enumerate() if thread.name == "learned ends"]
+    assert not waits.daemon
+    assert not closed.is_set()
+    go_on.set()
+    assert closed.wait(30)
 
 
 def test_gaussians_are_put_where_odometry_is():
