@@ -106,7 +106,9 @@ def test_a_card_without_a_file_has_no_verdict(copied):
         open_engine(card)
 
 
-@pytest.mark.parametrize("name", card_names())
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if "int8" in name else name for name in card_names()]
+)
 def test_shipped_cards_need_no_verdict_and_pass_the_probe_here(name):
     """The rule's other half: whatever ships is probed by this test, with the hash its card names."""
     card = load_card(name)

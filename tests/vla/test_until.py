@@ -12,7 +12,11 @@ END, SIDE = Box(5.48, 0, 0.02, 0.45, 2.0, BLUE), Box(3.6, 1.19, 0.45, 0.01, 2.0,
 
 
 @pytest.mark.parametrize(
-    ("doors", "until_s", "x", "y"), [((END,), 14.0, 5.46, 0.0), ((END, SIDE), 12.0, 3.6, 1.18)], ids=["end", "side"]
+    ("doors", "until_s", "x", "y"),
+    [
+        pytest.param((END,), 14.0, 5.46, 0.0, id="end", marks=pytest.mark.slow),
+        pytest.param((END, SIDE), 12.0, 3.6, 1.18, id="side"),
+    ],
 )
 def test_it_follows_the_corridor_and_stands_before_the_door_that_it_comes_to_first(doors, until_s, x, y):
     world = World((*CORRIDOR, *doors), until_s, script=[told("follow the corridor and stop before the door", 0.5)])
