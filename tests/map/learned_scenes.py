@@ -17,7 +17,11 @@ from view_stand_ins import fields_of, looking_up, right, small
 
 from engines.probe.view_runs import walks
 from map_node.learned.align import View
-from saccade.clock import SEC
+from map_node.learned.params import LearnedParams
+from map_node.learned.service import LearnedMap
+from map_node.volume.base import Snapshot, VolumeParams
+from map_node.volume.cpu import CpuVolume
+from saccade.clock import MS, SEC
 from saccade.params import plain
 from saccade.types import Depth
 
@@ -62,3 +66,30 @@ def keyframes(hole=True, first_ns=SEC):
 def changed(output, how):
     """One output of what is right, changed."""
     return lambda outputs: {**outputs, output: how(outputs[output])}
+
+
+VOLUME = VolumeParams(voxel_m=0.1, size_m=(8.0, 6.0, 4.0))
+CENTRE = (0.0, 0.0, 1.2)
+
+
+def learned_map(card, takes_s=1.0, **params):
+    return LearnedMap(LearnedParams(card=card, **params), VOLUME, takes_s)
+
+
+def answer(made, views=None, now_ns=10 * SEC):
+    """What comes of one run on virtual time."""
+    assert made.offer(keyframes() if views is None else views, CENTRE, now_ns)
+    assert made.poll(now_ns + 999 * MS) is None
+    return made.poll(now_ns + SEC)
+
+
+def measured(views):
+    volume = CpuVolume(VOLUME)
+    for view in views:
+        volume.centre(CENTRE)
+        volume.integrate(view.depth, view.T_odom_from_cam, view.picture)
+    return volume
+
+
+def snapshot(volume):
+    return Snapshot(volume.params, volume.corner, volume.stamp_ns, volume.blocks())
