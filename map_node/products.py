@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from map_node.field import Field
 from map_node.learned.fill import fill
 from map_node.messages import encode_cells, encode_mesh, nearest, occupancy
-from map_node.params import MapNodeParams, MeshParams, OccupancyParams, PicturesParams
+from map_node.params import MapNodeParams, MeshParams, OccupancyParams
 from map_node.sights import Seen
-from map_node.studio import Studio
 from map_node.volume.base import Blocks, Snapshot, Volume
 from map_node.volume.esdf import Labels
 from map_node.volume.mesh import mesh
@@ -25,6 +24,9 @@ from saccade.wire.clearance import encode_clearance
 from saccade.wire.health import Health, Stage
 from saccade.wire.images import encode_image
 from saccade.worker import ModelledWorker, ThreadWorker, Worker
+
+if TYPE_CHECKING:
+    from map_node.studio import Studio
 
 _EARLY_NS = 30 * MS
 """What is due at every frame must not wait for the next one: frames are not exactly a period apart."""
@@ -100,18 +102,23 @@ class _Clearance:
 @dataclass(frozen=True, slots=True)
 class _Picture:
     topic: str
-    show: Callable[[int, Volume | Snapshot, Seen, SE3], U8]
+    show: Callable[[int, Volume | Snapshot, Seen, SE3], U8] | None
 
     def __call__(self, scene: Scene) -> Out:
         assert scene.seen is not None
+        assert self.show is not None
         shown = self.show(scene.stamp_ns, scene.volume, scene.seen, scene.T_odom_from_base)
         return Out(self.topic, encode_image(Image(scene.stamp_ns, scene.frame_id, shown)))
 
 
-def products(params: MapNodeParams, studio: Studio, field: Field) -> list[Product]:
-    """All that the node makes of its volume; one more is one more line. What remembers outlives the parameters."""
+def products(params: MapNodeParams, field: Field, studio: Studio | None = None) -> list[Product]:
+    """All that the node makes of its volume; one more is one more line. What remembers outlives the parameters.
+
+    Without a studio no picture can be made.
+    """
     pictures = params.pictures
-    above, behind = _Picture("map/birdseye", studio.birdseye), _Picture("map/follow", studio.follow)
+    above = _Picture("map/birdseye", studio.birdseye if studio else None)
+    behind = _Picture("map/follow", studio.follow if studio else None)
     return [
         Product("clearance", "clearance", params.clearance.rate_hz, _Clearance(field)),
         Product("occupancy", "map/occupancy", params.occupancy.rate_hz, _Occupancy(params.occupancy)),
@@ -125,7 +132,7 @@ def _field(params: MapNodeParams) -> Field:
     return Field(params.volume, params.clearance)
 
 
-_ALL = products(MapNodeParams(), Studio(PicturesParams()), _field(MapNodeParams()))
+_ALL = products(MapNodeParams(), _field(MapNodeParams()))
 STAGES = {product.name: Stage(product.topic, (product.name,)) for product in _ALL}
 TOPICS = frozenset(product.topic for product in _ALL)
 
@@ -159,6 +166,8 @@ class Products:
     def __init__(self, params: MapNodeParams, health: Health, stages: Stages) -> None:
         self._health, self._stages = health, stages
         self._made_ns: dict[str, int] = {}
+        from map_node.studio import Studio  # its kernels take seconds to compile: for those who run a map alone
+
         self._studio, self._field = Studio(params.pictures), _field(params)
         latency_ns = nanoseconds(params.worker_latency_s)
         self._worker: Worker[_Job, list[_Made]] = (
@@ -168,7 +177,7 @@ class Products:
 
     def retune(self, params: MapNodeParams) -> None:
         """See `Tunable.retune`."""
-        made = products(params, self._studio, self._field)
+        made = products(params, self._field, self._studio)
         self._wanted = [product for product in made if product.rate_hz]
         for product in made:
             self._health.expect(product.name, product.rate_hz)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from map_node.gaussians.refine import View
+from map_node.gaussians.base import View
 from saccade.geometry import F64, SE3
 from saccade.keyframes import Keyframes
 from saccade.types import U8, Depth, Plan

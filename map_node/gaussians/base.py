@@ -22,6 +22,14 @@ class Gaussians(NamedTuple):
     opacity: F32
 
 
+class View(NamedTuple):
+    """A picture (H, W, 3) RGB uint8, and where it was taken (optical axes)."""
+
+    rgb: U8
+    T_odom_from_cam: SE3
+    camera: Pinhole
+
+
 class Drawing(NamedTuple):
     """A picture: rgb (H, W, 3) float32 0..1 before `background`; alpha (H, W) float32, 0 = nothing there; depth_m
     (H, W) float32, expected depth along the optical axis of what is there, NaN = nothing.

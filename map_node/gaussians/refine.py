@@ -7,17 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from map_node.gaussians import cpu, kernels_back
-from map_node.gaussians.base import Gaussians
-from saccade.geometry import F64, SE3, Pinhole
-from saccade.types import U8
-
-
-class View(NamedTuple):
-    """A picture (H, W, 3) RGB uint8, and where it was taken (optical axes)."""
-
-    rgb: U8
-    T_odom_from_cam: SE3
-    camera: Pinhole
+from map_node.gaussians.base import Gaussians, View
+from saccade.geometry import F64
 
 
 class Slope(NamedTuple):

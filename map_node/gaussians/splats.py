@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from map_node.gaussians.base import Gaussians
-from map_node.gaussians.refine import View, slope
+from map_node.gaussians.base import Gaussians, View
+from map_node.gaussians.refine import slope
 from map_node.gaussians.surface import OPACITY, Surface, surface
 from map_node.volume.base import Snapshot, Volume
 from saccade.errors import ConfigError

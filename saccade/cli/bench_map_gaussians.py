@@ -10,10 +10,9 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from map_node.gaussians.base import Drawing, Gaussians
+from map_node.gaussians.base import Drawing, Gaussians, View
 from map_node.gaussians.cpu import CpuRenderer
 from map_node.gaussians.pictures import Scene, of_gaussians, of_mesh
-from map_node.gaussians.refine import View
 from map_node.gaussians.splats import SplatParams, Splats
 from map_node.volume.base import VolumeParams
 from map_node.volume.cpu import CpuVolume

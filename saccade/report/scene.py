@@ -8,12 +8,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from map_node.gaussians.pictures import around, of_mesh, turntable
-from map_node.messages import decode_mesh
 from saccade.errors import SaccadeError
 from saccade.geometry import Pinhole
 from saccade.report.pictures import data_uri
 from saccade.report.run import Run, messages
+from saccade.wire.convert import Cdr
 from saccade.wire.images import decode_image
 
 SHOWN = ("map/birdseye", "map/mesh")
@@ -41,11 +40,19 @@ def scene(run: Run, recording: Path) -> Scene:
             rgb = decode_image("map/birdseye", last["map/birdseye"]).data
             made.above = data_uri(np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), np.uint8), ".png")
         if "map/mesh" in last:
-            mesh = decode_mesh(last["map/mesh"])
-            if len(mesh.triangles):
-                middle, radius_m = around(mesh.vertices)
-                for shown in turntable(of_mesh(mesh), _CAMERA, middle, radius_m, _VIEWS):
-                    made.around.append(data_uri(np.asarray(cv2.cvtColor(shown, cv2.COLOR_RGB2BGR), np.uint8), ".jpg"))
+            made.around = _around(last["map/mesh"])
     except SaccadeError as error:
         run.problems.append(str(error))
     return made
+
+
+def _around(cdr: Cdr) -> list[str]:
+    from map_node.gaussians.pictures import around, of_mesh, turntable  # compiled where a report has a map
+    from map_node.messages import decode_mesh
+
+    mesh = decode_mesh(cdr)
+    if not len(mesh.triangles):
+        return []
+    middle, radius_m = around(mesh.vertices)
+    views = turntable(of_mesh(mesh), _CAMERA, middle, radius_m, _VIEWS)
+    return [data_uri(np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), np.uint8), ".jpg") for rgb in views]

@@ -5,9 +5,9 @@ import pytest
 from test_gaussians import fused, splats
 from volume_scenes import looking, plane, render
 
-from map_node.gaussians.base import Gaussians
+from map_node.gaussians.base import Gaussians, View
 from map_node.gaussians.cpu import CpuRenderer
-from map_node.gaussians.refine import View, slope
+from map_node.gaussians.refine import slope
 from map_node.gaussians.splats import SplatParams, Splats
 from saccade.errors import ConfigError
 from saccade.geometry import SE3, Pinhole
