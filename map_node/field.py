@@ -3,10 +3,11 @@
 Made from the volume's labels at every depth image. Two rules decide what is free besides what was seen to be:
 
 - **What nobody can see.** A camera that looks ahead sees neither the robot nor what is beside, above and behind it when
-  it starts. There, and there only, `blind_m` around it is taken for free: the operator vouches for that much room.
-  Nothing below the robot's lowest point is, since it stands on something. Later, what was free while the robot was
-  within `blind_m` of it stays so until the robot has left, for it cannot be looked at again from there. Nothing else is
-  ever taken for free: flying backwards or sideways ends where what was seen, or vouched for, ends.
+  it starts. There, and there only, `blind_m` is taken for free: the operator vouches for that much room. A place is
+  vouched for and not a moment, so that a process that is started again in flight does not take for free what it finds
+  itself in. Nothing below the robot's lowest point is, since it stands on something. Later, what was free while the
+  robot was within `blind_m` of it stays so until the robot has left, for it cannot be looked at again from there.
+  Nothing else is ever taken for free: flying backwards or sideways ends where what was seen, or vouched for, ends.
 - **What has just appeared.** A volume averages, and takes seconds to believe that something stands where all was free.
   A cell that the newest picture hits is therefore not free at once, until a picture sees through it.
 """
@@ -40,9 +41,8 @@ class FieldParams:
     rate_hz: float = param(10.0, "fields a second, at most; 0 = none", low=0, high=100, live=True)
     size_m: tuple[float, float, float] = param((5.0, 5.0, 3.0), "of the box around the robot: x, y, z")
     cell_voxels: int = param(2, "voxels along the edge of a cell: 1, 2, 4 or 8", low=1, high=BLOCK)
-    blind_m: float = param(
-        1.0, "taken for free around the robot where it starts; what was free so near stays so", low=0
-    )
+    start_m: tuple[float, float, float] = param((0.0, 0.0, 0.0), "where base_link starts, in odometry's frame")
+    blind_m: float = param(1.0, "taken for free around the start; what was free so near the robot stays so", low=0)
     body_m: float = param(0.3, "radius around base_link that the robot itself fills", low=0)
     below_m: float = param(0.1, "height of base_link above the robot's lowest point", low=0)
     pixels: int = param(3, "of the newest picture that hit a cell and make it not free at once", low=1, high=255)
@@ -57,6 +57,8 @@ class FieldParams:
                 f"body_m is {self.body_m}, blind_m {self.blind_m}, below_m {self.below_m}; expected 0 < body_m <= "
                 f"blind_m <= half of size_m {self.size_m}, and below_m 0 or more"
             )
+        if not all(map(math.isfinite, self.start_m)):
+            raise ConfigError(f"start_m is {self.start_m}; expected three finite numbers")
         if not 0 <= self.rate_hz <= 100:
             raise ConfigError(f"rate_hz is {self.rate_hz}; expected 0 to 100")
         if not 1 <= self.pixels <= 255:
@@ -66,8 +68,8 @@ class FieldParams:
 class Field:
     """Keeps what the rules above need to remember; every array is made once.
 
-    A new one begins where the operator vouches for the robot's surroundings. `forget` does not begin anew: after a jump
-    of the pose in flight only what is seen is free, and the robot can do no more than turn until it has landed.
+    The start is vouched for at the first update. `forget` does not begin anew: after a jump of the pose nobody knows
+    where the start is, only what is seen is free, and a robot in flight can do no more than turn until it has landed.
     """
 
     def __init__(self, volume: VolumeParams, params: FieldParams) -> None:
@@ -105,8 +107,9 @@ class Field:
         corner = np.array(labels.volume.corner, np.int64) * (BLOCK // self.params.cell_voxels)
         params, per_cell = self.params, 1 / self._cell_m
         kernels.free(
-            labels.labels, params.cell_voxels, low - corner, centre - low, params.blind_m * per_cell,
-            params.body_m * per_cell, params.below_m * per_cell, self._begin, self._marks, self._free,
+            labels.labels, params.cell_voxels, low - corner, centre - low, np.array(params.start_m) * per_cell - low,
+            params.blind_m * per_cell, params.body_m * per_cell, params.below_m * per_cell, self._begin, self._marks,
+            self._free,
         )  # fmt: skip
         self._begin = False
         clearance = np.empty(self._shape, np.uint8)

@@ -83,18 +83,24 @@ def _label(labels: U8, voxels: int, x: int, y: int, z: int) -> int:
     return what
 
 
+@kernel(f64, i64, i64, i64, array(f64, 1), counted=False)
+def _away(i: int, j: int, k: int, place: F64) -> float:
+    """How far a cell's centre is from a place, both in cells."""
+    return math.sqrt((i + 0.5 - place[0]) ** 2 + (j + 0.5 - place[1]) ** 2 + (k + 0.5 - place[2]) ** 2)
+
+
 @kernel(
-    void, array(u8, 3), i64, array(i64, 1), array(f64, 1), f64, f64, f64, b1, buffer(u8, 3), buffer(u8, 3),
-    counted=False,
+    void, array(u8, 3), i64, array(i64, 1), array(f64, 1), array(f64, 1), f64, f64, f64, b1, buffer(u8, 3),
+    buffer(u8, 3), counted=False,
 )  # fmt: skip
 def free(
-    labels: U8, voxels: int, low: I64, centre: F64, blind: float, body: float, below: float, begin: bool, marks: U8,
-    out: U8,
+    labels: U8, voxels: int, low: I64, centre: F64, start: F64, blind: float, body: float, below: float, begin: bool,
+    marks: U8, out: U8,
 ) -> None:  # fmt: skip
     """Whether each cell is free, and what is to be remembered of it; lengths in cells, the robot at `centre`.
 
-    `low`: the box's lowest cell from that of the labels. `begin`: whether what is not known within `blind` is vouched
-    for. Marks other than STRUCK are gone beyond `blind`.
+    `low`: the box's lowest cell from that of the labels. `begin`: whether what is not known within `blind` of `start`
+    is vouched for. Marks other than STRUCK are gone beyond `blind` of the robot.
     """
     for i in range(marks.shape[0]):
         for j in range(marks.shape[1]):
@@ -103,12 +109,13 @@ def free(
                 out[i, j, k] = what == FREE and marks[i, j, k] != STRUCK
                 if marks[i, j, k] == STRUCK:
                     continue
-                away = math.sqrt((i + 0.5 - centre[0]) ** 2 + (j + 0.5 - centre[1]) ** 2 + (k + 0.5 - centre[2]) ** 2)
+                away = _away(i, j, k, centre)
                 if away > blind or what == SURFACE:
                     marks[i, j, k] = 0
                     continue
-                own = (begin or away <= body) and k >= centre[2] - below - 1e-6
-                if what == FREE or own:
+                own = away <= body and k >= centre[2] - below - 1e-6
+                vouched = begin and _away(i, j, k, start) <= blind and k >= start[2] - below - 1e-6
+                if what == FREE or own or vouched:
                     marks[i, j, k] = HELD
                 out[i, j, k] = marks[i, j, k] == HELD
 

@@ -35,7 +35,7 @@ def state(at: Any = (0.0, 0.0, 0.0), rpy: Any = (0.0, 0.0, 0.0), twist: Any = (0
     return RobotState(kw.get("stamp", NOW), kw.get("frame", "odom"), SE3.from_rpy(*rpy, at), np.array(twist, float))
 
 
-def box(m: Modules, clearance: Clearance = lambda x, y, z: 2.0, shape: Any = (45, 41, 37), **kw: Any) -> Any:
+def box(clearance: Clearance = lambda x, y, z: 2.0, shape: Any = (45, 41, 37), **kw: Any) -> Any:
     """A field of cells of 1/8 m and units of 1/64 m (exact in floats) with its middle cell's centre at the origin."""
     X, Y, Z = np.meshgrid(*[(np.arange(n) - n // 2) / 8 for n in shape], indexing="ij")
     cells = np.clip(np.floor((clearance(X, Y, Z) + 0 * X) * 64), 0, 255).astype(np.uint8)
@@ -47,7 +47,7 @@ def box(m: Modules, clearance: Clearance = lambda x, y, z: 2.0, shape: Any = (45
 def decide(m: Modules, action: Any, odom: Any = None, field: Any = None, last: Any = None, **limits: Any) -> Any:
     """One decision of a new gate on fresh inputs; the last command was the same action unless told."""
     made = m.limits.Limits(**{**QUAD, **limits})
-    odom, field, last = odom or state(), field or box(m), np.array(action if last is None else last, float)
+    odom, field, last = odom or state(), field or box(), np.array(action if last is None else last, float)
     chunk = chunk_of(action, NOW, axes=made.axes)
     readings = {
         name: fresh(name, value, stamp, NOW)
@@ -120,6 +120,14 @@ def check_clearance_between_cells_of_a_field(m: Modules) -> None:
     assert made.clearance_at(np.zeros((0, 3))).shape == (0,)
 
 
+def check_turning(m: Modules) -> None:
+    for by in ((0.7, -1.1, 0.4), (0.0, 0.0, 2.5), (-0.3, 0.0, 0.0), (0.0, 1e-3, 0.0), (0.0, 0.0, 0.0)):
+        before = Rotation.from_rotvec((0.3, 0.9, -0.5))
+        R = before.as_matrix()
+        m.kernels._turn(R, np.array(by))
+        np.testing.assert_allclose(R, (before * Rotation.from_rotvec(by)).as_matrix(), atol=1e-12)
+
+
 @functools.cache
 def course(command: Any, twist: Any, rpy: Any, lag: float, hold: float, brake: Any, level: bool) -> np.ndarray:
     """Positions every millisecond of the documented model for all six axes: small steps, no formulas."""
@@ -154,6 +162,8 @@ _LEVEL = [  # command, twist, roll pitch yaw, odometry's age, field's age
     ((0.2, 0.1, -0.2, 0.0, 0.0, -0.5), (0.6, -0.2, 0.4, 0.0, 0.0, 0.9), (0.2, -0.3, -2.0), 0, 300),
     ((-0.5, 0.3, 0.0, 0.0, 0.0, 0.0), (0.5, 0.4, -0.5, 0.3, -0.2, -0.8), (-0.25, 0.2, 1.4), 60, 0),
     ((0.0,) * 6, (-0.6, 0.5, 0.4, 0.0, 0.0, 1.5), (0.1, 0.3, 0.0), -30, -40),
+    ((0.0,) * 6, (-0.6, 0.0, 0.0, 0.0, 0.0, 0.0), (0.0, 0.0, 0.0), 0, 0),
+    ((-0.6, 0.0, 0.0, 0.0, 0.0, 0.0), (0.0,) * 6, (0.0, 0.0, 0.0), 0, 0),
 ]
 _BODY = [
     ((0.5, 0.2, -0.3, 0.6, -0.8, 0.7), (0.0,) * 6, (0.4, -0.5, 0.3), 10, 100),
@@ -178,7 +188,7 @@ def check_prediction_in_three_dimensions(m: Modules) -> None:
             odom = state((0.02, -0.03, 0.01), rpy, twist, stamp=NOW - odom_age * MS)
             for slope in ((3, 2, -1), (-2, 1, 3), (-1, -3, -2)):
                 field = box(
-                    m, lambda x, y, z, s=slope: 2.0 + (s[0] * x + s[1] * y + s[2] * z) / 8, stamp_ns=NOW - age * MS
+                    lambda x, y, z, s=slope: 2.0 + (s[0] * x + s[1] * y + s[2] * z) / 8, stamp_ns=NOW - age * MS
                 )
                 expected = (2.0 + (np.array(odom.T_odom_from_body.t) + path) @ slope / 8).min()
                 near = flight.nearest(
@@ -208,7 +218,7 @@ def check_every_direction_ends_before_a_wall(m: Modules) -> None:
                 for room in np.linspace(0.05, v * hold + v * v / 2 / brake + 0.1, 4):
                     start[axis] = sign * (0.5 - room)
                     odom = state(start, twist=twist, stamp=NOW - odom_age * MS)
-                    verdict = decide(m, action, odom, box(m, along(axis, sign), stamp_ns=NOW - age * MS))
+                    verdict = decide(m, action, odom, box(along(axis, sign), stamp_ns=NOW - age * MS))
                     ratio = verdict.granted[axis] / (sign * v)
                     went, further = (
                         travel(v, v * r, 0.1 + odom_age / 1e3, hold, brake) for r in (ratio, ratio + 1 / 16)
@@ -233,15 +243,15 @@ def check_nothing_is_changed_in_the_open(m: Modules) -> None:
 def check_what_the_field_tells_too_near(m: Modules) -> None:
     """Exactly the required clearance is enough; inside it slowly away, and on unknown ground no way at all."""
     for clearance, decision in ((0.375, PASS), (0.375 - 1 / 64, LIMITED)):
-        assert decide(m, (0.0, 0.0, 0.0, 1.0), field=box(m, lambda x, y, z, c=clearance: c)).decision is decision
-    floor = box(m, lambda x, y, z: z + 0.25)
+        assert decide(m, (0.0, 0.0, 0.0, 1.0), field=box(lambda x, y, z, c=clearance: c)).decision is decision
+    floor = box(lambda x, y, z: z + 0.25)
     verdict = decide(m, (0.0, 0.0, 0.8, 0.0), field=floor, last=(0.0,) * 4)
     np.testing.assert_allclose(verdict.granted, (0.0, 0.0, 0.09, 0.0))
     verdict = decide(m, (0.0, 0.0, 0.8, 0.0), field=floor)
     np.testing.assert_allclose(verdict.granted, (0.0, 0.0, 0.16, 0.0))
     assert decide(m, (0.0, 0.0, -0.1, 0.0), field=floor).decision is STOP
     assert decide(m, (0.1, 0.0, 0.0, 0.0), field=floor).decision is PASS
-    unknown = box(m, lambda x, y, z: 0.0)
+    unknown = box(lambda x, y, z: 0.0)
     for axis in range(3):
         action = np.zeros(4)
         action[axis] = 0.1
@@ -264,7 +274,7 @@ def check_what_turns_and_what_translates(m: Modules) -> None:
         axes = ("vx", one)
         two = dict.fromkeys(("max_speed", "max_accel", "max_brake"), (1.0,) * 2)
         tilted = m.flight.Flight(m.limits.Limits(axes=axes, required=REQUIRED, **two))
-        wall = box(m, lambda x, y, z: 2.0 - z / 2)
+        wall = box(lambda x, y, z: 2.0 - z / 2)
         odom, around = fresh("odom", state(rpy=(0.0, -math.pi / 2, 0.0)), NOW, NOW), fresh("clearance", wall, NOW, NOW)
         assert tilted.nearest(np.array([[0.5, 0.0]]), odom, around)[0] < 1.95
 
@@ -272,31 +282,30 @@ def check_what_turns_and_what_translates(m: Modules) -> None:
 def check_a_tall_robot_keeps_clear_over_all_its_height(m: Modules) -> None:
     still = (0.0, 0.0, 0.0, 0.1)
     for sign in (1, -1):
-        field = box(m, lambda x, y, z, s=sign: 1.375 + s * z)
+        field = box(lambda x, y, z, s=sign: 1.375 + s * z)
         for height, decision in ((0.0, PASS), (1.0, PASS), (1.0 + 1 / 64, LIMITED)):
             verdict = decide(m, still, field=field, height_m=height, last=still, max_speed=(1.0, 0.9, 0.8, 0.2))
             assert verdict.decision is decision, (sign, height)
             assert math.isclose(verdict.clearance_m, 1.125 - height)
     # A shelf as thin as a cell, anywhere along the robot.
     for level in (-4, -3, 0, 2, 4):
-        shelf = box(m, lambda x, y, z, at=level / 8: np.where(np.abs(z - at) < 0.01, 0.25, 2.0))
+        shelf = box(lambda x, y, z, at=level / 8: np.where(np.abs(z - at) < 0.01, 0.25, 2.0))
         near = decide(m, still, field=shelf, height_m=0.5).clearance_m
         assert near == 0.0, level
     assert (
-        decide(m, still, field=box(m, lambda x, y, z: np.where(np.abs(z) > 0.6, 0.25, 2.0)), height_m=0.4).decision
-        is PASS
+        decide(m, still, field=box(lambda x, y, z: np.where(np.abs(z) > 0.6, 0.25, 2.0)), height_m=0.4).decision is PASS
     )
 
 
 def check_fields_that_say_nothing_here(m: Modules) -> None:
     """Another frame, a longer memory, or a box without the robot: a stop that says so."""
     still = (0.0, 0.0, 0.0, 0.1)
-    verdict = decide(m, still, field=box(m, frame_id="map"))
+    verdict = decide(m, still, field=box(frame_id="map"))
     assert (verdict.decision, verdict.reason) == (STOP, "odom in frame 'odom' but clearance in 'map'")
-    assert decide(m, still, field=box(m, memory_s=30.0), memory_s=30.0).decision is PASS
-    verdict = decide(m, still, field=box(m, memory_s=30.5), memory_s=30.0)
+    assert decide(m, still, field=box(memory_s=30.0), memory_s=30.0).decision is PASS
+    verdict = decide(m, still, field=box(memory_s=30.5), memory_s=30.0)
     assert (verdict.decision, verdict.reason) == (STOP, "clearance remembers 30.5 s, more than 30")
-    assert decide(m, still, field=box(m, memory_s=math.nan)).reason == "clearance remembers nan s, more than 30"
+    assert decide(m, still, field=box(memory_s=math.nan)).reason == "clearance remembers nan s, more than 30"
     outer = np.array((22, 20, 18)) / 8  # the outermost cells' centres
     for axis in range(3):
         for sign in (1, -1):
@@ -313,11 +322,11 @@ def check_fields_that_say_nothing_here(m: Modules) -> None:
         assert decide(m, still, state((0, 0, sign * (2.0 - 1e-9))), **tall).decision is PASS
         assert "does not hold" in decide(m, still, state((0, 0, sign * (2.0 + 1e-9))), **tall).reason
         assert decide(m, still, state((2.6, 2.4, 0)), **tall).decision is PASS
-    empty = dataclasses.replace(box(m), clearance=np.zeros((0, 0, 0), np.uint8))
+    empty = dataclasses.replace(box(), clearance=np.zeros((0, 0, 0), np.uint8))
     assert "does not hold" in decide(m, still, field=empty).reason
     for broken in (
-        dataclasses.replace(box(m), origin_m=(0.0, math.nan, 0.0)), dataclasses.replace(box(m), unit_m=math.inf),
-        dataclasses.replace(box(m), resolution_m=math.nan),
+        dataclasses.replace(box(), origin_m=(0.0, math.nan, 0.0)), dataclasses.replace(box(), unit_m=math.inf),
+        dataclasses.replace(box(), resolution_m=math.nan),
     ):  # fmt: skip
         assert decide(m, still, field=broken).reason == "clearance not finite"
     assert decide(m, still, state((0, 0, math.inf))).reason == "odom not finite"
@@ -332,7 +341,7 @@ def check_node_takes_clearance(m: Modules) -> None:
     rig.odom(NOW)
     rig.chunk(NOW)
     assert rig.tick(NOW).reason == "clearance missing"
-    field = box(m, shape=(17, 17, 17), stamp_ns=NOW)
+    field = box(shape=(17, 17, 17), stamp_ns=NOW)
     rig.hear("clearance", encode_clearance(field), NOW)
     verdict = rig.tick(NOW)
     assert (verdict.decision, verdict.obs_stamp_ns, verdict.clearance_m) == (LIMITED, NOW, 1.75)

@@ -90,7 +90,8 @@ class Quad:
     def state(self, stamp_ns: int) -> RobotState:
         body = self.pose.R.T @ SE3.from_rpy(0, 0, self.yaw).R
         twist = np.concatenate([body @ self.v[:3], body @ (0.0, 0.0, self.v[3])])
-        return RobotState(stamp_ns, "odom", self.pose, twist)
+        T = SE3(self.pose.R, self.at - (0.0, 0.0, STANDING_M))  # odometry begins where the vehicle stands
+        return RobotState(stamp_ns, "odom", T, twist)
 
 
 class Flight:
