@@ -71,6 +71,8 @@ class MapNode:
         """See `Tunable.retune`."""
         self._params, self._continuity.params, self._wait.wait_ms = params, params.motion, params.odom_wait_ms
         self._products.retune(params)
+        if self._learned:
+            self._learned.params = params.learned
 
     def next_ns(self, now_ns: int) -> int:
         """See `Node.next_ns`."""

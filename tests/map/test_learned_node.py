@@ -1,5 +1,7 @@
 """Learned reconstruction in the map node: the mesh that people see is filled, and nothing else is another."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from learned_scenes import UNIT, card_at, changed, keyframes
@@ -101,3 +103,10 @@ def test_a_refusal_is_told_and_changes_nothing(tmp_path, without):
     assert [s.cdr for s in tap.heard if s.topic == "map/mesh"] == [
         s.cdr for s in without[1].heard if s.topic == "map/mesh"
     ]
+
+
+def test_how_often_it_runs_can_be_changed_while_it_runs(tmp_path):
+    params = MapNodeParams(worker="modelled", learned=LearnedParams(card=card_at(tmp_path), every_s=60.0))
+    node = MapNode(params)
+    node.retune(replace(params, learned=replace(params.learned, every_s=2.0)))
+    assert node._learned.params.every_s == 2.0
