@@ -94,6 +94,34 @@ def test_a_camera_that_stands_stands_exactly():
     assert off(onward, POSES[4])[0] < 0.01
 
 
+def test_standing_for_longer_than_a_second_begins_nothing_anew():
+    room, odometry = Room(0), VisualOdometry()
+    moving = [odometry.update(room.stereo(T, i)) for i, T in enumerate(POSES[:3])]
+    held = [odometry.update(room.stereo(POSES[2], i)) for i in (3, 7, 11, 15)]
+    assert [e.state for e in held] == [State.STANDING] * 4
+    assert {e.segment for e in held} == {0}
+    assert all(np.array_equal(e.T_start_from_camera.t, moving[-1].T_start_from_camera.t) for e in held)
+
+
+def test_a_turn_that_grows_faster_is_expected_and_keyframes_keep_up_with_it():
+    """Steps of up to half of what could be followed unawares; none strays further than keyframes are kept for."""
+    room, odometry, steps = Room(0), VisualOdometry(), [0.0, 0.05, 0.05, 0.06, 0.07, 0.13, 0.2, 0.27]
+    turns = [SE3.from_rpy(0.0, angle, 0.0) for angle in np.cumsum(steps)]
+    found = [odometry.update(room.stereo(T, i)) for i, T in enumerate(turns)]
+    assert [e.state for e in found[1:]] == [State.TRACKING] * 7
+    assert off(found[-1], turns[-1])[1] < 0.005
+    for estimate, step in zip(found, steps, strict=True):
+        assert estimate.health.parallax_px < 0.1 * CAMERA.width + step * CAMERA.fx * 1.2 + 1
+
+
+def test_a_centimetre_is_no_standing_though_what_is_far_does_not_move():
+    room, odometry, step = Room(0), VisualOdometry(), SE3(np.eye(3), np.array([0.01, 0.0, 0.0]))
+    odometry.update(room.stereo(SE3.identity(), 0))
+    found = odometry.update(room.stereo(step, 1))
+    assert found.state is State.TRACKING
+    assert off(found, step)[0] < 0.003
+
+
 @pytest.mark.parametrize("kind", ["blank", "noise", "frozen", "another place"])
 def test_a_bad_picture_is_lost_and_the_next_good_one_is_found(pairs, kind):
     odometry = VisualOdometry()
@@ -181,6 +209,16 @@ def test_the_gyroscope_has_a_veto(pairs, rate, state):
     found = fed(pairs[:3], odometry)[-1]
     assert found.state is state
     assert rate == 0 or "gyroscope" in found.reason
+
+
+def test_a_gyroscope_that_is_off_is_believed_again_after_standing():
+    room, odometry = Room(0), VisualOdometry()
+    for stamp_ns in range(SEC - 20 * MS, SEC + 5 * FRAME_NS, 5 * MS):
+        odometry.put_gyro(stamp_ns, np.array([0.0, 1.0, 0.0]))
+    for i in range(3):
+        odometry.update(room.stereo(SE3.identity(), i))
+    onward = odometry.update(room.stereo(SE3(np.eye(3), np.array([0.0, 0.0, 0.1])), 3))
+    assert onward.state is State.TRACKING
 
 
 def test_the_gyroscope_finds_a_turn_that_is_too_fast_to_follow():
