@@ -14,7 +14,7 @@ import numpy as np
 from map_node.gaussians.base import Gaussians
 from map_node.volume.base import BLOCK, I32, I64, U16, Snapshot, Volume
 from saccade.geometry import F32, F64
-from saccade.kernel import array, buffer, f32, f64, i32, i64, kernel, u16
+from saccade.kernel import array, buffer, f32, f64, i32, i64, kernel, u16, void
 
 WIDE, THIN = 0.6, 0.15
 """Standard deviations along the surface and across it, in spacings."""
@@ -86,6 +86,21 @@ def _trilinear(corners: F64, x: float, y: float, z: float, slope: F64) -> float:
     return float(low + (high - low) * z)
 
 
+@kernel(void, array(f64, 1), i64, buffer(f64, 1), buffer(f64, 1), counted=False)
+def _settle(sdf: F64, parts: int, place: F64, slope: F64) -> None:
+    """From the number of a cube's part to where the surface is in it: Newton's steps along the slope, in the part."""
+    a, b, c = place[0] / parts, place[1] / parts, place[2] / parts
+    x, y, z = a + 0.5 / parts, b + 0.5 / parts, c + 0.5 / parts
+    for _ in range(2):
+        value = _trilinear(sdf, x, y, z, slope)
+        square = max(slope[0] ** 2 + slope[1] ** 2 + slope[2] ** 2, 1e-12)
+        x = min(max(x - value * slope[0] / square, a), a + 1 / parts)
+        y = min(max(y - value * slope[1] / square, b), b + 1 / parts)
+        z = min(max(z - value * slope[2] / square, c), c + 1 / parts)
+    _trilinear(sdf, x, y, z, slope)
+    place[0], place[1], place[2] = x, y, z
+
+
 @kernel(
     i64, array(i32, 3), array(i32, 2), array(f32, 2), array(f32, 2), array(u16, 3), f64, i64,
     buffer(i32, 2), buffer(f64, 2), buffer(f64, 2), buffer(f64, 2),
@@ -100,7 +115,7 @@ def _find(
     at: the surface's, in voxels from the window's first voxel; rgb: 256ths of grey levels.
     """
     count = 0
-    sdf, slope, tone = np.empty(8), np.empty(3), np.empty(8)
+    sdf, slope, tone, place = np.empty(8), np.empty(3), np.empty(8), np.empty(3)
     block, voxel, first = np.empty(8, np.int64), np.empty(8, np.int64), np.empty(3, np.int64)
     for n in range(len(relative)):
         for cell in range(BLOCK**3):
@@ -131,24 +146,17 @@ def _find(
                 if behind in (0, 8):
                     continue
                 if count < len(at):
-                    sx, sy, sz = (px + 0.5) / parts, (py + 0.5) / parts, (pz + 0.5) / parts
-                    for _ in range(2):  # Newton's steps along the slope, within the part
-                        value = _trilinear(sdf, sx, sy, sz, slope)
-                        square = max(slope[0] ** 2 + slope[1] ** 2 + slope[2] ** 2, 1e-12)
-                        sx = min(max(sx - value * slope[0] / square, px / parts), (px + 1) / parts)
-                        sy = min(max(sy - value * slope[1] / square, py / parts), (py + 1) / parts)
-                        sz = min(max(sz - value * slope[2] / square, pz / parts), (pz + 1) / parts)
-                    _trilinear(sdf, sx, sy, sz, slope)
+                    place[0], place[1], place[2] = px, py, pz
+                    part[count, 0], part[count, 1], part[count, 2] = px, py, pz
+                    _settle(sdf, parts, place, slope)
                     size = math.sqrt(slope[0] ** 2 + slope[1] ** 2 + slope[2] ** 2)
                     for k in range(3):
                         normal[count, k] = slope[k] / size if size > 1e-9 else k // 2
-                    at[count, 0], at[count, 1], at[count, 2] = first[0] + sx, first[1] + sy, first[2] + sz
-                    part[count, 0] = first[0] * parts + px
-                    part[count, 1] = first[1] * parts + py
-                    part[count, 2] = first[2] * parts + pz
+                        at[count, k] = first[k] + place[k]
+                        part[count, k] += first[k] * parts
                     for k in range(3):
                         for c in range(8):
                             tone[c] = colour[block[c], voxel[c], k]
-                        rgb[count, k] = _trilinear(tone, sx, sy, sz, slope)
+                        rgb[count, k] = _trilinear(tone, place[0], place[1], place[2], slope)
                 count += 1
     return count
