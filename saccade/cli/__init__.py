@@ -17,7 +17,7 @@ VERBS = {
     "sim": "run the embedded world live",
     "record": "record a live bus",
     "adapt": "adapt a stereo network to a recording; installed only if it is better there",
-    "bench": "measure stereo matching and the map on this machine, on real data",
+    "bench": "measure stereo matching and the map on real data, and errands in the embedded worlds",
     "engine": "list, add and probe models",
     "serve": "offer a reasoner or a policy to robots elsewhere, and make keys for them",
     "view": "show a recording or a live bus in Foxglove",

@@ -1,4 +1,4 @@
-"""Measure Saccade on this machine: stereo matching and the map, on real data, beside what others have."""
+"""Measure Saccade: stereo matching and the map on real data, beside what others have, and errands in our worlds."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SCENES_SHOWN = 3
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `saccade bench`."""
     from engines import datasets
-    from saccade.cli import bench_map
+    from saccade.cli import bench_map, bench_nav
 
     what = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
     stereo = what.add_parser("stereo", help="stereo matching against true disparity", epilog=EXAMPLES,
@@ -53,13 +53,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              epilog=bench_map.EXAMPLES, description=bench_map.__doc__,
                              formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     bench_map.add_arguments(mapped, _SHARED / "recordings")
+    nav = what.add_parser("nav", help="errands in the yard, many of them", epilog=bench_nav.EXAMPLES,
+                          formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    nav.description = bench_nav.__doc__
+    bench_nav.add_arguments(nav, _count)
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure, print, write; exit code 3 when a pair or a method on a pair failed."""
-    from saccade.cli import bench_map
+    from saccade.cli import bench_map, bench_nav
 
-    return bench_map.run(args) if args.what == "map" else _stereo(args)
+    others = {"map": bench_map.run, "nav": bench_nav.run}
+    return others.get(args.what, _stereo)(args)
 
 
 def _stereo(args: argparse.Namespace) -> int:

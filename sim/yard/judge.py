@@ -6,13 +6,15 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from saccade.clock import seconds
+from saccade.clock import SEC, seconds
 from saccade.geometry import SE3
 from sim.scene import Place
 from sim.yard.layout import REACH_M, ROBOT_RADIUS_M, YARD_M, YardLayout
 from sim.yard.walkers import PERSON_RADIUS_M
 
 RETURNED_M = 0.6
+STUCK = (0.15, 0.05, 3)
+"""Told to go at so many m/s, and not so many metres further after so many seconds."""
 FAULT_M_S = 0.10
 """A person who meets a robot that moves towards it no faster than this has walked into it."""
 
@@ -30,9 +32,13 @@ class Judge:
         self._left_m = self._closest_m = self._clearance_m = math.inf
         self._travelled_m = 0.0
         self._fallen_ns: int | None = None
+        self._stuck_ns: int | None = None
+        self._push_from, self._push_ns = self._start, 0
 
-    def see(self, T_world_from_base: SE3, people: Sequence[Place], fallen: bool, elapsed_ns: int) -> None:
-        """Note where everybody is, `elapsed_ns` after the start."""
+    def see(
+        self, T_world_from_base: SE3, people: Sequence[Place], fallen: bool, told_m_s: float, elapsed_ns: int
+    ) -> None:  # fmt: skip
+        """Note where everybody is, `elapsed_ns` after the start, and how fast the robot was told to go."""
         x, y = here = (float(T_world_from_base.t[0]), float(T_world_from_base.t[1]))
         self._travelled_m += math.dist(self._last, here)
         self._last = here
@@ -46,6 +52,10 @@ class Judge:
             self._returned_ns = elapsed_ns
         if fallen and self._fallen_ns is None:
             self._fallen_ns = elapsed_ns
+        if told_m_s < STUCK[0] or math.dist(here, self._push_from) > STUCK[1]:
+            self._push_from, self._push_ns = here, elapsed_ns
+        elif self._stuck_ns is None and elapsed_ns - self._push_ns >= STUCK[2] * SEC:
+            self._stuck_ns = elapsed_ns
         free = min(YARD_M[0] / 2 - abs(x), YARD_M[1] / 2 - abs(y), *(thing.distance_m(x, y) for thing in self._fixed))
         for person in people:
             free = min(free, math.dist(here, person[:2]) - PERSON_RADIUS_M)
@@ -71,11 +81,13 @@ class Judge:
             "from_start_m": round(math.dist(self._last, self._start), 3),
             "travelled_m": round(self._travelled_m, 3),
             "shortest_m": round(self._layout.shortest_m, 3),
+            "radius_m": ROBOT_RADIUS_M,
             "clearance_m": round(self._clearance_m, 3),
             "collisions": len(ran_into),
             "hit": ran_into,
             "struck": len(struck),
             "fallen_s": _s(self._fallen_ns),
+            "stuck_s": _s(self._stuck_ns),
         }
 
 

@@ -77,11 +77,13 @@ class Yard:
         then_ns, dt_s = now_ns + TICK_NS, seconds(TICK_NS)
         self._people = self._people_at(then_ns)
         self._dog.place(self._people)
-        self._dog.tick(self._command.at(now_ns))
+        told = self._command.at(now_ns)
+        self._dog.tick(told)
         vx, vy, wz = (float(v) for v in self._dog.velocity())
         self._gait.advance(math.hypot(vx, vy), wz, dt_s)
         self._odometer.update(self._dog.steps(), dt_s)
-        self._judge.see(self._dog.pose(), self._people, self._dog.fallen, then_ns - self._start_ns)
+        told_m_s = math.hypot(float(told[0]), float(told[1]))
+        self._judge.see(self._dog.pose(), self._people, self._dog.fallen, told_m_s, then_ns - self._start_ns)
 
     def pose(self) -> SE3:
         """See `Simulation.pose`."""

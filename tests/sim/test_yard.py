@@ -122,6 +122,15 @@ def test_the_dog_runs_into_a_wall_and_that_is_its_doing() -> None:
     assert dog.pose().t[0] < 1.2
 
 
+def test_a_dog_that_is_told_to_go_and_does_not_get_anywhere_is_stuck() -> None:
+    layout = bare(Thing("crate 1", "box", (0.6, 0.6, 0.6), (0, 0, 0), 1.0, 0.0))
+    dog, judge = Dog(layout, NATURE), Judge(layout)
+    for i in range(600):
+        dog.tick(np.array((0.5, 0.0, 0.0)))
+        judge.see(dog.pose(), (), dog.fallen, 0.5, i * SEC // 100)
+    assert 4.0 < judge.verdict(dog.hits)["stuck_s"] < 5.9
+
+
 def walking_into(dog_y: float, speed: float) -> tuple[Dog, Judge]:
     body = Thing("person 1", "capsule", (0.25, 1.7), (0, 0, 0))
     walker = Walker.on(body, [(0.0, 3.0 + dog_y), (0.0, -3.0 + dog_y)], speed, 0.0, 0.0)
@@ -131,7 +140,7 @@ def walking_into(dog_y: float, speed: float) -> tuple[Dog, Judge]:
         places = (walker.at(i / 100),)
         dog.place(places)
         dog.tick(np.zeros(3))
-        judge.see(dog.pose(), places, dog.fallen, i * SEC // 100)
+        judge.see(dog.pose(), places, dog.fallen, 0.0, i * SEC // 100)
     return dog, judge
 
 
@@ -149,7 +158,7 @@ def test_a_dog_that_is_thrown_over_lies_and_pushes_no_more() -> None:
     dog._data.qvel[3] = 12.0  # a kick about its length
     drive(dog, 1.5, 0.5, 0.0, 0.0)
     assert dog.fallen
-    judge.see(dog.pose(), (), dog.fallen, SEC)
+    judge.see(dog.pose(), (), dog.fallen, 0.5, SEC)
     assert judge.verdict([])["fallen_s"] == 1.0
     assert not dog._data.xfrc_applied.any()
 

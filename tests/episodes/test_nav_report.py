@@ -1,0 +1,119 @@
+"""The bench's parts: variants by name, whose fault a failure is, and what the page and the drawing say."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from saccade.cli.bench_nav_report import document_of, drawn, markdown, summary, wilson
+from saccade.cli.episode_blame import blame
+from saccade.cli.episode_variants import VARIANTS, OpenLoop, episode_nodes, variant_of
+from saccade.cli.episode_witness import Contact
+from saccade.errors import ConfigError
+from saccade.types import Decision, PlanKind
+
+SETTINGS = {"episodes": 2, "seed": 10_000, "back": False, "slow_latency_s": None, "fault": "", "note": "a note"}
+
+
+def row(seed: int, success: bool = True, **changes: Any) -> dict[str, Any]:
+    outcome = {
+        "seed": seed, "success": success, "spl": 0.9 * success, "collisions": 0, "struck": 1, "clearance_m": 0.2,
+        "time_s": 20.0, "jerk_mps3": 4.0, "waiting_ratio": 0.01, "stops": 2, "blame": "gate", "why": "held",
+    }  # fmt: skip
+    return {**outcome, **changes}
+
+
+def test_a_summary_counts() -> None:
+    found = summary([row(1), row(2, False, collisions=2), row(3), row(4, False, blame="policy")])
+    assert found["success_percent"] == 50.0
+    assert found["spl"] == 0.45
+    assert found["collisions_percent"] == 25.0
+    assert found["struck"] == 4
+    assert found["blame"] == {"policy": 1, "gate": 1}
+    assert found["time_s"] == 20.0
+
+
+def test_the_interval_is_wilsons() -> None:
+    assert wilson(19, 20) == pytest.approx((0.7639, 0.9911), abs=1e-3)
+    assert wilson(20, 20)[1] == pytest.approx(1.0)
+
+
+def test_the_page_names_failures_and_the_drawing_is_xml() -> None:
+    rows = {"stereo": [row(10_000), row(10_001, False)], "stereo@3": [row(10_000)]}
+    document = document_of(rows, SETTINGS)
+    page = markdown(document)
+    assert "| stereo | 50 |" in page
+    assert "seed 10001: gate: held" in page
+    assert "takes 3 s for each plan" in page
+    root = ElementTree.fromstring(drawn(document))
+    assert len(root.findall("{http://www.w3.org/2000/svg}rect")) == 2
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_variant_makes_nodes(name: str) -> None:
+    nodes = episode_nodes("yard", variant_of(name))
+    assert [node.name for node in nodes] == ["perception_node", "vla_node", "safety_node"]
+
+
+def test_a_slow_reasoner_is_given_plans_that_live_long_enough() -> None:
+    slow = variant_of("stereo@3")
+    assert (slow.name, slow.planner["latency_s"]) == ("stereo@3", 3.0)
+    assert slow.planner["valid_for_s"] > 2 * 3.0 + 1.0
+    assert variant_of("truth", 1.0).planner["latency_s"] == 1.0
+    for wrong in ("sterio", "stereo@x", "stereo@-1", "stereo@"):
+        with pytest.raises(ConfigError, match=r"did you mean|expected a reasoner"):
+            variant_of(wrong)
+
+
+def test_open_loop_repeats_what_it_said_when_the_plan_came() -> None:
+    answers = iter([np.arange(8.0).reshape(4, 2), np.full((4, 2), 9.0)])
+    inner = SimpleNamespace(spec=SimpleNamespace(dt_ns=10), act=lambda look, timeout: next(answers))
+    policy = OpenLoop(inner)  # type: ignore[arg-type]
+
+    def look(plan: int, stamp: int) -> Any:
+        return SimpleNamespace(plan=SimpleNamespace(id=plan), stamp_ns=stamp)
+
+    assert policy.act(look(1, 100), 0)[0].tolist() == [0, 1]
+    assert policy.act(look(1, 120), 0).tolist() == [[4, 5], [6, 7], [0, 0], [0, 0]]
+    assert not policy.act(look(1, 200), 0).any()
+    assert policy.act(look(2, 210), 0)[0].tolist() == [9, 9]
+
+
+def witness(kind: PlanKind = PlanKind.WAYPOINTS, contact: Contact | None = None, **ticks: Any) -> Any:
+    plan = SimpleNamespace(kind=kind)
+    found = [(Decision.STOP, ticks.get("reason", ""), ticks.get("requested", False), ticks.get("granted", False))]
+    return SimpleNamespace(
+        run=SimpleNamespace(plans=[(0, plan)]), contact=contact, ticks=lambda last_s: found * 10
+    )  # fmt: skip
+
+
+OUTCOME = {"fallen_s": None, "left_m": 3.0, "from_start_m": 2.0, "said": "not found"}
+
+
+@pytest.mark.parametrize(
+    ("heard", "ended", "part"),
+    [
+        (witness(contact=Contact(3.0, "crate 1", True)), False, "gate"),
+        (witness(contact=Contact(3.0, "crate 1", False)), True, "perception"),
+        (witness(), True, "reasoner"),
+        (witness(reason="local_map stale"), False, "perception"),
+        (witness(reason="chunk missing"), False, "infrastructure"),
+        (witness(reason="clearance 0.1 m", requested=True), False, "gate"),
+        (witness(requested=True, granted=True), False, "policy"),
+        (witness(), False, "policy"),
+        (witness(PlanKind.STOP), False, "reasoner"),
+    ],
+)
+def test_whose_fault_it_is(heard: Any, ended: bool, part: str) -> None:
+    assert blame(OUTCOME, heard, False, ended)[0] == part
+
+
+def test_a_fallen_body_or_no_plan_is_nobodys_fault() -> None:
+    assert blame({**OUTCOME, "fallen_s": 4.0}, witness(), False, True)[0] == "infrastructure"
+    silent = witness()
+    silent.run.plans = []
+    assert blame(OUTCOME, silent, False, False)[0] == "infrastructure"
