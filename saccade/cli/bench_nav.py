@@ -74,13 +74,13 @@ def run(args: argparse.Namespace) -> int:
     }  # fmt: skip
     document = document_of(outcomes, settings)
     Console(width=None if sys.stdout.isatty() else 160).print(table(document))
-    for path, text in (
-        (args.json, lambda: json.dumps(document, indent=1) + "\n"), (args.plot, lambda: drawn(document)),
-        (args.markdown, lambda: with_part(_read(args.markdown), PART, markdown(document))),
-    ):  # fmt: skip
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text())
+    if args.json:
+        _write(args.json, json.dumps(document, indent=1) + "\n")
+    if args.plot:
+        _write(args.plot, drawn(document))
+    if args.markdown:
+        page = args.markdown.read_text() if args.markdown.is_file() else ""
+        _write(args.markdown, with_part(page, PART, markdown(document)))
     return OK
 
 
@@ -93,5 +93,6 @@ def played(episodes: Sequence[Episode], jobs: int | None = None) -> Iterator[dic
         yield from pool.map(play, episodes)
 
 
-def _read(page: Path) -> str:
-    return page.read_text() if page.is_file() else ""
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)

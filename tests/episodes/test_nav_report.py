@@ -22,9 +22,9 @@ SETTINGS = {"episodes": 2, "seed": 10_000, "back": False, "slow_latency_s": None
 def row(seed: int, success: bool = True, **changes: Any) -> dict[str, Any]:
     outcome = {
         "seed": seed, "success": success, "spl": 0.9 * success, "collisions": 0, "struck": 1, "clearance_m": 0.2,
-        "time_s": 20.0, "jerk_mps3": 4.0, "waiting_ratio": 0.01, "stops": 2, "blame": "gate", "why": "held",
+        "time_s": 20.0, "jerk_mps3": 4.0, "waiting_ratio": 0.01, "stops": 2,
     }  # fmt: skip
-    return {**outcome, **changes}
+    return {**outcome, **({} if success else {"blame": "gate", "why": "held"}), **changes}
 
 
 def test_a_summary_counts() -> None:
