@@ -1,8 +1,8 @@
 """Start the nodes live, each in its own process, and keep them up: a node that dies is started again.
 
-There are three, and a bridge where the robot's file has a section for it. The gate gets real-time scheduling where the
-system permits it. Ctrl-C stops the robot: the planner goes first, then perception, then the gate, so that its closing
-stop command is on the wire, and the bridge last.
+There are three, and a bridge or a map where the robot's file has a section for it. The gate gets real-time scheduling
+where the system permits it. Ctrl-C stops the robot: the planner goes first, then perception, then the gate, so that its
+closing stop command is on the wire, then the bridge, and the map last.
 """
 
 from __future__ import annotations
