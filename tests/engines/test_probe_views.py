@@ -89,7 +89,14 @@ def turned_round(extrinsics, camera):
     return np.concatenate([more @ extrinsics[..., :3], extrinsics[..., 3:]], axis=-1)
 
 
+def tilted(extrinsics, camera):
+    """One camera turned by 11 degrees about where it is, which moves hardly any way by a quarter."""
+    more = np.array([SE3.from_rpy(0, 0, 0.2 * (i == 1)).R for i in range(len(extrinsics))])
+    return more @ extrinsics
+
+
 REFUSED = {
+    "one camera turned": (DA3, "extrinsics", tilted, "at best turns are off by 11"),
     "own scales": (DA3, "depth", each_its_own, "scale: the scale of its depth differs from view to view"),
     "no depth": (DA3, "depth", lambda depth, camera: np.sqrt(depth), "no match"),
     "constant": (DA3, "depth", lambda depth, camera: 0 * depth + 2, "no match"),
