@@ -143,6 +143,8 @@ def test_the_map_from_above_is_shown_where_it_is_asked_for_and_fresh():
     seen, _ = go(Scripted(), period_s=1.0, birdseye=True, until_s=4.0, script=script)
     assert [o.birdseye.stamp_ns for o in seen[:3]] == [START_NS + 400 * MS] * 2 + [START_NS + 2 * SEC]
     assert all(o.birdseye is None for o in go(Scripted(), period_s=1.0, until_s=2.0, script=script)[0])
+    seen, _ = go(Scripted(), period_s=6.5, birdseye=True, until_s=8.5, script=script[:1])  # the map node has ended
+    assert [o.birdseye is None for o in seen] == [False, True]
     seen, _ = go(Scripted(), birdseye=True, until_s=2.0)  # no map node runs
     assert seen[0].image is not None
     assert seen[0].birdseye is None
