@@ -83,6 +83,20 @@ def test_larger_residuals_than_expected_widen_the_covariance():
     assert np.trace(many) > 3 * np.trace(few)
 
 
+def test_disparities_that_are_unknown_do_not_count_as_exact_ones():
+    """How much wider noise makes the covariance is told by what was measured, of whatever kind."""
+    wider = []
+    for unknown in (False, True):
+        traces = []
+        for noise in (0.01, 3.0):
+            poses, world, sightings = scene(3, noise=noise)
+            if unknown:
+                sightings.seen[80:, 2] = np.nan
+            traces.append(np.trace(adjust(poses, world, sightings, LENS, FB, rounds=15).covariance))
+        wider.append(traces[1] / traces[0])
+    assert wider[1] == pytest.approx(wider[0], rel=0.25)
+
+
 def test_the_first_camera_does_not_move_and_two_runs_are_the_same():
     poses, world, sightings = scene(5, noise=1.0)
     runs = [adjust(*begun(poses, world), sightings, LENS, FB) for _ in range(2)]
