@@ -40,7 +40,7 @@ def esdf(settings: Settings) -> Section:
         change, moved = volume.integrate(depth, T, rgb), volume.corner != before
         for name, took in zip(ms, _timed(lambda change=change: distances.update(change)), strict=True):  # type: ignore[misc]
             ms[name].append(took)
-        if moved:
+        if moved and len(ms["wall_ms"]) > 1:  # the first image only says where the window is
             rolled.append(ms["wall_ms"][-1])
     everything = Change(volume.blocks().at, True)
     anew = [_timed(lambda: distances.update(everything))[0] for _ in range(5)]
