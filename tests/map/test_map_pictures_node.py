@@ -138,3 +138,22 @@ def test_a_mesh_that_was_sent_is_read_again(frame_id):
     for damaged in (sent[:20], sent[:250], sent.replace(np.int32(11).tobytes(), np.int32(5).tobytes(), 1)):
         with pytest.raises(DataError, match="map/mesh"):
             decode_mesh(damaged)
+
+
+def test_a_studio_learns_from_views_until_the_map_begins_anew():
+    node, _ = play(drive(4), params=WANTED)
+    studio, volume = Studio(PicturesParams(steps=6, parts=1)), node.world.snapshot()
+    seen = node.world.sights.copy("odom", START_NS)
+    blue = seen._replace(views=tuple(view._replace(rgb=view.rgb[..., ::-1].copy()) for view in seen.views))
+
+    def redness(stamp_ns, what):
+        rgb = studio.birdseye(stamp_ns, volume, what, SE3.identity()).astype(int)[80:120, 183:192]
+        return np.median((rgb[..., 0] - rgb[..., 2])[rgb.max(axis=2) > 100])
+
+    fused = redness(1, seen._replace(views=()))
+    learned = redness(2, blue)
+    assert fused > 150
+    assert learned < fused - 30
+    assert redness(2, blue) == learned  # pictures of one moment share what was learned
+    assert redness(3, blue) < learned - 20
+    assert redness(3, blue._replace(views=(), segment=seen.segment + 1)) == fused
