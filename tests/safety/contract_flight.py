@@ -287,6 +287,10 @@ def check_a_tall_robot_keeps_clear_over_all_its_height(m: Modules) -> None:
             verdict = decide(m, still, field=field, height_m=height, last=still, max_speed=(1.0, 0.9, 0.8, 0.2))
             assert verdict.decision is decision, (sign, height)
             assert math.isclose(verdict.clearance_m, 1.125 - height)
+    here = box(
+        lambda x, y, z: np.where((np.abs(x - 1) < 0.2) & (np.abs(y + 0.5) < 0.2) & (np.abs(z) < 0.01), 0.25, 2.0)
+    )
+    assert decide(m, still, state((1.0, -0.5, 0.25)), here, height_m=0.5).clearance_m == 0.0
     # A shelf as thin as a cell, anywhere along the robot.
     for level in (-4, -3, 0, 2, 4):
         shelf = box(lambda x, y, z, at=level / 8: np.where(np.abs(z - at) < 0.01, 0.25, 2.0))

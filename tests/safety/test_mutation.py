@@ -9,6 +9,7 @@ EQUIVALENT = {
     ("kernels", "SAMPLES = 24", "24", "23"): "accuracy, bounded in check_predicted_motion",
     ("motion", "odom_age_ns, map_age_ns = (max(0, reading.age_ns) for reading in (odom, around))", "0", "1"): "1 ns",
     ("motion", "odom_age_ns, map_age_ns = (max(0, reading.age_ns) for reading in (odom, around))", "0", "-1"): "1 ns",
+    ("kernels", "R, at, velocity = (np.empty((3, 3)), np.empty(3), np.zeros(6))", "6", "7"): "room that is not used",
     ("kernels", "above_m += scale[3]", "3", "4"): "reads more often than in steps of a cell",
     ("kernels", "while above_m < half_m:", "above_m < half_m", "above_m <= half_m"): "the end is read before",
     ("node", "self._epoch = self._epoch_heard_ns = 0", "0", "-1"): "epochs are not negative; 1 ns",
