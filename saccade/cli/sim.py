@@ -13,6 +13,7 @@ EXAMPLES = """examples:
   saccade sim                                               # the hall, on DDS domain 0 of this machine
   saccade up --robot hall                                   # in a second terminal: the nodes that drive the robot in it
   saccade sim 'hall?seed=3&instruction=go to the red box'   # another hall, and something to do
+  saccade sim table                                         # an arm; its nodes: saccade up --robot table
   saccade sim 'yard?seed=3'                                 # a dog among walls and people: saccade up --robot yard
   ros2 run saccade world_node --ros-args -p world:=hall     # as a ROS 2 node
 """
@@ -38,6 +39,9 @@ def run(args: argparse.Namespace) -> int:
 
 def told(judged: dict[str, object]) -> str:
     """The judge's findings in a line."""
+    if "on_tray" in judged:
+        named = {key: ", ".join(map(str, judged[key])) or "nothing" for key in ("lifted", "on_tray")}  # type: ignore[call-overload]
+        return f"lifted: {named['lifted']}; on the tray: {named['on_tray']}; collisions: {judged['collisions']}"
     goal = judged["goal"]
     reached = f"reached the {goal}" if judged["reached"] else f"came to {judged['closest_m']} m of the {goal}"
     back = ", returned" if judged["returned"] else f", is {judged['from_start_m']} m from the start"

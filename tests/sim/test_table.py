@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from saccade.cli.sim import told
 from saccade.clock import SEC
 from saccade.geometry import SE3
 from saccade.wire.commands import encode_joint_trajectory
@@ -110,3 +111,8 @@ def test_the_judge_sees_what_was_lifted_and_pushed_and_lies_on_the_tray():
     assert verdict["on_tray"] == [third]
     assert verdict["collisions"] == 0
     assert layout.tray.name == TRAY
+
+
+def test_what_the_judge_found_is_told_in_a_line():
+    judged = {"lifted": {"red box": 5.5}, "on_tray": [], "pushed": [], "collisions": 0, "hit": []}
+    assert told(judged) == "lifted: red box; on the tray: nothing; collisions: 0"
