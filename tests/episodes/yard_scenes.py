@@ -73,7 +73,7 @@ class Mortal:
     def __init__(self, make: Callable[[], Node], dies_s: float, again_s: float) -> None:
         self._make, self._inner = make, make()
         self._span = (START_NS + round(dies_s * SEC), START_NS + round(again_s * SEC))
-        self._died = False
+        self._died, self._latched = False, list[Sample]()
         self.name, self.reads, self.writes = self._inner.name, self._inner.reads, self._inner.writes
         self.stages = self._inner.stages
 
@@ -84,12 +84,16 @@ class Mortal:
         if self._died:
             self._died, self._span = False, (NEVER_NS, NEVER_NS)
             self._inner = self._make()
+            for sample in self._latched:  # transient local: whoever comes late hears it, too
+                list(self._inner.on_sample(sample, now_ns))
         return True
 
     def next_ns(self, now_ns: int) -> int:
         return self._inner.next_ns(now_ns) if self._alive(now_ns) else self._span[1]
 
     def on_sample(self, sample: Sample, now_ns: int) -> Iterable[Out]:
+        if sample.topic == "tf_static":
+            self._latched.append(sample)
         return self._inner.on_sample(sample, now_ns) if self._alive(now_ns) else ()
 
     def on_tick(self, now_ns: int) -> Iterable[Out]:
