@@ -82,7 +82,8 @@ def markdown(document: dict[str, Any]) -> str:
     note = document["settings"]["note"]
     return "\n".join(
         [
-            "## nav", "", str(bench_nav.__doc__), f"{_what(document)}.", "", *lines, "",
+            "## nav", "", f"    {_command(document)}", "",
+            str(bench_nav.__doc__), f"{_what(document)}.", "", *lines, "",
             "Clearance is the least of any episode, from the robot's disc, negative within it; time, jerk: medians.",
             "Failures are attributed by the rules in `saccade/cli/episode_blame.py`.", "", *about, "",
             *(["Failures:", "", *failures, ""] if failures else []),
@@ -115,6 +116,16 @@ def drawn(document: dict[str, Any]) -> str:
     parts.append(tag("text", text(legend), x=left, y=bottom, class_="n"))
     svg = drawing(width, bottom + 12, *parts, label=legend)
     return svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1) + "\n"
+
+
+def _command(document: dict[str, Any]) -> str:
+    s = document["settings"]
+    options = [
+        f"--episodes {s['episodes']} --seed {s['seed']} --variant {' '.join(document['variants'])}",
+        "--back" if s["back"] else "", f"--fault {s['fault']}" if s["fault"] else "",
+        f"--slow-latency {s['slow_latency_s']:g}" if s["slow_latency_s"] is not None else "",
+    ]  # fmt: skip
+    return "saccade bench nav " + " ".join(filter(None, options)) + " --markdown docs/benchmarks.md"
 
 
 def _about(text: str) -> str:

@@ -46,6 +46,7 @@ def test_the_page_names_failures_and_the_drawing_is_xml() -> None:
     rows = {"stereo": [row(10_000), row(10_001, False)], "stereo@3": [row(10_000)]}
     document = document_of(rows, SETTINGS)
     page = markdown(document)
+    assert "saccade bench nav --episodes 2 --seed 10000 --variant stereo stereo@3 --markdown" in page
     assert "| stereo | 50 |" in page
     assert "seed 10001: gate: held" in page
     assert "takes 3 s for each plan" in page
