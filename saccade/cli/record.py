@@ -19,11 +19,13 @@ from saccade.topics import TOPICS, topic
 from saccade.wire.live import keep_memory, stop_signals
 from saccade.wire.open import open_bus
 from saccade.wire.record import Recorder
+from saccade.wire.record_keyframes import KeyframeRecorder
 
 EXAMPLES = """examples:
   saccade record -o drive.mcap                              # everything on DDS domain 0 of this machine
   saccade record -o drive.mcap --topics odom,cmd_vel,verdict
   saccade record --bus dds:7?interface=eth0 -o drive.mcap
+  saccade record -o shift.mcap --keyframes 200              # hours: all but pictures, and pictures of 200 places
 """
 _DEPTH = 32
 """Samples kept per topic while the disk is slow: a recorder wants all of them, not the newest."""
@@ -34,6 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bus", default="dds:0", metavar="URL", help="live bus (default dds:0, loopback only)")
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="FILE", help="MCAP file to write")
     parser.add_argument("--topics", metavar="NAMES", help="comma-separated topics (default: all that Saccade knows)")
+    parser.add_argument(
+        "--keyframes", type=int, metavar="N", help="of the pictures keep N moments, spread over where the robot was"
+    )
     parser.add_argument("--force", action="store_true", help="overwrite FILE")
 
 
@@ -42,18 +47,30 @@ def run(args: argparse.Namespace) -> int:
     if args.out.exists() and not args.force:
         raise ConfigError(f"{args.out} exists; give another name or --force")
     names = [topic(name.strip()).name for name in args.topics.split(",")] if args.topics else list(TOPICS)
+    if args.keyframes is not None and args.keyframes < 1:
+        raise ConfigError(f"--keyframes {args.keyframes}; expected 1 or more moments")
     keep_memory()
-    bus = open_bus(patient(args.bus), names)
+    needed = {"odom", "tf", "tf_static"} if args.keyframes else set()
+    bus = open_bus(patient(args.bus), sorted({*names, *needed}))
     console = Console(stderr=True)
     with console.status("waiting for messages") as status:
         meter = Meter(args.out, names, status)
+        recorder = KeyframeRecorder(args.out, names, args.keyframes) if args.keyframes else Recorder(args.out, names)
         try:
             with stop_signals(getattr(bus, "end", lambda: None)) as stopped:
-                run_nodes([Recorder(args.out, names), meter], bus, stopped)
+                run_nodes([recorder, meter], bus, stopped)
         finally:
             bus.close()
     console.print(f"{args.out}: {meter.told()}", soft_wrap=True)
+    if isinstance(recorder, KeyframeRecorder):
+        console.print(f"pictures of {recorder.kept} of {recorder.seen} moments{_unplaced(recorder)}", soft_wrap=True)
     return OK
+
+
+def _unplaced(recorder: KeyframeRecorder) -> str:
+    if not recorder.unplaced:
+        return ""
+    return f"; {recorder.unplaced} could not be placed: they take odom, and the camera on tf_static, within a second"
 
 
 def patient(url: str) -> str:
