@@ -16,11 +16,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from saccade.cli.episode import Episode, play
-from saccade.cli.episode_variants import VARIANTS, variant_of
+if TYPE_CHECKING:
+    from saccade.cli.episode import Episode
 
+NAMES = ("stereo", "truth", "fast-only", "slow-only", "hold", "ensemble", "rtc", "guard")
+"""Of the variants, for `--help`, which is not to load the runtime."""
 HELD_OUT = 10_000
 EXAMPLES = """examples:
   saccade bench nav --episodes 20                          # held-out seeds, all cores
@@ -36,7 +38,7 @@ def add_arguments(nav: argparse.ArgumentParser, count: Any) -> None:
     nav.add_argument("--seed", type=int, default=HELD_OUT, metavar="S",
                      help=f"seed of the first (default {HELD_OUT}, held out)")  # fmt: skip
     nav.add_argument("--variant", nargs="+", action="extend", metavar="NAME",
-                     help=f"what to compare (default stereo): {', '.join(VARIANTS)}; NAME@SECONDS: with a reasoner "
+                     help=f"what to compare (default stereo): {', '.join(NAMES)}; NAME@SECONDS: with a reasoner "
                           "that takes so long")  # fmt: skip
     nav.add_argument("--slow-latency", type=float, metavar="SECONDS", help="how long the reasoner takes for a plan")
     nav.add_argument("--back", action="store_true", help="the errand ends where it began")
@@ -54,6 +56,8 @@ def run(args: argparse.Namespace) -> int:
 
     from saccade.cli import OK
     from saccade.cli.bench_nav_report import PART, document_of, drawn, markdown, table
+    from saccade.cli.episode import Episode
+    from saccade.cli.episode_variants import variant_of
     from saccade.cli.page import with_part
     from saccade.cli.progress import Bar
 
@@ -86,6 +90,8 @@ def run(args: argparse.Namespace) -> int:
 
 def played(episodes: Sequence[Episode], jobs: int | None = None) -> Iterator[dict[str, Any]]:
     """The outcomes in the order of the episodes, worked out by so many processes at a time; 1: by this one."""
+    from saccade.cli.episode import play
+
     if jobs == 1:
         yield from map(play, episodes)
         return

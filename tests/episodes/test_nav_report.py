@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from saccade.cli.bench_nav import NAMES
 from saccade.cli.bench_nav_report import document_of, drawn, markdown, summary, wilson
 from saccade.cli.episode_blame import blame
 from saccade.cli.episode_variants import VARIANTS, OpenLoop, episode_nodes, variant_of
@@ -118,3 +119,7 @@ def test_a_fallen_body_or_no_plan_is_nobodys_fault() -> None:
     silent = witness()
     silent.run.plans = []
     assert blame(OUTCOME, silent, False, False)[0] == "infrastructure"
+
+
+def test_the_variants_that_help_names_are_those_there_are() -> None:
+    assert tuple(VARIANTS) == NAMES

@@ -231,7 +231,7 @@ def test_a_graph_that_hangs_is_not_waited_for_and_its_late_answer_is_dropped(tmp
     policy.begin(7)
     engine.go.clear()
     for _ in range(2):
-        with pytest.raises(PolicyError, match="has not answered within 20 ms"):
+        with pytest.raises(PolicyError, match=r"has not answered within \d+ ms"):
             policy.act(look(), 20 * MS)
     assert engine.runs == 2  # the trial and the first; the second never began
     engine.go.set()
