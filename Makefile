@@ -8,7 +8,7 @@ TRAIN := $(VENV)/.ready-train
 OUT ?= out/demo
 ROOMS := saccade engines perception_node map_node vla_node safety_node bridge_node sim
 
-.PHONY: demo test test-slow test-train test-ros test-gpu lint kernels golden bench clean
+.PHONY: demo test fuzz test-slow test-train test-ros test-gpu lint kernels golden bench clean
 
 demo: $(READY)
 ifdef RECORDING
@@ -20,6 +20,10 @@ endif
 test: $(DEV)
 	$(MAKE) --no-print-directory -j 2 lint kernels
 	$(BIN)/pytest -n 2 --dist worksteal -m "not slow and not ros and not gpu"
+
+# Properties on examples drawn anew, ten times as many: for when there is time.
+fuzz: $(DEV) kernels
+	$(BIN)/pytest -n 2 --dist worksteal --hypothesis-profile=fuzz -m "not slow and not ros and not gpu"
 
 test-slow: $(DEV)
 	$(BIN)/pytest -n 2 -m "slow and not ros and not gpu"

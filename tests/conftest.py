@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# 40 examples unless a test asks for more: what 100 find, 40 find within a few runs, and each run draws others.
-settings.register_profile("saccade", max_examples=40, deadline=None, print_blob=True)
+# The same examples in each run, so that a change is judged by what it changed; `make fuzz` draws others, and more.
+settings.register_profile("saccade", max_examples=40, deadline=None, derandomize=True)
+settings.register_profile("fuzz", max_examples=400, deadline=None, print_blob=True)
 settings.load_profile("saccade")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
