@@ -8,7 +8,7 @@ TRAIN := $(VENV)/.ready-train
 OUT ?= out/demo
 ROOMS := saccade engines perception_node map_node vla_node safety_node bridge_node sim
 
-.PHONY: demo test fuzz test-slow test-train test-ros test-gpu lint kernels golden bench clean
+.PHONY: demo test fuzz test-slow test-mutation test-train test-ros test-gpu lint kernels golden bench clean
 
 demo: $(READY)
 ifdef RECORDING
@@ -26,7 +26,11 @@ fuzz: $(DEV) kernels
 	$(BIN)/pytest -n 2 --dist worksteal --hypothesis-profile=fuzz -m "not slow and not ros and not gpu"
 
 test-slow: $(DEV)
-	$(BIN)/pytest -n 2 -m "slow and not ros and not gpu"
+	$(BIN)/pytest -n 2 -m "slow and not mutation and not ros and not gpu"
+
+# Every comparison, sign and constant of the gate changed, and noticed: more than twenty minutes since it has three dimensions.
+test-mutation: $(DEV)
+	$(BIN)/pytest -m mutation
 
 # What needs torch: the network's definition against the shipped graphs, training, adaptation, export.
 test-train: $(TRAIN)

@@ -201,15 +201,19 @@ def killed_by(mutant: Mutant, tree: ast.Module, contracts: Iterable[str] = CONTR
             for check in checks(sorted(contracts, key=lambda name: name != OWN[mutant.file])):
                 name = check.__name__
                 check(modules)
-    except Exception:
+    except (Exception, TooLong):
         return name
     finally:
         signal.alarm(0)
     return None
 
 
+class TooLong(BaseException):
+    """Not an Exception: hypothesis would take that for an example that fails, and go on with others."""
+
+
 def _too_long(*_: object) -> None:
-    raise TimeoutError
+    raise TooLong
 
 
 def _work(file: str, first: int, step: int) -> list[tuple[Mutant, str | None]]:

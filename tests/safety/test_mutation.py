@@ -25,6 +25,7 @@ EQUIVALENT = {
 
 
 @pytest.mark.slow
+@pytest.mark.mutation
 def test_every_mutant_of_the_gate_is_noticed() -> None:
     results = mutation.run()
     survivors = {mutant.key: mutant for mutant, killer in results if killer is None}
