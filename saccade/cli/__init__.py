@@ -1,4 +1,4 @@
-"""The command line: `saccade VERB …`, one file a verb."""
+"""The command line: `saccade VERB …`, one file or folder a verb."""
 
 from __future__ import annotations
 

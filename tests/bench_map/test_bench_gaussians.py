@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from map_node.gaussians.base import Drawing
-from saccade.cli import bench_map_gaussians as bench
-from saccade.cli.bench_rooms import CAMERA, drive
-from saccade.cli.bench_scene import Shot
-from saccade.cli.bench_sections import Settings
+from saccade.cli.bench import gaussians as bench
+from saccade.cli.bench.rooms import CAMERA, drive
+from saccade.cli.bench.scene import Shot
+from saccade.cli.bench.sections import Settings
 from saccade.geometry import SE3
 
 

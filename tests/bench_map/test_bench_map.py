@@ -7,13 +7,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from saccade.cli import bench_volume, main
-from saccade.cli.bench_map import NAMES, parts
-from saccade.cli.bench_odometry import Followed, _figures
-from saccade.cli.bench_rooms import CAMERA, drive
-from saccade.cli.bench_scene import Shot
-from saccade.cli.bench_sections import Settings
-from saccade.cli.bench_volume import ours, theirs, tsdf
+from saccade.cli import main
+from saccade.cli.bench import volume as bench_volume
+from saccade.cli.bench.map import NAMES, parts
+from saccade.cli.bench.odometry import Followed, _figures
+from saccade.cli.bench.rooms import CAMERA, drive
+from saccade.cli.bench.scene import Shot
+from saccade.cli.bench.sections import Settings
+from saccade.cli.bench.volume import ours, theirs, tsdf
 from saccade.errors import DataError
 from saccade.geometry import SE3
 

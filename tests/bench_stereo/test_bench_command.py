@@ -136,7 +136,7 @@ def test_numbers_that_are_none_are_refused(args, capsys):
 
 
 def test_without_data_beside_the_project_it_says_what_to_give(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr("saccade.cli.bench._DATA", tmp_path / "none")
+    monkeypatch.setattr("saccade.cli.bench.stereo.DATA", tmp_path / "none")
     assert main(["bench", "stereo"]) == 2
     told = capsys.readouterr().err
     assert "--data" in told

@@ -14,7 +14,9 @@ from engines.card import load_card
 from engines.datasets import find_datasets
 from engines.engine import EngineError
 from engines.stereo import StereoMatcher
-from saccade.cli import bench_methods, bench_pictures, bench_report, bench_stereo
+from saccade.cli.bench import methods as bench_methods
+from saccade.cli.bench import pictures as bench_pictures
+from saccade.cli.bench import stereo_measure, stereo_report
 from saccade.cli.page import parts, with_part
 
 
@@ -33,15 +35,15 @@ def methods(*cards):
 def test_methods_take_turns_and_each_call_is_told(scenes):
     told = []
     entered = methods("sgbm", "bm", "sgbm-hh")
-    bench_stereo.measure(scenes, entered, (1,), told.append)
-    assert len(told) == bench_stereo.calls(scenes, entered, (1,)) == 3 * 3 * 2
+    stereo_measure.measure(scenes, entered, (1,), told.append)
+    assert len(told) == stereo_measure.calls(scenes, entered, (1,)) == 3 * 3 * 2
     first = [told[6 * pair].split()[-1] for pair in range(3)]
     assert sorted(first) == ["bm", "sgbm", "sgbm-hh"], "one method always came first"
 
 
 def test_opencv_gets_its_threads_back(scenes):
     before = cv2.getNumThreads()
-    bench_stereo.measure(scenes, methods("sgbm"), (before + 1,), lambda note: None)
+    stereo_measure.measure(scenes, methods("sgbm"), (before + 1,), lambda note: None)
     assert cv2.getNumThreads() == before
 
 
@@ -56,13 +58,13 @@ def test_a_method_that_fails_on_a_pair_is_told_and_counts_nowhere(scenes, monkey
             return super().__call__(left, right, *more)
 
     monkeypatch.setattr(bench_methods, "StereoMatcher", Moody)
-    outcome = bench_stereo.measure(scenes, methods("sgbm"), (1,), lambda note: None)
-    figures = bench_report.summarised(outcome)["sgbm"]
+    outcome = stereo_measure.measure(scenes, methods("sgbm"), (1,), lambda note: None)
+    figures = stereo_report.summarised(outcome)["sgbm"]
     assert figures["pairs"] == 2
     assert figures["failed"] == {"a": "EngineError: no luck"}
-    document = bench_report.document_of([outcome], {"note": ""})
+    document = stereo_report.document_of([outcome], {"note": ""})
     (data,) = document["sets"].values()
-    assert list(bench_report.failures(data)) == [("a, sgbm", "EngineError: no luck")]
+    assert list(stereo_report.failures(data)) == [("a, sgbm", "EngineError: no luck")]
 
 
 def test_a_method_that_always_fails_has_a_row_of_dashes(scenes, monkeypatch):
@@ -70,14 +72,14 @@ def test_a_method_that_always_fails_has_a_row_of_dashes(scenes, monkeypatch):
         raise EngineError("never")
 
     monkeypatch.setattr(StereoMatcher, "__call__", fails)
-    outcome = bench_stereo.measure(scenes, methods("sgbm"), (1,), lambda note: None)
-    document = bench_report.document_of([outcome], {"note": "while it rained"})
+    outcome = stereo_measure.measure(scenes, methods("sgbm"), (1,), lambda note: None)
+    document = stereo_report.document_of([outcome], {"note": "while it rained"})
     document["sets"][scenes.name]["broken"]["d"] = "gone"
-    page = bench_report.markdown(document, {})
+    page = stereo_report.markdown(document, {})
     assert "| sgbm | – |" in page
     assert "while it rained" in page
     assert "3 pairs, 1 that could not be read" in page
-    assert bench_report.terminal(scenes.name, document["sets"][scenes.name])
+    assert stereo_report.terminal(scenes.name, document["sets"][scenes.name])
 
 
 def test_shipped_cards_that_cannot_run_here_are_left_out_and_asked_for_ones_refused(monkeypatch):
@@ -101,23 +103,23 @@ def test_only_opencv_at_full_resolution_is_given_another_range():
 
 def test_noise_is_the_same_every_time_and_differs_between_draws(scenes):
     pair = scenes.pairs[0].read()
-    first, second, again = (bench_stereo._noisy(pair, 0, draw) for draw in (1, 2, 1))
+    first, second, again = (stereo_measure._noisy(pair, 0, draw) for draw in (1, 2, 1))
     assert np.array_equal(first, again)
     apart = first[0].astype(float) - second[0]
-    assert np.std(apart) == pytest.approx(np.sqrt(2) * bench_stereo.NOISE_GREY, rel=0.1)
+    assert np.std(apart) == pytest.approx(np.sqrt(2) * stereo_measure.NOISE_GREY, rel=0.1)
 
 
 def test_a_picture_too_narrow_for_opencv_has_no_yardstick(scenes):
-    outcome = bench_stereo.measure(scenes, methods("sgbm-full"), (1,), lambda note: None)
-    assert np.isnan(bench_report.summarised(outcome)["sgbm-full"]["to_bare_3way"]["1"])
+    outcome = stereo_measure.measure(scenes, methods("sgbm-full"), (1,), lambda note: None)
+    assert np.isnan(stereo_report.summarised(outcome)["sgbm-full"]["to_bare_3way"]["1"])
 
 
 def test_means_leave_out_what_is_no_number_and_json_has_null():
-    means = bench_report._means(
+    means = stereo_report._means(
         [{"epe": 1.0, "bad": np.nan, "jitter": 4.0}, {"epe": 3.0, "bad": np.nan, "jitter": np.nan}]
     )
     assert means == pytest.approx({"epe": 2.0, "bad": np.nan, "jitter": 4.0}, nan_ok=True)
-    assert json.loads(bench_report.as_json({"a": np.nan, "b": [1.5, (2,)]})) == {"a": None, "b": [1.5, [2]]}
+    assert json.loads(stereo_report.as_json({"a": np.nan, "b": [1.5, (2,)]})) == {"a": None, "b": [1.5, [2]]}
 
 
 def test_a_part_of_a_page_is_replaced_and_the_rest_stays():

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from saccade.cli.host import Answer, Host
+from saccade.cli.doctor.host import Answer, Host
 
 MISSING = Answer(False, "", "not found", found=False)
 BASE = {"onnxruntime": "1.23.2", "cyclonedds": "11.0.1"}

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from saccade.cli import FAILED, OK, checks, checks_wire, doctor, main
-from saccade.cli.findings import Finding, Grade
-from saccade.cli.host import Answer, Host
+from saccade.cli import FAILED, OK, doctor, main
+from saccade.cli.doctor import machine_checks, wire_checks
+from saccade.cli.doctor.findings import Finding, Grade
+from saccade.cli.doctor.host import Answer, Host
 
 FINE = Finding(Grade.OK, "cores", "2")
 POOR = Finding(Grade.WARN, "governor", "powersave", "cpupower")
@@ -69,23 +70,23 @@ def silent(well: bool = False, told: str = "no library", **changed: object) -> H
 
 @pytest.mark.slow
 def test_this_machine_can_talk_to_itself() -> None:
-    found = {finding.what: finding for finding in checks_wire.middleware(Host())}
+    found = {finding.what: finding for finding in wire_checks.middleware(Host())}
     assert found["DDS loopback"].grade is Grade.OK, found["DDS loopback"].found
     assert "ms one way" in found["DDS loopback"].found
 
 
 def test_a_missing_package_is_an_error_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        checks.importlib.metadata, "requires", lambda _: ["numpy>=1", "no-such-thing>=2", "x; extra == 'y'"]
+        machine_checks.importlib.metadata, "requires", lambda _: ["numpy>=1", "no-such-thing>=2", "x; extra == 'y'"]
     )
-    found = [finding for finding in checks.python_and_packages(Host()) if finding.grade is Grade.ERROR]
+    found = [finding for finding in machine_checks.python_and_packages(Host()) if finding.grade is Grade.ERROR]
     assert [(finding.found, finding.advice) for finding in found] == [
         ("missing: no-such-thing", "pip install no-such-thing")
     ]
 
 
 def test_missing_opengl_names_the_packages() -> None:
-    (found,) = checks.rendering(silent())
+    (found,) = machine_checks.rendering(silent())
     assert found.grade is Grade.WARN
     assert "apt install libegl1" in found.advice
     assert "apt install libosmesa6" in found.advice
@@ -101,7 +102,7 @@ def test_small_limits_come_with_the_lines_to_set(tmp_path: Path) -> None:
     (lo / "flags").write_text("0x9\n")
     (lo / "mtu").write_text("65536\n")
     host = silent(True, "0.4 ms one way", root=tmp_path, packages=lambda: {"cyclonedds": "11.0.1"})
-    found = {finding.what: finding for finding in checks_wire.middleware(host)}
+    found = {finding.what: finding for finding in wire_checks.middleware(host)}
     assert found["DDS loopback"].found == "0.4 ms one way"
     assert found["socket buffers"].grade is found["IP fragments"].grade is Grade.WARN
     assert "sysctl -w net.core.rmem_max=4194304;" in found["socket buffers"].advice
@@ -115,20 +116,20 @@ def test_a_loopback_that_is_down_is_an_error(flags: str, grade: Grade, tmp_path:
     lo.mkdir(parents=True)
     (lo / "flags").write_text(flags)
     (lo / "mtu").write_text("65536")
-    *_, found = checks_wire.middleware(silent(root=tmp_path, packages=dict))
+    *_, found = wire_checks.middleware(silent(root=tmp_path, packages=dict))
     assert (found.what, found.grade) == ("interfaces up", grade)
     assert ("ip link set lo up" in found.advice) is (grade is Grade.ERROR)
 
 
 def test_without_cyclonedds_there_are_no_dds_buses(tmp_path: Path) -> None:
-    found = next(checks_wire.middleware(silent(root=tmp_path, packages=dict)))
+    found = next(wire_checks.middleware(silent(root=tmp_path, packages=dict)))
     assert (found.grade, found.what) == (Grade.WARN, "DDS loopback")
     assert "docs/platforms.md" in found.advice
 
 
 def ros_findings(root: Path, well: bool, told: str, **variables: str) -> dict[str, Finding]:
     host = silent(well, told, root=root, environ=variables)
-    return {finding.what: finding for finding in checks_wire.ros(host)}
+    return {finding.what: finding for finding in wire_checks.ros(host)}
 
 
 def test_a_sourced_ros_tells_its_middleware_and_domain(tmp_path: Path) -> None:
@@ -159,7 +160,7 @@ def test_no_ros_is_no_fault(tmp_path: Path) -> None:
 def test_a_cache_folder_that_cannot_be_made_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / ".cache").write_text("a file where a folder should be")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / ".cache"))
-    found = {finding.what: finding for finding in checks.machine(silent(told="ordinary scheduling"))}
+    found = {finding.what: finding for finding in machine_checks.machine(silent(told="ordinary scheduling"))}
     assert found["cache folder"].grade is Grade.ERROR
     assert found["real-time scheduling"].grade is Grade.WARN
     assert "rtprio" in found["real-time scheduling"].advice
@@ -167,8 +168,8 @@ def test_a_cache_folder_that_cannot_be_made_is_an_error(monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize(("cores", "grade"), [({0}, Grade.WARN), ({0, 1}, Grade.OK)])
 def test_a_single_core_is_told(cores: set[int], grade: Grade, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks.os, "sched_getaffinity", lambda process: cores)
-    found = next(checks.machine(silent()))
+    monkeypatch.setattr(machine_checks.os, "sched_getaffinity", lambda process: cores)
+    found = next(machine_checks.machine(silent()))
     assert (found.what, found.grade, bool(found.advice)) == ("cores", grade, grade is Grade.WARN)
 
 
@@ -180,5 +181,5 @@ def test_a_governor_that_saves_power_is_told(governors: list[str], grade: Grade,
         file = tmp_path / f"sys/devices/system/cpu/cpu{cpu}/cpufreq/scaling_governor"
         file.parent.mkdir(parents=True)
         file.write_text(f"{governor}\n")
-    found = {finding.what: finding for finding in checks.machine(silent(root=tmp_path))}["CPU governor"]
+    found = {finding.what: finding for finding in machine_checks.machine(silent(root=tmp_path))}["CPU governor"]
     assert (found.grade, "cpupower" in found.advice) == (grade, grade is Grade.WARN)

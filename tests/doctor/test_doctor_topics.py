@@ -10,8 +10,8 @@ import pytest
 from topic_scenes import BASELINE_M, FINE, FX, OPTICAL, T0, Scene
 
 from saccade.cli import FAILED, OK, USAGE, main
-from saccade.cli.findings import Finding, Grade
-from saccade.cli.topics import check_topics
+from saccade.cli.doctor.findings import Finding, Grade
+from saccade.cli.doctor.topics import check_topics
 from saccade.clock import MS, SEC
 from saccade.geometry import SE3
 

@@ -11,8 +11,8 @@ from cyclonedds.pub import DataWriter
 from cyclonedds.qos import Policy, Qos
 from cyclonedds.sub import DataReader
 
-from saccade.cli.findings import Finding, Grade
-from saccade.cli.topics import check_topics
+from saccade.cli.doctor.findings import Finding, Grade
+from saccade.cli.doctor.topics import check_topics
 from saccade.wire.dds import DdsBus
 from saccade.wire.dds_qos import Address
 from saccade.wire.dds_types import RawTopic

@@ -9,9 +9,9 @@ import pytest
 from recorded_hosts import NO_GPU
 
 from engines.store.manifest import Manifest, root, write_manifest
-from saccade.cli import checks_limits
-from saccade.cli.checks_limits import limits, store
-from saccade.cli.findings import Finding, Grade
+from saccade.cli.doctor import limit_checks
+from saccade.cli.doctor.findings import Finding, Grade
+from saccade.cli.doctor.limit_checks import limits, store
 
 VERSIONS = {"tensorrt": "10.14.1", "driver": "580.95.05"}
 
@@ -68,7 +68,7 @@ def test_an_engine_for_other_versions_is_told_as_stale(tmp_path: Path) -> None:
 
 
 def test_little_room_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks_limits, "_ENGINES_FREE", 2**60)
+    monkeypatch.setattr(limit_checks, "_ENGINES_FREE", 2**60)
     told = {finding.what: finding for finding in limits(NO_GPU.host(tmp_path))}
     assert told["room for engines"].grade is Grade.WARN
     assert "saccade engine gc" in told["room for engines"].advice

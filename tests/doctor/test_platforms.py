@@ -22,12 +22,12 @@ from recorded_hosts import (
     Recorded,
 )
 
-from saccade.cli.checks_fit import fit
-from saccade.cli.checks_gpu import gpu, inference
-from saccade.cli.checks_jetson import jetson
-from saccade.cli.checks_limits import limits
-from saccade.cli.findings import Check, Finding, Grade, examine
-from saccade.cli.host import Host, run_command
+from saccade.cli.doctor.findings import Check, Finding, Grade, examine
+from saccade.cli.doctor.fit_checks import fit
+from saccade.cli.doctor.gpu_checks import gpu, inference
+from saccade.cli.doctor.host import Host, run_command
+from saccade.cli.doctor.jetson_checks import jetson
+from saccade.cli.doctor.limit_checks import limits
 
 
 def said(recorded: Recorded, root: Path, *checks: Check) -> list[Finding]:

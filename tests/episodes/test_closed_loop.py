@@ -10,10 +10,10 @@ import pytest
 from painted_once import painted_once
 from yard_scenes import NEAR, At, Ear, Mortal, episode
 
-from saccade.cli import episode as episodes
-from saccade.cli.bench_nav import played
-from saccade.cli.episode import play
-from saccade.cli.episode_variants import Variant, episode_nodes
+from saccade.cli.bench.nav import played
+from saccade.cli.episodes import episode as episodes
+from saccade.cli.episodes.episode import play
+from saccade.cli.episodes.variants import Variant, episode_nodes
 from saccade.clock import SEC
 from saccade.node import Node
 from sim.things import Thing

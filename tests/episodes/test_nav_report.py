@@ -9,11 +9,11 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from saccade.cli.bench_nav import NAMES
-from saccade.cli.bench_nav_report import document_of, drawn, markdown, summary, wilson
-from saccade.cli.episode_blame import blame
-from saccade.cli.episode_variants import VARIANTS, OpenLoop, episode_nodes, variant_of
-from saccade.cli.episode_witness import Contact
+from saccade.cli.bench.nav import NAMES
+from saccade.cli.bench.nav_report import document_of, drawn, markdown, summary, wilson
+from saccade.cli.episodes.blame import blame
+from saccade.cli.episodes.variants import VARIANTS, OpenLoop, episode_nodes, variant_of
+from saccade.cli.episodes.witness import Contact
 from saccade.errors import ConfigError
 from saccade.types import Decision, PlanKind
 

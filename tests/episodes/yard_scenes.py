@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from saccade.cli.episode import Episode
-from saccade.cli.episode_variants import variant_of
+from saccade.cli.episodes.episode import Episode
+from saccade.cli.episodes.variants import variant_of
 from saccade.clock import SEC
 from saccade.node import NEVER_NS, Node, Out, Sample
 from saccade.stages import Stages

@@ -15,8 +15,9 @@ from packaging.version import Version
 from setup_arguments import ROOT, setup_arguments
 
 from engines.engine import EngineError
-from saccade.cli import USAGE, fits, main
-from saccade.cli.fits import ORT_GPU, dotted, ort_gpu, tensorrt, version
+from saccade.cli import USAGE, main
+from saccade.cli.doctor import fits
+from saccade.cli.doctor.fits import ORT_GPU, dotted, ort_gpu, tensorrt, version
 
 ROOMS = (
     "saccade", "engines", "perception_node", "map_node", "vla_node", "safety_node", "bridge_node", "sim", "training",

@@ -11,7 +11,7 @@ import pytest
 from reasoner_scene import observe
 
 from saccade.cli import main
-from saccade.cli.serve_reasoner import find
+from saccade.cli.serve.reasoner import find
 from saccade.errors import ConfigError
 from saccade.types import PlanKind
 from vla_node.reasoners.params import ReasonerParams

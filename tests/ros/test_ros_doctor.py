@@ -10,8 +10,8 @@ from geometry_msgs.msg import PoseStamped, Twist
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo
 
-from saccade.cli.findings import Grade
-from saccade.cli.topics import check_topics
+from saccade.cli.doctor.findings import Grade
+from saccade.cli.doctor.topics import check_topics
 from saccade.errors import ConfigError
 from saccade.wire.open import open_bus
 from saccade.wire.ros_process import RosProcess

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from saccade import params
-from saccade.cli.needs import read_robot
+from saccade.cli.doctor.needs import read_robot
 from saccade.geometry import R_BODY_FROM_OPTICAL, SE3
 from saccade.paths import share
 from saccade.robots import robot_file

@@ -1,0 +1,98 @@
+"""`saccade engine bench`: how fast a model is here, by runtime."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING, Any
+
+from engines.store.compilers import COMPILERS
+from saccade.cli import FAILED, OK
+from saccade.cli.engine.action import Action, count
+from saccade.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from engines.card import Card
+
+_RUNTIMES = ("onnxruntime", *sorted(COMPILERS))
+_DISPARITY = 32
+
+
+def _bench(args: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from engines.card import load_card
+    from engines.probe.scenes import slanted
+    from engines.store.cases import shown
+    from engines.store.key import models_of
+    from engines.store.shapes import tried_sizes
+    from saccade.cli.machine import machine
+
+    card = load_card(args.model)
+    if card.backend != "onnx":
+        raise ConfigError(f"{card.name} is no graph; `saccade bench stereo --card {card.name}` measures matchers")
+    if card.views:
+        raise ConfigError(f"{card.name} sees several views; the pairs that are timed here are for stereo and depth")
+    shape = tried_sizes(card, models_of(card))[0]
+    inputs = shown(card, slanted((shape[0], shape[1]), _DISPARITY))
+    rows = [_measured(card, runtime, inputs, args) for runtime in args.runtime or _RUNTIMES]
+    size = f"{shape[1]}x{shape[0]}"
+    if args.json:
+        print(json.dumps({"model": card.name, "size": size, "machine": machine(), "runtimes": rows}, indent=1))
+    else:
+        Console().print(_table(f"{card.name}, {size}, {args.runs} runs after {args.warm_ups}", rows))
+        for row in rows:
+            if "trouble" in row:
+                print(f"{row['runtime']}: {row['trouble']}")
+    return OK if any("p50_ms" in row for row in rows) else FAILED
+
+
+def _measured(card: Card, runtime: str, inputs: Any, args: argparse.Namespace) -> dict[str, Any]:
+    """One row: `infer`, copies included, and on the device alone where there is one; or why it cannot be used."""
+    from engines.card import with_runtime
+    from engines.engine import EngineError
+    from engines.open import open_engine
+    from engines.store.timing import speed, speed_on_device
+
+    row: dict[str, Any] = {"runtime": runtime}
+    try:
+        compiled = runtime != "onnxruntime"
+        asked = with_runtime(card, runtime, (args.precision or "") if compiled else "", "")
+        row["precision"] = asked.build.precision if compiled else "the graph's"
+        with open_engine(asked) as engine:
+            row |= speed(engine, inputs, args.runs, args.warm_ups)._asdict()
+            alone = speed_on_device(engine, inputs, args.runs, args.warm_ups)
+            row["on_device"] = alone._asdict() if alone else None
+            row["report"] = engine.report
+    except EngineError as error:
+        row["trouble"] = str(error)
+    return row
+
+
+def _table(title: str, rows: list[dict[str, Any]]) -> Table:
+    from rich.table import Table
+
+    shown = Table(title=title, box=None, padding=(0, 2, 0, 0), title_justify="left")
+    for column in ("runtime", "precision", "p50 ms", "p90", "p99", "per s", "p50 on device"):
+        shown.add_column(column, no_wrap=True)
+    for row in rows:
+        if "trouble" in row:
+            continue
+        alone = f"{row['on_device']['p50_ms']:.2f}" if row["on_device"] else "-"
+        figures = [f"{row[key]:.2f}" for key in ("p50_ms", "p90_ms", "p99_ms")]
+        shown.add_row(row["runtime"], row["precision"], *figures, f"{row['per_s']:.1f}", alone)
+    return shown
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="NAME|CARD", help="a model by name, or the path of a card")
+    parser.add_argument("--runtime", nargs="+", choices=_RUNTIMES, help="which of them (default: all)")
+    parser.add_argument("--precision", choices=("fp32", "fp16", "int8"), help="of compiled engines")
+    parser.add_argument("--runs", type=count, default=100, help="measured inferences (default: %(default)s)")
+    parser.add_argument("--warm-ups", type=count, default=20, help="inferences before them (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print as JSON")
+
+
+ACTIONS = (Action("bench", _bench, "how fast a model is on each runtime here", _arguments),)
