@@ -22,8 +22,8 @@ SHARE = f"share/{text('name')}"
 REQUIRED = [pip.get("requires", "") for pip in package.iterfind("export/pip")]
 
 # Versions that fit together by the table in saccade/cli/doctor/fits.py; a test holds these to it. TensorRT stays at 10:
-# there is no onnxruntime-gpu yet that links another libnvinfer. The extras [cuda,cudnn] bring CUDA's libraries along, so
-# that only the driver has to be installed.
+# there is no onnxruntime-gpu yet that links another libnvinfer. The extras [cuda,cudnn] bring CUDA's libraries along,
+# so that only the driver has to be installed.
 CUDA_12 = ["onnxruntime-gpu[cuda,cudnn]>=1.22,<1.27", "tensorrt-cu12>=10.9,<11", "cuda-python>=12.8,<13"]
 CUDA_13 = ["onnxruntime-gpu[cuda,cudnn]>=1.28,<1.32", "tensorrt-cu13>=10.13.2,<11", "cuda-python>=13,<14"]
 # Python 3.10 has no onnxruntime-gpu for CUDA 13.

@@ -74,18 +74,26 @@ class Result:
 def make_nodes(robot: str, only: Only = "all", odometry: Odometry = "robot") -> list[Node]:
     """The nodes as on the robot, except that the time of slow work is modelled, so that runs repeat."""
     path = robot_file(robot)
-    seeing: list[Node] = [PerceptionNode(params.load(PerceptionParams, path, "perception_node"))]
-    if odometry == "visual":
-        seeing.append(OdometryNode(params.load(OdometryParams, path, "odometry_node")))
-    if only == "perception":
-        return seeing
-    if only == "map" or "map_node" in needed(path):
-        seeing.append(MapNode(replace(params.load(MapNodeParams, path, "map_node"), worker="modelled")))
-    if only == "map":
+    seeing = seeing_nodes(robot, only, odometry)
+    if only != "all":
         return seeing
     vla = params.load(VlaParams, path, "vla_node")
     vla = replace(vla, planner=replace(vla.planner, worker="modelled"))
     return [*seeing, VlaNode(vla), SafetyNode(params.load(SafetyParams, path, "safety_node"))]
+
+
+def seeing_nodes(robot: str, only: Only = "all", odometry: Odometry = "robot", points: bool = True) -> list[Node]:
+    """Those of `make_nodes` that see and map; without `points` no clouds are made."""
+    path = robot_file(robot)
+    perception = params.load(PerceptionParams, path, "perception_node")
+    if not points:
+        perception = replace(perception, points=replace(perception.points, publish=False))
+    seeing: list[Node] = [PerceptionNode(perception)]
+    if odometry == "visual":
+        seeing.append(OdometryNode(params.load(OdometryParams, path, "odometry_node")))
+    if only == "map" or (only == "all" and "map_node" in needed(path)):
+        seeing.append(MapNode(replace(params.load(MapNodeParams, path, "map_node"), worker="modelled")))
+    return seeing
 
 
 def replay_params(robot: str) -> ReplayParams:

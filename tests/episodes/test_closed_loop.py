@@ -10,7 +10,7 @@ import pytest
 from painted_once import painted_once
 from yard_scenes import NEAR, At, Ear, Mortal, episode
 
-from saccade.cli.bench.nav import played
+from saccade.cli.bench.errands import played
 from saccade.cli.episodes import episode as episodes
 from saccade.cli.episodes.episode import play
 from saccade.cli.episodes.variants import Variant, episode_nodes

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from saccade.cli.episodes.episode import Episode
+from saccade.cli.episodes.nav import Nav
 from saccade.cli.episodes.variants import variant_of
 from saccade.clock import SEC
 from saccade.node import NEVER_NS, Node, Out, Sample
@@ -18,10 +19,10 @@ NEAR = 139
 """A yard whose goal is four metres ahead; the red box."""
 
 
-def episode(seed: int = NEAR, **changes: Any) -> Episode:
+def episode(seed: int = NEAR, back: bool = False, **changes: Any) -> Episode:
     """An errand with five pictures a second and nobody walking, to be cheap."""
     variant = variant_of("stereo")
-    return replace(Episode("yard", "yard", seed, replace(variant, world="&camera_hz=5&people=0")), **changes)
+    return replace(Episode(Nav(back), seed, replace(variant, world="&camera_hz=5&people=0")), **changes)
 
 
 class Ear:

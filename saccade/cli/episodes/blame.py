@@ -1,8 +1,9 @@
 """Whose fault a failed episode is, by rules that are stated; the first one that holds decides.
 
 1. infrastructure: the runtime raised an error, no plan was ever made, or the body fell over.
-2. A collision is perception's if the robot's own map showed its place as free when they touched; otherwise the map
-   knew of the obstacle and the gate, which has the last word, let it happen.
+2. A collision is perception's if the robot's own map showed its place as free when they touched; if the map knew of
+   the obstacle it is the gate's, which has the last word and let it happen. A robot without a map touches what its
+   policy moves it to.
 3. reasoner: it said that the errand was done, or gave it up, and it was not done.
 4. Out of time, by what most of the last twenty seconds were: stopped for lack of a map, pictures or odometry:
    perception; stopped for lack of chunks: infrastructure; stopped or held by clearance: the gate; a plan that says
@@ -12,29 +13,32 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 from saccade.cli.episodes.witness import Witness
+from saccade.cli.mission import MissionWatch
 from saccade.types import Decision, PlanKind
 
 PARTS = ("reasoner", "policy", "perception", "gate", "infrastructure")
 LAST_S = 20.0
 
 
-def blame(outcome: dict[str, Any], witness: Witness, said_done: bool, ended: bool) -> tuple[str, str]:
-    """(one of PARTS, why in words)."""
-    if outcome["fallen_s"] is not None:
-        return "infrastructure", f"the body tipped over at {outcome['fallen_s']:.1f} s"
+def blame(
+    fallen_s: float | None, witness: Witness, mission: MissionWatch, missed: str, said_done: bool
+) -> tuple[str, str]:
+    """(one of PARTS, why in words); `fallen_s` is when the body tipped over, `missed` how far from done it ended."""
+    if fallen_s is not None:
+        return "infrastructure", f"the body tipped over at {fallen_s:.1f} s"
     if not witness.run.plans:
         return "infrastructure", "no plan was made"
     if witness.contact is not None:
         touch = witness.contact
+        if touch.shown is None:
+            return "policy", f"ran into {touch.name} at {touch.at_s:.1f} s"
         shown = "showed" if touch.shown else "did not show"
         why = f"ran into {touch.name} at {touch.at_s:.1f} s, which its map {shown}"
         return ("gate" if touch.shown else "perception"), why
-    if ended:
-        far = f"{outcome['left_m']:.1f} m from the goal, {outcome['from_start_m']:.1f} m from the start"
-        return "reasoner", f"{'said' if said_done else 'gave up'}: {outcome['said']} ({far})"
+    if mission.over:
+        return "reasoner", f"{'said' if said_done else 'gave up'}: {mission.outcome} ({missed})"
     return _out_of_time(witness)
 
 

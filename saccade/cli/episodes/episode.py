@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 
 from saccade.cli.episodes.blame import blame
+from saccade.cli.episodes.errand import Errand
 from saccade.cli.episodes.variants import Variant, episode_nodes
 from saccade.cli.episodes.witness import Witness
 from saccade.cli.mission import MissionWatch
@@ -25,24 +26,19 @@ from saccade.wire.virtual import Source, VirtualBus
 
 LYING_NS = 2 * SEC
 """A body that fell is given so long, then the episode is over."""
-THERE_M = 1.05
-"""From the goal's edge, or from the start: so near it must be when it says that it is done."""
-_JUDGED = ("left_m", "from_start_m", "clearance_m", "collisions", "hit", "struck", "fallen_s", "stuck_s")
 
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """What to do where: go to what the judge of `world`, a world's name, calls the goal of this seed.
+    """An errand in the world of this seed.
 
-    `back`: the errand ends where it began. `variant` says what of the runtime is changed, `faults` what breaks.
-    `limit_s` is when it is over at the latest; 0: 30 s and 6 s a metre of the shortest way.
+    `variant` says what of the runtime is changed, `faults` what breaks. `limit_s` is when it is over at the latest;
+    0: as the errand says.
     """
 
-    world: str
-    robot: str
+    errand: Errand
     seed: int
     variant: Variant
-    back: bool = False
     faults: str = ""
     limit_s: float = 0.0
 
@@ -53,30 +49,29 @@ def play(episode: Episode, extra: Iterable[Node] = ()) -> dict[str, Any]:
     try:
         return _played(episode, list(extra))
     except SaccadeError as error:
-        return {"seed": episode.seed, "success": False, "blame": "infrastructure", "why": str(error), "spl": 0.0}
+        return {"seed": episode.seed, "success": False, "blame": "infrastructure", "why": str(error)}
 
 
 def _played(episode: Episode, extra: list[Node]) -> dict[str, Any]:
     from sim.bus import make_world, world_kind
 
-    nodes = [*episode_nodes(episode.robot, episode.variant), *extra]
-    kind, options = world_kind(f"{episode.world}?seed={episode.seed}{episode.variant.world}")
+    errand = episode.errand
+    nodes = [*episode_nodes(errand.robot, episode.variant), *extra]
+    kind, options = world_kind(f"{errand.world}?seed={episode.seed}{episode.variant.world}")
     reads = frozenset[str]().union(*(node.reads for node in nodes))
     world = make_world(kind, replace(options, seconds=1e6), reads)
     verdict = world.judge()
-    shortest_m = verdict["shortest_m"] * (2 if episode.back else 1)
-    limit_ns = nanoseconds(episode.limit_s or 30.0 + 6.0 * shortest_m)
+    limit_ns, text = nanoseconds(episode.limit_s or errand.limit_s(verdict)), errand.words(verdict)
     source: Source = world
     if episode.faults:
         source = InjectSource(world, parse_faults(episode.faults), episode.seed)
-    bus = VirtualBus(source, latency_ns=modelled_latency(episode.robot, nodes))
-    text = f"go to the {verdict['goal']}" + (", then come back" if episode.back else "")
+    bus = VirtualBus(source, latency_ns=modelled_latency(errand.robot, nodes))
     bus.push(Sample("instruction", world.start_ns + SEC // 2, encode_text(text)))
     mission, witness = MissionWatch(), Witness(world)
 
     def over() -> bool:
         now_ns = bus.now_ns()
-        fallen_s = witness.verdict["fallen_s"]
+        fallen_s = witness.verdict.get("fallen_s")
         lay = fallen_s is not None and now_ns - world.start_ns > fallen_s * SEC + LYING_NS
         return mission.over or lay or now_ns - world.start_ns >= limit_ns
 
@@ -84,26 +79,14 @@ def _played(episode: Episode, extra: list[Node]) -> dict[str, Any]:
         run([*nodes, mission, witness], bus, over)
     finally:
         bus.close()
-    return _outcome(episode, text, limit_ns, world.judge(), mission, witness)
-
-
-def _outcome(
-    episode: Episode, text: str, limit_ns: int, verdict: dict[str, Any], mission: MissionWatch, witness: Witness
-) -> dict[str, Any]:
-    """What became of it: the judge's verdict, the witness' figures, and whose fault it was."""
-    plan, factor = mission.last, 2 if episode.back else 1
+    plan, judged = mission.last, world.judge()
     said_done = plan is not None and plan.final and plan.progress >= 1.0
-    home = verdict["returned"] and verdict["from_start_m"] <= THERE_M
-    there = home if episode.back else verdict["left_m"] <= THERE_M
-    success = bool(said_done and there and not verdict["collisions"] and verdict["fallen_s"] is None)
-    shortest_m, path_m = factor * verdict["shortest_m"], verdict["travelled_m"]
     outcome = {
-        "seed": episode.seed, "instruction": text, "success": success, "said": mission.outcome,
+        "seed": episode.seed, "instruction": text, "said": mission.outcome,
         "time_s": round(seconds(witness.run.end_ns - witness.run.start_ns), 2), "limit_s": round(seconds(limit_ns), 1),
-        "path_m": path_m, "shortest_m": round(shortest_m, 3),
-        "spl": round(success * shortest_m / max(shortest_m, path_m), 4),
-        **{key: verdict[key] for key in _JUDGED}, **witness.figures(),
+        **errand.figures(judged, said_done), **witness.figures(),
     }  # fmt: skip
-    if not success:
-        outcome["blame"], outcome["why"] = blame(outcome, witness, bool(said_done), mission.over)
+    if not outcome["success"]:
+        missed = errand.missed(judged)
+        outcome["blame"], outcome["why"] = blame(judged.get("fallen_s"), witness, mission, missed, said_done)
     return outcome

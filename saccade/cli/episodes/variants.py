@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from perception_node.node import PerceptionNode
-from perception_node.params import PerceptionParams
 from saccade import params
+from saccade.cli.session import seeing_nodes
 from saccade.errors import ConfigError, choices
 from saccade.geometry import F64
 from saccade.node import Node
@@ -60,14 +60,14 @@ VARIANTS = {
 }  # fmt: skip
 
 
-def variant_of(text: str, slow_latency_s: float | None = None) -> Variant:
-    """A variant by `NAME` or `NAME@SECONDS`, with a reasoner that takes so long for each plan.
+def variant_of(text: str, slow_latency_s: float | None = None, of: Collection[str] = VARIANTS) -> Variant:
+    """A variant by `NAME`, one `of` these, or `NAME@SECONDS`, with a reasoner that takes so long for each plan.
 
     `slow_latency_s` is for those that do not say. ConfigError says what is valid.
     """
     name, at, wanted = text.partition("@")
-    if name not in VARIANTS:
-        raise ConfigError(f"no variant {name!r}; {choices(name, VARIANTS)}")
+    if name not in of:
+        raise ConfigError(f"no variant {name!r}; {choices(name, of)}")
     if at:
         try:
             slow_latency_s = float(wanted)
@@ -85,10 +85,8 @@ def variant_of(text: str, slow_latency_s: float | None = None) -> Variant:
 
 
 def episode_nodes(robot: str, variant: Variant) -> list[Node]:
-    """The robot's three nodes as on virtual time, changed by the variant; without point clouds."""
+    """The robot's nodes as on virtual time, changed by the variant; without point clouds. The gate is the last one."""
     path = robot_file(robot)
-    perception = params.load(PerceptionParams, path, "perception_node")
-    perception = replace(perception, points=replace(perception.points, publish=False))
     vla = params.load(VlaParams, path, "vla_node")
     vla = replace(
         vla, planner=replace(vla.planner, worker="modelled", **variant.planner),
@@ -96,7 +94,7 @@ def episode_nodes(robot: str, variant: Variant) -> list[Node]:
     )  # fmt: skip
     policy = OpenLoop(default_policy(vla, body_of(vla))) if variant.open_loop else None
     gate = SafetyNode(params.load(SafetyParams, path, "safety_node"))
-    return [PerceptionNode(perception), VlaNode(vla, policy=policy), gate]
+    return [*seeing_nodes(robot, points=False), VlaNode(vla, policy=policy), gate]
 
 
 class OpenLoop:

@@ -28,11 +28,14 @@ _CELL_M = 0.07
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """The first collision: when, with what, and whether the robot's own map showed something that near."""
+    """The first collision: when, with what, and whether the robot's own map showed something that near.
+
+    `shown` is None where the robot has no map.
+    """
 
     at_s: float
     name: str
-    shown: bool
+    shown: bool | None
 
 
 class Witness:
@@ -80,7 +83,7 @@ class Witness:
         self.verdict = self._world.judge()
         if self.verdict["collisions"] and self.contact is None:
             at_s = seconds(now_ns - self._world.start_ns)
-            shown = self._mapped_m() < self.verdict["radius_m"] + _CELL_M
+            shown = None if self._map is None else self._mapped_m() < self.verdict["radius_m"] + _CELL_M
             self.contact = Contact(at_s, self.verdict["hit"][0], shown)
         return ()
 
@@ -96,7 +99,7 @@ class Witness:
         stops = [stop for stop in summary["stops"] if stop["start_s"] + (stop["duration_s"] or 0.0) > begin_s + 1.0]
         jerk = summary["commands"]["jerk_rms_mps3"]
         return {
-            "jerk_mps3": None if jerk is None else round(jerk, 3),
+            "jerk": None if jerk is None else round(jerk, 3),
             "waiting_ratio": waits["waiting_ratio"],
             "stops": sum(stop["start_s"] > begin_s for stop in stops),
             "plans": len(self.run.plans),

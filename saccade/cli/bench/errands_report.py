@@ -1,4 +1,4 @@
-"""What `saccade bench nav` found: the document for JSON, a table, a part of a page and a drawing."""
+"""What a bench of errands found: the document for JSON, a table, a part of a page and a drawing."""
 
 from __future__ import annotations
 
@@ -10,22 +10,25 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from saccade.cli.bench import nav
+from saccade.cli.bench.errands import ErrandBench
 from saccade.cli.episodes.blame import PARTS
 from saccade.cli.episodes.variants import VARIANTS
 from saccade.cli.machine import machine
 from saccade.report.svg import Scale, drawing, tag, text, title
 
-PART = "saccade bench nav"
-_HEADINGS = (
-    "variant", "success %", "95 % interval", "SPL", "collisions %", "struck", "clearance m", "time s", "jerk m/s3",
-    "waiting %", "stops", "failures by part",
-)  # fmt: skip
+_FIGURES = {
+    "SPL": "spl", "collisions %": "collisions_percent", "struck": "struck", "clearance m": "least_clearance_m",
+    "time s": "time_s", "jerk": "jerk", "waiting %": "waiting_percent", "stops": "stops",
+}  # fmt: skip
+"""Heading -> key of a summary; those that no variant has are left out."""
 
 
-def document_of(outcomes: Mapping[str, Sequence[dict[str, Any]]], settings: dict[str, Any]) -> dict[str, Any]:
+def document_of(
+    bench: ErrandBench, outcomes: Mapping[str, Sequence[dict[str, Any]]], settings: dict[str, Any]
+) -> dict[str, Any]:
     """Everything: settings, and by variant its means and every episode; `variants` is the same on every run."""
     return {
+        "bench": bench.name, "where": bench.where, "about": bench.about,
         "date": datetime.date.today().isoformat(), "machine": machine(), "settings": settings,
         "variants": {name: {"summary": summary(rows), "episodes": list(rows)} for name, rows in outcomes.items()},
     }  # fmt: skip
@@ -40,13 +43,13 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "episodes": count,
         "success_percent": round(100 * wins / count, 1),
         "interval_percent": [round(100 * low, 1), round(100 * high, 1)],
-        "spl": round(float(np.mean([row["spl"] for row in rows])), 3),
+        "spl": _mean([row.get("spl", 0.0) for row in rows], digits=3) if any("spl" in row for row in rows) else None,
         "collisions_percent": round(100 * sum(bool(row.get("collisions")) for row in rows) / count, 1),
-        "struck": sum(row.get("struck", 0) for row in rows),
+        "struck": sum(row.get("struck", 0) for row in rows) if any("struck" in row for row in rows) else None,
         "least_clearance_m": min(clearances, default=None),
         "median_clearance_m": _median(clearances),
         "time_s": _median([row["time_s"] for row in rows if row["success"]]),
-        "jerk_mps3": _median([row.get("jerk_mps3") for row in rows]),
+        "jerk": _median([row.get("jerk") for row in rows]),
         "waiting_percent": _mean([row.get("waiting_ratio") for row in rows], 100.0),
         "stops": _mean([row.get("stops") for row in rows]),
         "blame": {part: found for part in PARTS if (found := sum(row.get("blame") == part for row in rows))},
@@ -63,15 +66,17 @@ def wilson(wins: int, count: int, z: float = 1.96) -> tuple[float, float]:
 
 def table(document: dict[str, Any]) -> Table:
     """For the terminal."""
-    shown = Table(*_HEADINGS, title=_what(document))
-    for row in _rows(document):
+    headings, *rows = _rows(document)
+    shown = Table(*headings, title=_what(document))
+    for row in rows:
         shown.add_row(*row)
     return shown
 
 
 def markdown(document: dict[str, Any]) -> str:
     """The part of a page."""
-    rows = [_HEADINGS, ["---"] * len(_HEADINGS), *_rows(document)]
+    headings, *rows = _rows(document)
+    rows = [headings, ["---"] * len(headings), *rows]
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     failures = [
         f"- {name}, seed {row['seed']}: {row['blame']}: {row['why']}"
@@ -82,9 +87,10 @@ def markdown(document: dict[str, Any]) -> str:
     note = document["settings"]["note"]
     return "\n".join(
         [
-            "## nav", "", f"    {_command(document)}", "",
-            str(nav.__doc__), f"{_what(document)}.", "", *lines, "",
-            "Clearance is the least of any episode, from the robot's disc, negative within it; time, jerk: medians.",
+            f"## {document['bench']}", "", f"    {_command(document)}", "",
+            document["about"], f"{_what(document)}.", "", *lines, "",
+            "Clearance is the least of any episode, from the robot's outline, negative within it; time and",
+            "the commands' jerk (m/s3, of joints rad/s3) are medians; collisions: episodes with one.",
             "Failures are attributed by the rules in `saccade/cli/episodes/blame.py`.", "", *about, "",
             *(["Failures:", "", *failures, ""] if failures else []),
             f"{document['date']}, {where['cpu']}, {where['cores']} cores{'; ' + note if note else ''}.",
@@ -104,14 +110,16 @@ def drawn(document: dict[str, Any]) -> str:
     for i, (name, variant) in enumerate(variants.items()):
         found, y = variant["summary"], 28.0 + i * row
         low, high = found["interval_percent"]
-        said = title(f"{name}: success {found['success_percent']} %, SPL {found['spl']}")
+        spl = found["spl"]
+        said = title(f"{name}: success {found['success_percent']} %" + (f", SPL {spl}" if spl is not None else ""))
         parts += [
             tag("text", text(name), x=left - 8, y=y + 16, class_="n", text_anchor="end"),
             tag("rect", said, x=left, y=y, width=x(found["success_percent"]) - left, height=20.0, class_="s"),
             tag("line", x1=x(low), x2=x(high), y1=y + 10, y2=y + 10, class_="i"),
-            tag("circle", cx=x(100 * found["spl"]), cy=y + 10, r=4.0, class_="p"),
         ]
-    legend = "bar: success; line: 95 % interval; dot: SPL x 100"
+        if spl is not None:
+            parts.append(tag("circle", cx=x(100 * spl), cy=y + 10, r=4.0, class_="p"))
+    legend = "bar: success; line: 95 % interval; dot, where there is one: SPL x 100"
     bottom = 44.0 + row * len(variants)
     parts.append(tag("text", text(legend), x=left, y=bottom, class_="n"))
     svg = drawing(width, bottom + 12, *parts, label=legend)
@@ -122,10 +130,10 @@ def _command(document: dict[str, Any]) -> str:
     s = document["settings"]
     options = [
         f"--episodes {s['episodes']} --seed {s['seed']} --variant {' '.join(document['variants'])}",
-        "--back" if s["back"] else "", f"--fault {s['fault']}" if s["fault"] else "",
+        s["options"], f"--fault {s['fault']}" if s["fault"] else "",
         f"--slow-latency {s['slow_latency_s']:g}" if s["slow_latency_s"] is not None else "",
     ]  # fmt: skip
-    return "saccade bench nav " + " ".join(filter(None, options)) + " --markdown docs/benchmarks.md"
+    return f"saccade bench {document['bench']} " + " ".join(filter(None, options)) + " --markdown docs/benchmarks.md"
 
 
 def _about(text: str) -> str:
@@ -136,24 +144,24 @@ def _about(text: str) -> str:
 def _what(document: dict[str, Any]) -> str:
     s = document["settings"]
     extras = [
-        "there and back" if s["back"] else "there", f"seeds {s['seed']} to {s['seed'] + s['episodes'] - 1}",
+        f"seeds {s['seed']} to {s['seed'] + s['episodes'] - 1}", s["options"],
         f"reasoner {s['slow_latency_s']:g} s" if s["slow_latency_s"] is not None else "",
         f"faults {s['fault']}" if s["fault"] else "",
     ]  # fmt: skip
-    return f"{s['episodes']} episodes in the yard, " + ", ".join(filter(None, extras))
+    return f"{s['episodes']} episodes {document['where']}, " + ", ".join(filter(None, extras))
 
 
 def _rows(document: dict[str, Any]) -> list[list[str]]:
-    out = []
-    for name, variant in document["variants"].items():
-        s = variant["summary"]
+    """Headings, then a row a variant."""
+    summaries = {name: variant["summary"] for name, variant in document["variants"].items()}
+    figures = {
+        heading: key for heading, key in _FIGURES.items() if any(s[key] is not None for s in summaries.values())
+    }  # fmt: skip
+    out = [["variant", "success %", "95 % interval", *figures, "failures by part"]]
+    for name, s in summaries.items():
         blame = ", ".join(f"{part} {n}" for part, n in s["blame"].items()) or "none"
         low, high = s["interval_percent"]
-        values = (
-            s["spl"], s["collisions_percent"], s["struck"], s["least_clearance_m"], s["time_s"], s["jerk_mps3"],
-            s["waiting_percent"], s["stops"],
-        )  # fmt: skip
-        shown = ["-" if value is None else f"{value:g}" for value in values]
+        shown = ["-" if s[key] is None else f"{s[key]:g}" for key in figures.values()]
         out.append([name, f"{s['success_percent']:g}", f"{low:g} to {high:g}", *shown, blame])
     return out
 
@@ -163,6 +171,6 @@ def _median(values: Sequence[float | None]) -> float | None:
     return round(float(np.median(known)), 3) if known else None
 
 
-def _mean(values: Sequence[float | None], times: float = 1.0) -> float | None:
+def _mean(values: Sequence[float | None], times: float = 1.0, digits: int = 2) -> float | None:
     known = [value for value in values if value is not None]
-    return round(times * float(np.mean(known)), 2) if known else None
+    return round(times * float(np.mean(known)), digits) if known else None

@@ -9,21 +9,21 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from saccade.cli.bench.nav import NAMES
-from saccade.cli.bench.nav_report import document_of, drawn, markdown, summary, wilson
+from saccade.cli.bench.errands_report import document_of, drawn, markdown, summary, wilson
+from saccade.cli.bench.nav import BENCH, NAMES
 from saccade.cli.episodes.blame import blame
 from saccade.cli.episodes.variants import VARIANTS, OpenLoop, episode_nodes, variant_of
 from saccade.cli.episodes.witness import Contact
 from saccade.errors import ConfigError
 from saccade.types import Decision, PlanKind
 
-SETTINGS = {"episodes": 2, "seed": 10_000, "back": False, "slow_latency_s": None, "fault": "", "note": "a note"}
+SETTINGS = {"episodes": 2, "seed": 10_000, "options": "", "slow_latency_s": None, "fault": "", "note": "a note"}
 
 
 def row(seed: int, success: bool = True, **changes: Any) -> dict[str, Any]:
     outcome = {
         "seed": seed, "success": success, "spl": 0.9 * success, "collisions": 0, "struck": 1, "clearance_m": 0.2,
-        "time_s": 20.0, "jerk_mps3": 4.0, "waiting_ratio": 0.01, "stops": 2,
+        "time_s": 20.0, "jerk": 4.0, "waiting_ratio": 0.01, "stops": 2,
     }  # fmt: skip
     return {**outcome, **({} if success else {"blame": "gate", "why": "held"}), **changes}
 
@@ -45,7 +45,7 @@ def test_the_interval_is_wilsons() -> None:
 
 def test_the_page_names_failures_and_the_drawing_is_xml() -> None:
     rows = {"stereo": [row(10_000), row(10_001, False)], "stereo@3": [row(10_000)]}
-    document = document_of(rows, SETTINGS)
+    document = document_of(BENCH, rows, SETTINGS)
     page = markdown(document)
     assert "saccade bench nav --episodes 2 --seed 10000 --variant stereo stereo@3 --markdown" in page
     assert "| stereo | 50 |" in page
@@ -93,7 +93,8 @@ def witness(kind: PlanKind = PlanKind.WAYPOINTS, contact: Contact | None = None,
     )  # fmt: skip
 
 
-OUTCOME = {"fallen_s": None, "left_m": 3.0, "from_start_m": 2.0, "said": "not found"}
+def mission(over: bool) -> Any:
+    return SimpleNamespace(over=over, outcome="not found")
 
 
 @pytest.mark.parametrize(
@@ -101,6 +102,7 @@ OUTCOME = {"fallen_s": None, "left_m": 3.0, "from_start_m": 2.0, "said": "not fo
     [
         (witness(contact=Contact(3.0, "crate 1", True)), False, "gate"),
         (witness(contact=Contact(3.0, "crate 1", False)), True, "perception"),
+        (witness(contact=Contact(3.0, "blue box", None)), True, "policy"),
         (witness(), True, "reasoner"),
         (witness(reason="local_map stale"), False, "perception"),
         (witness(reason="chunk missing"), False, "infrastructure"),
@@ -111,15 +113,27 @@ OUTCOME = {"fallen_s": None, "left_m": 3.0, "from_start_m": 2.0, "said": "not fo
     ],
 )
 def test_whose_fault_it_is(heard: Any, ended: bool, part: str) -> None:
-    assert blame(OUTCOME, heard, False, ended)[0] == part
+    assert blame(None, heard, mission(ended), "far", False)[0] == part
 
 
 def test_a_fallen_body_or_no_plan_is_nobodys_fault() -> None:
-    assert blame({**OUTCOME, "fallen_s": 4.0}, witness(), False, True)[0] == "infrastructure"
+    assert blame(4.0, witness(), mission(True), "far", False)[0] == "infrastructure"
     silent = witness()
     silent.run.plans = []
-    assert blame(OUTCOME, silent, False, False)[0] == "infrastructure"
+    assert blame(None, silent, mission(False), "far", False)[0] == "infrastructure"
 
 
 def test_the_variants_that_help_names_are_those_there_are() -> None:
     assert tuple(VARIANTS) == NAMES
+
+
+def test_figures_that_nobody_has_are_no_columns() -> None:
+    bare = [{"seed": 1, "success": True, "time_s": 3.0, "collisions": 0, "stops": 1}]
+    page = markdown(document_of(BENCH, {"stereo": bare}, SETTINGS))
+    assert "| variant | success % | 95 % interval | collisions % | time s | stops | failures by part |" in page
+
+
+def test_a_bench_takes_only_its_variants() -> None:
+    assert variant_of("truth", of=("truth",)).name == "truth"
+    with pytest.raises(ConfigError, match="no variant 'stereo'"):
+        variant_of("stereo", of=("truth",))
