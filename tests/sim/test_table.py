@@ -10,6 +10,7 @@ from saccade.clock import SEC
 from saccade.geometry import SE3
 from saccade.wire.commands import encode_joint_trajectory
 from sim.bus import open_world
+from sim.show import look
 from sim.table.camera import RayCamera, noisy
 from sim.table.cell import AXES, HOME, Cell
 from sim.table.layout import TRAY, lay
@@ -50,6 +51,27 @@ def test_depth_is_that_of_the_table_and_of_the_tops_of_things(cell):
         assert depth_m[round(v), round(u)] == pytest.approx(1.5 - item.height_m, abs=0.004)
         assert np.abs(rgb[round(v), round(u)].astype(int) - item.colour).sum() < 300
     assert np.nanmax(depth_m) == pytest.approx(1.5, abs=1e-6)
+
+
+def test_what_cannot_move_is_cast_once_and_the_picture_is_the_same():
+    cell = Cell(lay(3), np.random.default_rng(0))
+    T, told = (
+        look(np.array([1.05, 0.0, 0.72]), np.array([0.38, 0.0, 0.0])),
+        np.array([0.5, -1.4, 1.6, -1.7, -1.4, 0.4, 0.02]),
+    )
+    camera = RayCamera(cell.model, cell.data, CAMERA, T)
+    at_first, _ = camera.render()
+    cell.drive(told)
+    for _ in range(300):
+        cell.step()
+    rgb, depth_m = camera.render()
+    share = (camera._covered() > 0).mean()
+    camera._covered = lambda: np.ones(CAMERA.height * CAMERA.width, np.uint8)
+    whole, whole_m = camera.render()
+    np.testing.assert_array_equal(rgb, whole)
+    np.testing.assert_array_equal(depth_m, whole_m)
+    assert (rgb != at_first).any(axis=2).mean() > 0.02
+    assert share < 0.25
 
 
 def test_a_depth_camera_errs_by_millimetres_and_sees_nothing_at_edges(cell):
