@@ -21,6 +21,7 @@ class Judge:
 
     def __init__(self, layout: Layout, cell: Cell) -> None:
         self._cell, self._tray = cell, layout.tray
+        self._asked = {"seed": layout.seed, "goal": layout.goal, "tray": layout.tray.name}
         self._began = {item.name: cell.place(item.name) for item in layout.items}
         self._lifted_ns: dict[str, int] = {}
 
@@ -31,14 +32,22 @@ class Judge:
                 self._lifted_ns[name] = elapsed_ns
 
     def verdict(self) -> dict[str, Any]:
-        """`lifted`: seconds by name. `on_tray` and `pushed`: names. `collisions`: fingers on the table."""
+        """`goal`: what an errand is to be about, `tray`: where it may be put. `lifted`: seconds by name. Names:
+
+        `held`: is off the table and not on the tray; `on_tray`; `pushed`: was moved and never lifted. `hit`: the table,
+        by the fingers, and all that was pushed; `collisions`: how many.
+        """
         now = {name: self._cell.place(name) for name in self._began}
         on_tray = [name for name, at in now.items() if self._on_tray(at)]
         moved = {name: float(np.hypot(*(now[name] - began)[:2])) for name, began in self._began.items()}
         pushed = [n for n, m in moved.items() if m > PUSHED_M and n not in self._lifted_ns]
         lifted = {name: round(seconds(at_ns), 2) for name, at_ns in self._lifted_ns.items()}
-        hits = self._cell.hits
-        return {"lifted": lifted, "on_tray": on_tray, "pushed": pushed, "collisions": len(hits), "hit": list(hits)}
+        held = [n for n, at in now.items() if n not in on_tray and at[2] - self._began[n][2] > LIFTED_M]
+        hit = [*self._cell.hits, *pushed]
+        return {
+            **self._asked, "lifted": lifted, "held": held, "on_tray": on_tray, "pushed": pushed,
+            "collisions": len(hit), "hit": hit,
+        }  # fmt: skip
 
     def _on_tray(self, at: np.ndarray[Any, np.dtype[np.float64]]) -> bool:
         c, s = np.cos(self._tray.yaw), np.sin(self._tray.yaw)

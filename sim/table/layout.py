@@ -42,11 +42,12 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A laid table: things of different colours, and a tray to put them on."""
+    """A laid table: things of different colours, one of which, by name, is the goal, and a tray to put them on."""
 
     seed: int
     items: tuple[Item, ...]
     tray: Item
+    goal: str
 
     def item(self, name: str) -> Item:
         """The thing of that name."""
@@ -68,7 +69,8 @@ def lay(seed: int) -> Layout:
         apart = all(math.hypot(x - other.x, y - other.y) > _APART_M for other in items)
         if apart and math.hypot(x - tray.x, y - tray.y) > _FROM_TRAY_M:
             items.append(Item(f"{colour} {kind}", kind, size, COLOURS[colour], x, y, yaw))
-    return Layout(seed, tuple(items), tray)
+    goal = items[int(np.random.default_rng((seed, 5)).integers(len(items)))]
+    return Layout(seed, tuple(items), tray, goal.name)
 
 
 def _polar(reach_m: float, bearing: float) -> tuple[float, float]:

@@ -12,11 +12,11 @@ import numpy as np
 from saccade.clock import MS, SEC
 from saccade.errors import DataError
 from saccade.geometry import SE3, Pinhole
-from saccade.types import CameraModel, Image
+from saccade.types import U8, CameraModel, Image
 from saccade.wire.commands import decode_joint_trajectory, encode_joint_state
 from saccade.wire.convert import Cdr, encode_camera
 from saccade.wire.images import encode_depth, encode_image
-from sim.options import WorldOptions, rate
+from sim.options import WorldOptions, choice, rate
 from sim.sensors import Imager
 from sim.show import look
 from sim.table.camera import RayCamera, noisy
@@ -28,6 +28,7 @@ from sim.world import TICK_NS, Kind, Messages, Stream
 CAMERA = Pinhole(350.0, 350.0, 199.5, 149.5, 400, 300)
 FRAME = "camera_optical"
 _EYE_M, _AT_M = np.array([1.05, 0.0, 0.72]), np.array([0.38, 0.0, 0.0])
+_SHOWN_M = np.array([1.0, -0.5, 0.65]), np.array([0.24, -0.04, 0.2])
 _STEPS = round(TICK_NS / SEC / STEP_S)
 _TOPICS = frozenset({"rgbd/color/image_rect", "rgbd/depth/image_rect", "rgbd/depth/camera_info"})
 
@@ -38,6 +39,7 @@ class TableOptions(WorldOptions):
 
     camera_hz: int = rate(5)
     joints_hz: int = rate(100)
+    depth: str = choice("noisy", "noisy", "exact")
 
 
 class Table:
@@ -89,6 +91,10 @@ class Table:
         """See `Simulation.judge` and `Judge.verdict`."""
         return self._judge.verdict()
 
+    def show(self, camera: Pinhole) -> U8:
+        """See `sim.show.Shown`: from across the table, aside of its own camera."""
+        return RayCamera(self._cell.model, self._cell.data, camera, look(*_SHOWN_M)).render()[0]
+
     def close(self) -> None:
         """Nothing is held."""
 
@@ -96,9 +102,11 @@ class Table:
         """Rendered at the capture: things may lie elsewhere when the bytes are asked for."""
         rgb, depth_m = self._eye.render()
         picture = self._imager.expose(rgb)
+        if self._options.depth == "noisy":
+            depth_m = noisy(depth_m, self._depth_rng)
         yield "rgbd/depth/camera_info", partial(encode_camera, stamp_ns, _model())
         yield "rgbd/color/image_rect", partial(_picture, stamp_ns, picture)
-        yield "rgbd/depth/image_rect", partial(encode_depth, stamp_ns, FRAME, noisy(depth_m, self._depth_rng))
+        yield "rgbd/depth/image_rect", partial(encode_depth, stamp_ns, FRAME, depth_m)
 
     def _feel(self, stamp_ns: int) -> Messages:
         yield "joint_states", partial(encode_joint_state, stamp_ns, AXES, self._cell.positions)

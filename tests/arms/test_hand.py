@@ -148,6 +148,8 @@ def test_what_cannot_be_seen_moves_nothing(changed, why):
         ("put it on the purple tray", "say what to take first"),
         ("take the box", "Say the colour"),
         ("take the red teapot", "cannot recognise"),
+        ("take the purple tray", "a tray does not fit its gripper"),
+        ("put the red door on the purple tray", "an arm cannot take the red door"),
         ("put the red box on the moon", "cannot recognise"),
         ("take the red box and put it on the purple tray and put it on the purple tray", "say what to take first"),
     ],

@@ -9,13 +9,15 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from saccade.cli.bench import nav, reach
 from saccade.cli.bench.errands_report import document_of, drawn, markdown, summary, wilson
-from saccade.cli.bench.nav import BENCH, NAMES
+from saccade.cli.bench.nav import BENCH
 from saccade.cli.episodes.blame import blame
 from saccade.cli.episodes.variants import VARIANTS, OpenLoop, episode_nodes, variant_of
 from saccade.cli.episodes.witness import Contact
 from saccade.errors import ConfigError
 from saccade.types import Decision, PlanKind
+from vla_node.policies.base import ActionKind
 
 SETTINGS = {"episodes": 2, "seed": 10_000, "options": "", "slow_latency_s": None, "fault": "", "note": "a note"}
 
@@ -73,7 +75,8 @@ def test_a_slow_reasoner_is_given_plans_that_live_long_enough() -> None:
 
 def test_open_loop_repeats_what_it_said_when_the_plan_came() -> None:
     answers = iter([np.arange(8.0).reshape(4, 2), np.full((4, 2), 9.0)])
-    inner = SimpleNamespace(spec=SimpleNamespace(dt_ns=10), act=lambda look, timeout: next(answers))
+    spec = SimpleNamespace(dt_ns=10, kind=ActionKind.VELOCITY)
+    inner = SimpleNamespace(spec=spec, act=lambda look, timeout: next(answers))
     policy = OpenLoop(inner)  # type: ignore[arg-type]
 
     def look(plan: int, stamp: int) -> Any:
@@ -83,6 +86,8 @@ def test_open_loop_repeats_what_it_said_when_the_plan_came() -> None:
     assert policy.act(look(1, 120), 0).tolist() == [[4, 5], [6, 7], [0, 0], [0, 0]]
     assert not policy.act(look(1, 200), 0).any()
     assert policy.act(look(2, 210), 0)[0].tolist() == [9, 9]
+    spec.kind = ActionKind.JOINT_POSITION
+    assert policy.act(look(2, 900), 0).tolist() == [[9, 9]] * 4, "an arm stays where it was to go"
 
 
 def witness(kind: PlanKind = PlanKind.WAYPOINTS, contact: Contact | None = None, **ticks: Any) -> Any:
@@ -124,7 +129,7 @@ def test_a_fallen_body_or_no_plan_is_nobodys_fault() -> None:
 
 
 def test_the_variants_that_help_names_are_those_there_are() -> None:
-    assert tuple(VARIANTS) == NAMES
+    assert set(VARIANTS) == {*nav.NAMES, *reach.NAMES}
 
 
 def test_figures_that_nobody_has_are_no_columns() -> None:

@@ -2,6 +2,7 @@
 
 import math
 
+import cv2
 import numpy as np
 import pytest
 
@@ -10,10 +11,10 @@ from saccade.clock import SEC
 from saccade.geometry import SE3
 from saccade.wire.commands import encode_joint_trajectory
 from sim.bus import open_world
-from sim.show import look
+from sim.show import look, picture
 from sim.table.camera import RayCamera, noisy
 from sim.table.cell import AXES, HOME, Cell
-from sim.table.layout import TRAY, lay
+from sim.table.layout import TRAY, TRAY_COLOUR, lay
 from sim.table.world import CAMERA
 
 
@@ -129,10 +130,22 @@ def test_the_judge_sees_what_was_lifted_and_pushed_and_lies_on_the_tray():
     world.advance(world.start_ns + SEC // 10)
     verdict = world.judge()
     assert list(verdict["lifted"]) == [first]
-    assert verdict["pushed"] == [second, third]
+    assert verdict["held"] == [first]
+    assert verdict["pushed"] == verdict["hit"] == [second, third]
     assert verdict["on_tray"] == [third]
-    assert verdict["collisions"] == 0
+    assert verdict["collisions"] == 2
+    assert verdict["goal"] in {item.name for item in layout.items}
     assert layout.tray.name == TRAY
+
+
+def test_a_picture_of_the_table_shows_all_that_lies_on_it():
+    world = open_world("table?seed=3")
+    rgb = picture(world)
+    assert rgb.shape == (720, 1280, 3)
+    hue, saturation, _ = np.moveaxis(cv2.cvtColor(rgb, cv2.COLOR_RGB2HSV), 2, 0)
+    for colour in [item.colour for item in world.simulation.layout.items] + [TRAY_COLOUR]:
+        wanted = int(cv2.cvtColor(np.array([[colour]], np.uint8), cv2.COLOR_RGB2HSV)[0, 0, 0])
+        assert ((np.abs(hue.astype(int) - wanted) < 3) & (saturation > 150)).sum() > 300
 
 
 def test_what_the_judge_found_is_told_in_a_line():

@@ -20,7 +20,7 @@ from safety_node.params import SafetyParams
 from vla_node.bodies import body_of
 from vla_node.node import VlaNode
 from vla_node.params import VlaParams
-from vla_node.policies.base import FastPolicy, Look, PolicySpec
+from vla_node.policies.base import ActionKind, FastPolicy, Look, PolicySpec
 from vla_node.policies.default import default_policy
 
 NEVER_S = 5000.0
@@ -47,6 +47,8 @@ VARIANTS = {
     for variant in (
         Variant("stereo", "fast in slow, depth from the stereo pair, chunks swapped: as the robot's file says"),
         Variant("truth", "the same, but with true depth for each pixel", world="&eyes=rgbd"),
+        Variant("camera", "fast in slow, depth as the camera gives it: as the robot's file says"),
+        Variant("exact", "the same, but with depth that is exact and has no holes", world="&depth=exact"),
         Variant(
             "fast-only", "no plan is revised under way: the reasoner is asked when the last one is done with or held",
             planner={"period_s": NEVER_S, "valid_for_s": 900.0},
@@ -120,10 +122,9 @@ class OpenLoop:
         if look.plan.id != self._plan_id:
             self._rows = self._inner.act(look, timeout_ns)
             self._plan_id, self._t0_ns = look.plan.id, look.stamp_ns
-        rows = np.zeros_like(self._rows)
-        gone = min(len(rows), max(0, look.stamp_ns - self._t0_ns) // self.spec.dt_ns)
-        rows[: len(rows) - gone] = self._rows[gone:]
-        return rows
+        gone = min(len(self._rows), max(0, look.stamp_ns - self._t0_ns) // self.spec.dt_ns)
+        last = self._rows[-1:] if self.spec.kind is ActionKind.JOINT_POSITION else np.zeros_like(self._rows[-1:])
+        return np.concatenate([self._rows[gone:], np.repeat(last, gone, axis=0)])
 
     def close(self) -> None:
         """See `FastPolicy.close`."""

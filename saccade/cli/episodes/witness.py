@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from saccade.clock import MS, seconds
+from saccade.geometry import F64
 from saccade.node import NEVER_NS, Out, Sample
 from saccade.report.continuity import continuity
 from saccade.report.run import Run
 from saccade.report.summary import summarise
 from saccade.stages import Stages
 from saccade.types import Decision
+from saccade.wire.commands import decode_joint_trajectory
 from saccade.wire.convert import decode_chunk, decode_command, decode_map, decode_odom, decode_plan, decode_verdict
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ class Witness:
     """Hears plans, chunks, verdicts and commands, and looks at the judge's verdict twenty times a second."""
 
     name = "witness"
-    reads = frozenset({"plan", "chunk", "verdict", "cmd_vel", "local_map", "odom"})
+    reads = frozenset({"plan", "chunk", "verdict", "cmd_vel", "joint_trajectory", "local_map", "odom"})
     writes: frozenset[str] = frozenset()
 
     def __init__(self, world: World) -> None:
@@ -54,6 +56,7 @@ class Witness:
         self._due_ns = world.start_ns
         self._map: bytes | memoryview | None = None
         self._odom: bytes | memoryview | None = None
+        self._joints: list[tuple[int, F64]] = []
 
     def next_ns(self, now_ns: int) -> int:
         """See `Node.next_ns`."""
@@ -71,6 +74,8 @@ class Witness:
             run.verdicts.append(decode_verdict(cdr))
         elif sample.topic == "cmd_vel":
             run.commands.append(decode_command(cdr))
+        elif sample.topic == "joint_trajectory":
+            self._joints.append((now_ns, decode_joint_trajectory(cdr)[1]))
         elif sample.topic == "local_map":
             self._map = cdr
         else:
@@ -97,7 +102,7 @@ class Witness:
         summary, waits = summarise(self.run), continuity(self.run)
         begin_s = seconds(self.run.plans[0][0] - self.run.start_ns) if self.run.plans else 0.0
         stops = [stop for stop in summary["stops"] if stop["start_s"] + (stop["duration_s"] or 0.0) > begin_s + 1.0]
-        jerk = summary["commands"]["jerk_rms_mps3"]
+        jerk = self._joint_jerk() if self._joints else summary["commands"]["jerk_rms_mps3"]
         return {
             "jerk": None if jerk is None else round(jerk, 3),
             "waiting_ratio": waits["waiting_ratio"],
@@ -113,6 +118,15 @@ class Witness:
             for v in self.run.verdicts
             if v.stamp_ns >= begin_ns
         ]
+
+    def _joint_jerk(self) -> float | None:
+        """Root mean square of the third differences of the positions that joints were sent to; None for too few."""
+        t_s = np.array([seconds(at_ns - self.run.start_ns) for at_ns, _ in self._joints])
+        rates = np.array([positions for _, positions in self._joints])
+        for _ in range(3):
+            dt = np.diff(t_s)
+            rates, t_s = np.diff(rates, axis=0)[dt > 0] / dt[dt > 0, None], ((t_s[1:] + t_s[:-1]) / 2)[dt > 0]
+        return float(np.sqrt(np.mean(np.sum(rates**2, axis=1)))) if len(rates) else None
 
     def _mapped_m(self) -> float:
         """Clearance in metres that the newest map has for where the odometry says that the robot is."""

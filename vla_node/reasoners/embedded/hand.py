@@ -32,6 +32,9 @@ ON_M, ABOVE_M = 0.08, 0.02
 """Within this of where it was to be put, sideways and upwards, something lies there."""
 
 
+_NOT_TAKEN = ("door", "tray")
+
+
 @dataclass(slots=True)
 class _Attempt:
     """What is aimed at: the point, what the thing's middle was then, and since when it is as it was to be."""
@@ -75,6 +78,9 @@ class HandReasoner:
         for step in steps:
             if not isinstance(step, Take | Put | Wait | Stop):
                 return f"an arm cannot {step}: it can take a thing, put it on another, wait, and stop"
+            thing = step.thing if isinstance(step, Take) else step.what if isinstance(step, Put) else None
+            if thing is not None and thing.shape in _NOT_TAKEN:
+                return f"an arm cannot take the {thing.name}: a {thing.shape} does not fit its gripper"
             if isinstance(step, Put) and not (held or step.what):
                 return f"{step}: say what to take first, as in 'take the red box and put it on the purple tray'"
             held = isinstance(step, Take) or (held and not isinstance(step, Put))
