@@ -6,15 +6,17 @@ READY := $(VENV)/.ready
 DEV := $(VENV)/.ready-dev
 TRAIN := $(VENV)/.ready-train
 OUT ?= out/demo
+WORLD ?= yard
 ROOMS := saccade engines perception_node map_node vla_node safety_node bridge_node sim
 
 .PHONY: demo test fuzz test-slow test-mutation test-train test-ros test-gpu lint kernels golden bench clean
 
-demo: $(READY)
+# WORLD: yard, hall, or table, whose arm needs what the extra [arm] has.
+demo: $(if $(filter table,$(WORLD)),$(DEV),$(READY))
 ifdef RECORDING
 	$(BIN)/saccade replay "$(RECORDING)" --out "$(OUT)"
 else
-	$(BIN)/saccade demo --out "$(OUT)"
+	$(BIN)/saccade demo "$(WORLD)" --out "$(OUT)"
 endif
 
 test: $(DEV)

@@ -1,85 +1,143 @@
-"""A robot in the embedded world is told to go to the red box and come back; recorded, replayed from its own bag."""
+"""A robot in an embedded world is told what to do; recorded, judged, replayed from its own bag, reported."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from saccade.cli.episodes.errand import Errand
+    from saccade.cli.mission import MissionWatch
+    from saccade.cli.session import Result
 
 EXAMPLES = """examples:
-  saccade demo                                             # into out/demo
-  saccade demo --seed 3 --instruction "go to the blue cylinder, wait two seconds, then come back"
+  saccade demo                                             # a dog in the yard, among people, into out/demo
+  saccade demo table                                       # an arm at a table
+  saccade demo hall --seed 3 --instruction "go to the blue cylinder, wait two seconds, then come back"
   saccade demo --inject drops=0.2@5s+3s                    # the same, with a camera that loses every fifth frame
 """
-INSTRUCTION = "go to the red box, then come back"
-_LONGEST_S = 180
+SEEDS = {"yard": 102, "hall": 7, "table": 8}
+"""World -> which one is shown."""
+_SECONDS = 240
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """What is shown: `errand` judges it; `text` is what the robot is told, the errand's own words unless others."""
+
+    errand: Errand
+    seed: int
+    text: str
+    own_words: bool
+
+    @property
+    def address(self) -> str:
+        """Of the world."""
+        return f"{self.errand.world}?seed={self.seed}&seconds={_SECONDS}"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `saccade demo`."""
+    parser.add_argument("world", nargs="?", default="yard", choices=SEEDS, help="default yard")
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder to write (default out/demo)")
-    parser.add_argument("--seed", type=int, default=7, help="which hall (default 7)")
-    parser.add_argument("--instruction", default=INSTRUCTION, help=f"default: {INSTRUCTION!r}")
+    parser.add_argument("--seed", type=int, help="which of the worlds of this kind")
+    parser.add_argument("--instruction", help="what it is told (default: an errand of this world)")
     parser.add_argument("--inject", default="", metavar="FAULTS", help="faults, as in saccade replay")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the demo; exit code 1 when the robot collided, did not finish, or its replay commanded otherwise."""
+    """Run the demo; exit code 1 when the errand was not done or the robot's replay commanded otherwise."""
     from rich.console import Console
 
     from saccade.cli import FAILED, OK
     from saccade.cli.mission import MissionWatch, compare_commands
-    from saccade.cli.progress import Bar
-    from saccade.cli.session import fresh_folder, run_session
+    from saccade.cli.session import fresh_folder
     from saccade.report.table import result_table
-    from saccade.wire.bag import open_recording
+
+    out = fresh_folder(args.out)
+    demo = _demo(args.world, args.seed, args.instruction)
+    say = Console(stderr=True).print
+    say(f"[bold]The robot is told:[/] “{demo.text}” ({args.world}, seed {demo.seed})")
+    watch = MissionWatch()
+    result = _played(demo, out, watch, args.inject)
+    say(f"[bold]It answers:[/] {watch.outcome}")
+    say(f"[bold]The judge, who sees the truth, says:[/] {_told(result.summary['episode'])}")
+    say(f"[bold]Replaying[/] {out / 'run.mcap'} through the same nodes")
+    replayed = _replayed(demo, out)
+    same = compare_commands(out / "run.mcap", out / "replay" / "run.mcap")
+    speed = replayed.summary["timing"]["times_real_time"]
+    say(f"[bold]Commands of the run and of its replay ({speed:.1f}x real time):[/] {same}")
+    print(result_table(result.summary, result.stages, result.files, try_next=_try_next(out)))
+    return OK if result.summary["episode"]["success"] and same.startswith("identical") else FAILED
+
+
+def _demo(world: str, seed: int | None, text: str | None) -> Demo:
+    from sim.bus import open_world
+
+    errand, seed = _errand(world), SEEDS[world] if seed is None else seed
+    with closing(open_world(f"{world}?seed={seed}")) as there:
+        return Demo(errand, seed, text or errand.words(there.judge()), text is None)
+
+
+def _errand(world: str) -> Errand:
+    from saccade.cli.episodes.nav import Nav
+
+    return Nav(back=True, world=world, robot=world)
+
+
+def _played(demo: Demo, out: Path, watch: MissionWatch, inject: str) -> Result:
+    from saccade.cli.progress import Bar
+    from saccade.cli.session import run_session
     from saccade.wire.inject import InjectSource, parse_faults
     from saccade.wire.virtual import Source
     from sim.bus import open_world
 
-    out = fresh_folder(args.out)
-    say = Console(stderr=True).print
-    say(f"[bold]The robot is told:[/] “{args.instruction}” (hall, seed {args.seed})")
-    world = open_world(f"hall?seed={args.seed}&seconds={_LONGEST_S}")
-    faults = parse_faults(args.inject)
-    source: Source = InjectSource(world, faults, args.seed) if faults else world
-    watch = MissionWatch()
+    world, faults = open_world(demo.address), parse_faults(inject)
+    source: Source = InjectSource(world, faults, demo.seed) if faults else world
 
     def judged() -> dict[str, Any]:
-        return {"episode": {**world.judge(), "outcome": watch.outcome}}
+        """What was done; with words of the user's own it cannot be said whether that was what they mean."""
+        verdict, done = world.judge(), watch.done
+        figures = demo.errand.figures(verdict, done) if demo.own_words else {"success": done, **verdict}
+        return {"episode": {**figures, "outcome": watch.outcome}}
 
-    facts = {"source": f"sim:hall?seed={args.seed}", "robot": "hall", "bus": "virtual time"}
-    shown = sys.stderr.isatty()
-    with Bar("driving", world.start_ns, world.start_ns + _LONGEST_S * 10**9, shown) as bar:
+    facts = {"source": f"sim:{demo.errand.world}?seed={demo.seed}", "robot": demo.errand.robot, "bus": "virtual time"}
+    with Bar("playing", world.start_ns, world.start_ns + _SECONDS * 10**9, sys.stderr.isatty()) as bar:
 
         def progress(now_ns: int) -> None:
             bar.note = watch.outcome
             bar(now_ns)
 
-        result = run_session(
-            source, "hall", out, instruction=args.instruction, keep_inputs=True, watch=[watch],
+        return run_session(
+            source, demo.errand.robot, out, instruction=demo.text, keep_inputs=True, watch=[watch],
             stop=lambda: watch.over, progress=progress, facts=facts, extra=judged, inputs=out / "run.mcap",
         )  # fmt: skip
-    say(f"[bold]It answers:[/] {watch.outcome}\n[bold]Replaying[/] {out / 'run.mcap'} through the same nodes")
-    recording = open_recording(out / "run.mcap", None)
-    bag = recording.source()
-    with Bar("replaying", bag.start_ns, bag.end_ns, shown) as bar:
-        replayed = run_session(bag, "hall", out / "replay", progress=bar, facts={"source": str(out / "run.mcap")})
-    same = compare_commands(out / "run.mcap", out / "replay" / "run.mcap")
-    speed = replayed.summary["timing"]["times_real_time"]
-    say(f"[bold]Commands of the run and of its replay ({speed:.1f}x real time):[/] {same}")
-    print(result_table(result.summary, result.stages, result.files, try_next=_try_next(out)))
-    episode = result.summary["episode"]
-    good = (
-        episode["collisions"] == 0 and watch.over and watch.outcome.startswith("done") and same.startswith("identical")
-    )
-    return OK if good else FAILED
+
+
+def _replayed(demo: Demo, out: Path) -> Result:
+    from saccade.cli.progress import Bar
+    from saccade.cli.session import run_session
+    from saccade.wire.bag import open_recording
+
+    bag = open_recording(out / "run.mcap", None).source()
+    with Bar("replaying", bag.start_ns, bag.end_ns, sys.stderr.isatty()) as bar:
+        facts = {"source": str(out / "run.mcap")}
+        return run_session(bag, demo.errand.robot, out / "replay", progress=bar, facts=facts)
+
+
+def _told(episode: dict[str, Any]) -> str:
+    done = "done" if episode["success"] else "not done"
+    left_out = ("success", "outcome")
+    return f"{done} ({', '.join(f'{name} {value}' for name, value in episode.items() if name not in left_out)})"
 
 
 def _try_next(out: Path) -> list[str]:
     return [
         f"open {out / 'report.html'} in a browser, {out / 'run.mcap'} in Foxglove (config/foxglove_layout.json)",
         "saccade replay YOUR_BAG          # your own recording: rosbag2, MCAP, SQLite or ROS 1",
-        'saccade demo --seed 3 --instruction "go to the blue cylinder, wait two seconds, then come back"',
+        "saccade demo table               # an arm; saccade bench nav --episodes 20 for many errands of the dog",
     ]

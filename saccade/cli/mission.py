@@ -37,6 +37,11 @@ class MissionWatch:
         return self._now_ns >= self._over_ns
 
     @property
+    def done(self) -> bool:
+        """Whether the last plan says that everything was carried out."""
+        return self.last is not None and self.last.final and self.last.progress >= 1.0
+
+    @property
     def outcome(self) -> str:
         """What the planner last said."""
         return self.last.text if self.last else "no plan was made"

@@ -22,7 +22,7 @@ class Judge:
         self._last = (float(self._start[0]), float(self._start[1]))
         self._reached_ns: int | None = None
         self._returned_ns: int | None = None
-        self._closest_m = math.inf
+        self._left_m = self._closest_m = math.inf
         self._home_m = 0.0
         self._travelled_m = 0.0
 
@@ -31,7 +31,8 @@ class Judge:
         x, y = float(T_hall_from_base.t[0]), float(T_hall_from_base.t[1])
         self._travelled_m += math.dist(self._last, (x, y))
         self._last = (x, y)
-        self._closest_m = min(self._closest_m, self._goal.distance_m(x, y))
+        self._left_m = self._goal.distance_m(x, y)
+        self._closest_m = min(self._closest_m, self._left_m)
         self._home_m = math.dist((x, y), (float(self._start[0]), float(self._start[1])))
         if self._reached_ns is None and self._closest_m <= REACHED_M:
             self._reached_ns = elapsed_ns
@@ -46,6 +47,7 @@ class Judge:
             "reached_s": None if self._reached_ns is None else seconds(self._reached_ns),
             "returned": self._returned_ns is not None,
             "returned_s": None if self._returned_ns is None else seconds(self._returned_ns),
+            "left_m": round(self._left_m, 3),
             "closest_m": round(self._closest_m, 3),
             "from_start_m": round(self._home_m, 3),
             "travelled_m": round(self._travelled_m, 3),

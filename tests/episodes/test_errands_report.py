@@ -99,7 +99,7 @@ def witness(kind: PlanKind = PlanKind.WAYPOINTS, contact: Contact | None = None,
 
 
 def mission(over: bool) -> Any:
-    return SimpleNamespace(over=over, outcome="not found")
+    return SimpleNamespace(over=over, done=False, outcome="not found")
 
 
 @pytest.mark.parametrize(
@@ -118,14 +118,14 @@ def mission(over: bool) -> Any:
     ],
 )
 def test_whose_fault_it_is(heard: Any, ended: bool, part: str) -> None:
-    assert blame(None, heard, mission(ended), "far", False)[0] == part
+    assert blame(None, heard, mission(ended), "far")[0] == part
 
 
 def test_a_fallen_body_or_no_plan_is_nobodys_fault() -> None:
-    assert blame(4.0, witness(), mission(True), "far", False)[0] == "infrastructure"
+    assert blame(4.0, witness(), mission(True), "far")[0] == "infrastructure"
     silent = witness()
     silent.run.plans = []
-    assert blame(None, silent, mission(False), "far", False)[0] == "infrastructure"
+    assert blame(None, silent, mission(False), "far")[0] == "infrastructure"
 
 
 def test_the_variants_that_help_names_are_those_there_are() -> None:

@@ -187,7 +187,7 @@ def check_operator_fault_and_frames(m: Modules) -> None:
     assert (
         decide(m, ok, ok, fault="clock", readings=readings(odom=Freshness.STALE)).reason == "clock; odom stale (345 ms)"
     )
-    stopped(decide(m, ok, ok, state(frame="map")), "'map'", "'odom'")
+    stopped(decide(m, ok, ok, state(frame="map")), "odom in frame 'map' but local_map in 'odom'")
 
 
 def check_the_order_of_refusals(m: Modules) -> None:

@@ -39,5 +39,5 @@ def test_the_mutation_test_can_fail() -> None:
     mutant, tree = next(
         (mutant, tree) for mutant, tree in mutation.mutants("gate") if mutant.before == "if inputs.operator_stop"
     )
-    assert mutation.killed_by(mutant, tree) is not None
-    assert mutation.killed_by(mutant, tree, contracts=("limits",)) is None
+    assert mutation.killed_by(mutant, tree, mutation.checks_for("gate")) is not None
+    assert mutation.killed_by(mutant, tree, mutation.checks_for("gate", ("limits",))) is None

@@ -22,9 +22,7 @@ PARTS = ("reasoner", "policy", "perception", "gate", "infrastructure")
 LAST_S = 20.0
 
 
-def blame(
-    fallen_s: float | None, witness: Witness, mission: MissionWatch, missed: str, said_done: bool
-) -> tuple[str, str]:
+def blame(fallen_s: float | None, witness: Witness, mission: MissionWatch, missed: str) -> tuple[str, str]:
     """(one of PARTS, why in words); `fallen_s` is when the body tipped over, `missed` how far from done it ended."""
     if fallen_s is not None:
         return "infrastructure", f"the body tipped over at {fallen_s:.1f} s"
@@ -38,7 +36,7 @@ def blame(
         why = f"ran into {touch.name} at {touch.at_s:.1f} s, which its map {shown}"
         return ("gate" if touch.shown else "perception"), why
     if mission.over:
-        return "reasoner", f"{'said' if said_done else 'gave up'}: {mission.outcome} ({missed})"
+        return "reasoner", f"{'said' if mission.done else 'gave up'}: {mission.outcome} ({missed})"
     return _out_of_time(witness)
 
 

@@ -79,14 +79,13 @@ def _played(episode: Episode, extra: list[Node]) -> dict[str, Any]:
         run([*nodes, mission, witness], bus, over)
     finally:
         bus.close()
-    plan, judged = mission.last, world.judge()
-    said_done = plan is not None and plan.final and plan.progress >= 1.0
+    judged = world.judge()
     outcome = {
         "seed": episode.seed, "instruction": text, "said": mission.outcome,
         "time_s": round(seconds(witness.run.end_ns - witness.run.start_ns), 2), "limit_s": round(seconds(limit_ns), 1),
-        **errand.figures(judged, said_done), **witness.figures(),
+        **errand.figures(judged, mission.done), **witness.figures(),
     }  # fmt: skip
     if not outcome["success"]:
         missed = errand.missed(judged)
-        outcome["blame"], outcome["why"] = blame(judged.get("fallen_s"), witness, mission, missed, said_done)
+        outcome["blame"], outcome["why"] = blame(judged.get("fallen_s"), witness, mission, missed)
     return outcome

@@ -1,9 +1,9 @@
-"""Go to something in the yard, and perhaps come back."""
+"""Go to something, and perhaps come back."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 THERE_M = 1.05
 """From the goal's edge, or from the start: so near it must be when it says that it is done."""
@@ -12,11 +12,11 @@ _TOLD = ("left_m", "from_start_m", "clearance_m", "collisions", "hit", "struck",
 
 @dataclass(frozen=True, slots=True)
 class Nav:
-    """See `Errand`. `back`: the errand ends where it began."""
+    """See `Errand`: to what the judge calls the goal. `back`: the errand ends where it began."""
 
-    world: ClassVar[str] = "yard"
-    robot: ClassVar[str] = "yard"
     back: bool = False
+    world: str = "yard"
+    robot: str = "yard"
 
     def words(self, verdict: dict[str, Any]) -> str:
         """See `Errand.words`."""
@@ -30,11 +30,14 @@ class Nav:
         """See `Errand.figures`."""
         home = verdict["returned"] and verdict["from_start_m"] <= THERE_M
         there = home if self.back else verdict["left_m"] <= THERE_M
-        success = bool(said_done and there and not verdict["collisions"] and verdict["fallen_s"] is None)
-        shortest_m, path_m = self._shortest_m(verdict), verdict["travelled_m"]
+        success = bool(said_done and there and not verdict["collisions"] and verdict.get("fallen_s") is None)
+        path_m = verdict["travelled_m"]
+        figures = {"success": success, "path_m": path_m, **{key: verdict[key] for key in _TOLD if key in verdict}}
+        if "shortest_m" not in verdict:
+            return figures
+        shortest_m = self._shortest_m(verdict)
         spl = round(success * shortest_m / max(shortest_m, path_m), 4)
-        figures = {"success": success, "path_m": path_m, "shortest_m": round(shortest_m, 3), "spl": spl}
-        return {**figures, **{key: verdict[key] for key in _TOLD}}
+        return {**figures, "shortest_m": round(shortest_m, 3), "spl": spl}
 
     def missed(self, verdict: dict[str, Any]) -> str:
         """See `Errand.missed`."""
