@@ -190,6 +190,7 @@ _BRIDGED_ROWS = [
         Topic(f"{part}_controller/joint_trajectory", "trajectory_msgs/msg/JointTrajectory", _O, 100, _NOW, about)
         for part, about in (("arm", "to ros2_control: an arm's joints"), ("gripper", "to ros2_control: its gripper"))
     ),
+    Topic("clock", "rosgraph_msgs/msg/Clock", _O, 100, _NOW, "of a world that runs live: its time, for `use_sim_time`"),
 ]  # fmt: skip
 
 TOPICS: dict[str, Topic] = {row.name: row for row in _ROWS}
@@ -198,7 +199,7 @@ SERVICES: dict[str, Topic] = {row.name: row for row in _SERVICE_ROWS}
 """What services and actions are made of: a conversation with a live robot, of which recordings keep the effects."""
 
 BRIDGED: dict[str, Topic] = {row.name: row for row in _BRIDGED_ROWS}
-"""What bridge_node and a robot say to each other in the robot's own words; recordings keep what they mean."""
+"""What is said to robots and ROS tools in their own words, by bridge_node and live worlds; never recorded."""
 
 
 def topic(name: str) -> Topic:

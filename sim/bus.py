@@ -34,10 +34,14 @@ def open_world(rest: str, reads: frozenset[str] = frozenset()) -> World:
 
 
 def make_world(
-    kind: Kind[Any], options: WorldOptions, reads: frozenset[str] = frozenset(), start_ns: int = START_NS
+    kind: Kind[Any],
+    options: WorldOptions,
+    reads: frozenset[str] = frozenset(),
+    start_ns: int = START_NS,
+    clock_hz: int = 0,
 ) -> World:
-    """A world of this kind."""
-    return World(kind.make(options, start_ns), options, reads, start_ns)
+    """A world of this kind; see `World`."""
+    return World(kind.make(options, start_ns), options, reads, start_ns, clock_hz)
 
 
 def world_kind(rest: str) -> tuple[Kind[Any], WorldOptions]:

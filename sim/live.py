@@ -13,6 +13,8 @@ from saccade.stages import Stages
 from sim.bus import make_world, world_kind
 from sim.world import World
 
+CLOCK_HZ = 100
+"""As often as the gate ticks: between two messages of `/clock` time stands still for who lives by it."""
 _FOREVER_S = 1e9
 _LATE_NS = 100 * MS
 """Pictures that should have gone out longer ago are not rendered any more."""
@@ -39,7 +41,7 @@ class WorldNode:
 
     def __init__(self, params: WorldParams | None = None) -> None:
         self._kind, options = world_kind((params or WorldParams()).world)
-        self.reads, self.writes = self._kind.hears, self._kind.says
+        self.reads, self.writes = self._kind.hears, self._kind.says | {"clock"}
         self._options = replace(options, seconds=_FOREVER_S)
         self._source: World | None = None
         self.stages = Stages()
@@ -47,7 +49,7 @@ class WorldNode:
     def next_ns(self, now_ns: int) -> int:
         """See `Node.next_ns`."""
         if self._source is None:
-            self._source = make_world(self._kind, self._options, start_ns=now_ns)
+            self._source = make_world(self._kind, self._options, start_ns=now_ns, clock_hz=CLOCK_HZ)
         due_ns = self._source.next_ns()
         return NEVER_NS if due_ns is None else due_ns
 

@@ -15,7 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from saccade.clock import MS, SEC, nanoseconds
 from saccade.geometry import SE3
 from saccade.node import Sample
-from saccade.wire.convert import Cdr, encode_text
+from saccade.wire.convert import Cdr, encode_clock, encode_text
 from sim.options import WorldOptions
 from sim.scene import Scene
 from sim.sensors import encode_transforms
@@ -87,7 +87,10 @@ class Kind(Generic[O_contra]):
 
 
 class World:
-    """See `saccade.wire.virtual.Source`. Topics that nobody reads are not made; empty `reads` means all are read."""
+    """See `saccade.wire.virtual.Source`. Topics that nobody reads are not made; empty `reads` means all are read.
+
+    With `clock_hz` it tells its time on `clock`, for those that cannot ask the bus.
+    """
 
     def __init__(
         self,
@@ -95,11 +98,14 @@ class World:
         options: WorldOptions,
         reads: frozenset[str] = frozenset(),
         start_ns: int = START_NS,
+        clock_hz: int = 0,
     ) -> None:
         self.start_ns, self.simulation = start_ns, simulation
         self._reads = reads
         self._end_ns = start_ns + nanoseconds(options.seconds)
         self._streams = [s for s in simulation.streams() if not reads or reads & s.topics]
+        if clock_hz:
+            self._streams.append(Stream(frozenset({"clock"}), clock_hz, 0, _tell_time))
         self._pending: list[tuple[int, int, str, Callable[[], Cdr]]] = []
         self._count = self._ticks = 0
         self._push("tf_static", start_ns, partial(encode_transforms, start_ns, "base_link", simulation.mounting))
@@ -158,3 +164,7 @@ class World:
         if not self._reads or topic in self._reads:
             heapq.heappush(self._pending, (arrival_ns, self._count, topic, make))
             self._count += 1
+
+
+def _tell_time(stamp_ns: int) -> Messages:
+    yield "clock", partial(encode_clock, stamp_ns)

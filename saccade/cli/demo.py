@@ -85,8 +85,9 @@ def _demo(world: str, seed: int | None, text: str | None) -> Demo:
 
 def _errand(world: str) -> Errand:
     from saccade.cli.episodes.nav import Nav
+    from saccade.cli.episodes.reach import Reach
 
-    return Nav(back=True, world=world, robot=world)
+    return Reach() if world == "table" else Nav(back=True, world=world, robot=world)
 
 
 def _played(demo: Demo, out: Path, watch: MissionWatch, inject: str) -> Result:

@@ -82,6 +82,11 @@ def decode(name: str, cdr: Cdr) -> Any:
     return codec().decode(topic(name).type, cdr)
 
 
+def encode_clock(ns: int) -> Cdr:
+    """rosgraph_msgs/Clock."""
+    return codec().encode(codec().new("rosgraph_msgs/msg/Clock", clock=time_msg(ns)))
+
+
 def encode_text(text: str) -> Cdr:
     """std_msgs/String."""
     return codec().encode(codec().new("std_msgs/msg/String", data=text))

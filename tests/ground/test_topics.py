@@ -61,7 +61,7 @@ def table() -> str:
     lines += [
         "## robots",
         "",
-        "What `bridge_node` and robots say to each other, [in the robots' own words](bridges.md).",
+        "What `bridge_node` and robots say to each other, [in the robots' own words](bridges.md), and a live world's time.",
         "",
     ]
     lines += ["| topic | type | rate, Hz | |", "|---|---|---|---|"]

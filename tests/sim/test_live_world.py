@@ -16,7 +16,7 @@ from saccade.node import NEVER_NS, Out, Sample, run
 from saccade.params import build
 from saccade.stages import Stages
 from saccade.types import Command
-from saccade.wire.convert import decode_odom, decode_plan, encode_command, encode_text
+from saccade.wire.convert import decode, decode_odom, decode_plan, encode_command, encode_text, stamp_ns
 from saccade.wire.open import open_bus
 from saccade.wire.virtual import LocalBus, VirtualBus
 from sim.bus import open_world
@@ -31,7 +31,7 @@ class Listener:
     """Hears everything until a second is over; says `commands` (ms, speed) on the way."""
 
     name, stages, writes = "listener", Stages(), frozenset({"cmd_vel"})
-    reads = SAYS
+    reads = SAYS | {"clock"}
 
     def __init__(self, commands: Iterable[tuple[int, float]] = ()) -> None:
         self._script = list(commands)
@@ -64,9 +64,18 @@ def test_it_says_what_the_world_says_on_virtual_time() -> None:
     bus, samples = VirtualBus(open_world("hall?seed=7")), []
     while (sample := bus.recv(until_ns)) and sample.stamp_ns < until_ns:
         samples.append((sample.topic, bytes(sample.cdr)))
+    heard = [(name, cdr) for name, cdr in listener.heard if name != "clock"]
     assert {name for name, _ in samples} == SAYS - {"instruction"}
-    assert listener.heard[: len(samples)] == samples
-    assert len(listener.heard) - len(samples) < 5
+    assert heard[: len(samples)] == samples
+    assert len(heard) - len(samples) < 5
+
+
+def test_it_tells_its_time() -> None:
+    listener = Listener()
+    live(listener, START_NS + SEC // 2)
+    times = [decode("clock", cdr).clock for name, cdr in listener.heard if name == "clock"]
+    assert [stamp_ns(time) for time in times][:50] == [START_NS + 10 * MS * i for i in range(50)]
+    assert "clock" not in {sample for stream in open_world("hall")._streams for sample in stream.topics}
 
 
 def test_it_obeys_and_stops_by_itself_when_nobody_speaks() -> None:
