@@ -61,7 +61,8 @@ def table() -> str:
     lines += [
         "## robots",
         "",
-        "What `bridge_node` and robots say to each other, [in the robots' own words](bridges.md), and a live world's time.",
+        "What `bridge_node` and robots say to each other, [in the robots' own words](bridges.md), and the time",
+        "of a live world.",
         "",
     ]
     lines += ["| topic | type | rate, Hz | |", "|---|---|---|---|"]
