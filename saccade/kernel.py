@@ -14,7 +14,8 @@ from numba import njit, types
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 void, f32, f64 = types.void, types.float32, types.float64
-u8, u16, i8, i32, i64 = types.uint8, types.uint16, types.int8, types.int32, types.int64
+u8, u16, u64 = types.uint8, types.uint16, types.uint64
+i8, i32, i64 = types.int8, types.int32, types.int64
 b1 = types.boolean
 
 
@@ -26,6 +27,11 @@ def array(dtype: Any, dims: int) -> Any:
 def buffer(dtype: Any, dims: int) -> Any:
     """The type of an array that a kernel writes: C-contiguous and aligned."""
     return types.Array(dtype, dims, "C")
+
+
+def pair(dtype: Any) -> Any:
+    """The type of two numbers that a kernel returns."""
+    return types.UniTuple(dtype, 2)
 
 
 def kernel(result: Any, *arguments: Any, counted: bool = True) -> Callable[[Function], Function]:

@@ -1,191 +1,85 @@
-"""The volume on the CPU: a pool of blocks, a table of the window, and compiled kernels."""
+"""The volume on the CPU: compiled kernels, each over slices of rows or blocks in a few threads."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 
 from map_node.volume import kernels
-from map_node.volume.base import BLOCK, I32, Blocks, Change, VolumeParams
-from saccade.clock import SEC
-from saccade.geometry import SE3
-from saccade.types import U8, Depth
+from map_node.volume.base import BLOCK, I32, I64, U16, Blocks, VolumeParams
+from map_node.volume.pool import Frame, Pool, Slots
+from saccade.geometry import F32
+from saccade.slices import Slices
+from saccade.types import U8
 
-_NO_COLOURS = np.empty((0, 0, 3), np.uint8)
-_NONE = np.empty((0, 3), np.int32)
+_LEAST = 8
+"""Rows or blocks that are worth a thread."""
 
 
-class CpuVolume:
-    """See `Volume`. Every array is made once, so memory does not grow; pages are touched when blocks are first used."""
+class CpuVolume(Pool):
+    """See `Volume` and `Pool`. The same bytes whatever the number of threads."""
 
     def __init__(self, params: VolumeParams) -> None:
-        self.params = params
-        self.stamp_ns = 0
-        self._corner: tuple[int, int, int] | None = None
-        n = math.prod(params.shape)
-        capacity = min(params.blocks, n) or n
-        self._slot = np.full(params.shape, -1, np.int32)
-        self._marked, self._frame = np.zeros(params.shape, np.int32), 0
-        self._found = np.empty((n, 3), np.int32)
+        super().__init__(params)
+        capacity = len(self._used)
+        self._marked, self._frames = np.zeros(params.shape, np.int32), 0
         self._sdf_m = np.zeros((capacity, BLOCK**3), np.float32)
         self._weight = np.zeros((capacity, BLOCK**3), np.float32)
         self._rgb = np.zeros((capacity, BLOCK**3, 3), np.uint16)
-        self._at = np.zeros((capacity, 3), np.int32)
-        self._seen_ns = np.zeros(capacity, np.int64)
-        self._used = np.zeros(capacity, np.bool_)
         self._nearest_m, self._least = np.empty((0, 0), np.float32), np.empty((0, 0), np.uint8)
+        self._slices = Slices(params.threads)
 
-    @property
-    def corner(self) -> tuple[int, int, int]:
-        """Position of the window's lowest block."""
-        return self._corner or self._around(np.zeros(3))
+    def _mark(self, frame: Frame) -> I32:
+        """See `Pool`. Threads may mark the same block: all write the same."""
+        params, corner = self.params, np.array(self.corner)
+        self._frames += 1
+        rows = len(range(frame.stride // 2, frame.depth_m.shape[0], frame.stride))
 
-    def integrate(self, depth: Depth, T_odom_from_cam: SE3, rgb: U8 | None = None) -> Change:
-        """See `Volume.integrate`. Before the first `centre` the window's middle is the first camera."""
-        self._check(depth, T_odom_from_cam, rgb)
-        if self._corner is None:
-            self._corner = self._around(T_odom_from_cam.t)
-        T_cam_from_odom, camera = T_odom_from_cam.inverse(), depth.camera
-        intrinsics = np.array([camera.fx, camera.fy, camera.cx, camera.cy])
-        gone = self._forget(depth.stamp_ns - int(self.params.forget_s * SEC))
-        found = self._mark(depth, T_odom_from_cam, intrinsics)
-        dropped = self._make_room(found)
-        found, slots = self._slots(found)
-        age_s = np.maximum(depth.stamp_ns - self._seen_ns[slots], 0) / SEC
-        fade = np.exp2(-age_s / self.params.half_life_s).astype(np.float32)
-        shape = math.ceil(camera.height / kernels.TILE), math.ceil(camera.width / kernels.TILE)
-        if self._nearest_m.shape != shape:
-            self._nearest_m, self._least = np.empty(shape, np.float32), np.empty(shape, np.uint8)
-        kernels.tile(depth.depth_m, depth.confidence, self._nearest_m, self._least)
-        kernels.integrate(
-            depth.depth_m, depth.confidence, _NO_COLOURS if rgb is None else rgb, self._nearest_m, self._least,
-            np.ascontiguousarray(T_cam_from_odom.R), T_cam_from_odom.t, intrinsics, self.params.voxel_m,
-            self.params.reach_m, self.params.max_weight, self.params.yielding, found, slots, fade,
-            self._sdf_m, self._weight, self._rgb,
-        )  # fmt: skip
-        self._seen_ns[slots] = self.stamp_ns = depth.stamp_ns
-        return Change(np.concatenate([gone, dropped, found]), False)
+        def some(begin: int, end: int) -> None:
+            kernels.mark(
+                begin, end, frame.depth_m, frame.R_odom, frame.t_blocks, frame.rays, frame.stride,
+                params.voxel_m * BLOCK, params.reach_m, params.max_range_m, corner, self._frames, self._marked,
+            )  # fmt: skip
 
-    def centre(self, at_m: tuple[float, float, float]) -> Change:
-        """See `Volume.centre`."""
-        if not all(map(math.isfinite, at_m)):
-            raise ValueError(f"the window cannot be centred at {at_m}; expected finite metres")
-        corner, before = self._around(np.array(at_m, np.float64)), self._corner
-        if corner == before:
-            return Change(_NONE, False)
-        self._corner = corner
-        within = self._within(self._at)
-        self._free(np.flatnonzero(self._used & ~within))
-        self._slot.fill(-1)
-        kept = np.flatnonzero(self._used)
-        self._slot[tuple((self._at[kept] - corner).T)] = kept
-        return Change(_NONE, False)
-
-    def clear(self) -> Change:
-        """See `Volume.clear`."""
-        self._corner, self.stamp_ns = None, 0
-        self._free(np.flatnonzero(self._used))
-        self._slot.fill(-1)
-        return Change(_NONE, True)
-
-    def blocks(self) -> Blocks:
-        """See `Volume.blocks`."""
-        used = np.flatnonzero(self._used)
-        used = used[np.lexsort(self._at[used].T[::-1])]
-        return Blocks(self._at[used], self._sdf_m[used], self._weight[used], self._rgb[used], self._seen_ns[used])
-
-    def restore(self, blocks: Blocks, corner: tuple[int, int, int], stamp_ns: int) -> Change:
-        """See `Volume.restore`."""
-        self.clear()
-        self._corner, self.stamp_ns = corner, stamp_ns
-        order = np.argsort(-blocks.seen_ns, kind="stable")  # where there is no room for all, the newest
-        order = order[self._within(blocks.at[order])][: len(self._used)]
-        at, slots = self._slots(np.ascontiguousarray(blocks.at[order]))
-        self._sdf_m[slots], self._weight[slots] = blocks.sdf_m[order], blocks.weight[order]
-        self._rgb[slots], self._seen_ns[slots] = blocks.rgb[order], blocks.seen_ns[order]
-        return Change(at, True)
-
-    def label(self, at: I32, labels: U8) -> None:
-        """See `Volume.label`."""
-        at = np.ascontiguousarray(at[self._within(at)])
-        kernels.label(
-            at, self._slot[tuple((at - self.corner).T)], self._sdf_m, self._weight, np.array(self.corner),
-            self.params.min_weight, self.params.voxel_m / 2, self.params.reach_m, labels,
-        )  # fmt: skip
-
-    def _check(self, depth: Depth, T_odom_from_cam: SE3, rgb: U8 | None) -> None:
-        shape = depth.camera.height, depth.camera.width
-        if not depth.depth_m.shape == depth.confidence.shape == shape:
-            raise ValueError(f"depth {depth.depth_m.shape}, confidence {depth.confidence.shape}, camera {depth.camera}")
-        if rgb is not None and rgb.shape != (*shape, 3):
-            raise ValueError(f"colours {rgb.shape} for depth {shape}; expected (H, W, 3) of the same pixels")
-        if not (np.isfinite(T_odom_from_cam.R).all() and np.isfinite(T_odom_from_cam.t).all()):
-            raise ValueError(f"the camera's pose is not finite: {T_odom_from_cam}")
-        if depth.stamp_ns < self.stamp_ns:
-            raise ValueError(f"depth of {depth.stamp_ns} ns comes after that of {self.stamp_ns} ns; clear() to go back")
-
-    def _around(self, at_m: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> tuple[int, int, int]:
-        """Corner of the window that has the block of a point in its middle."""
-        x, y, z = (
-            math.floor(float(at) / (self.params.voxel_m * BLOCK)) - n // 2
-            for at, n in zip(at_m, self.params.shape, strict=True)
-        )
-        return x, y, z
-
-    def _within(self, at: I32) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-        relative = at - np.array(self.corner, np.int32)
-        return np.asarray(((relative >= 0) & (relative < self.params.shape)).all(axis=1))
-
-    def _mark(
-        self, depth: Depth, T_odom_from_cam: SE3, intrinsics: np.ndarray[tuple[int, ...], np.dtype[np.float64]]
-    ) -> I32:
-        """Positions (n, 3) of the blocks in the window that the picture says something of."""
-        params, block_m = self.params, self.params.voxel_m * BLOCK
-        # A block at the end of the range is hit by two rays each way, nearer ones by more.
-        stride = max(1, min(8, int(depth.camera.fx * block_m / params.max_range_m / 2)))
-        self._frame += 1
-        count = kernels.mark(
-            depth.depth_m, np.ascontiguousarray(T_odom_from_cam.R), T_odom_from_cam.t / block_m, intrinsics, stride,
-            block_m, params.reach_m, params.max_range_m, np.array(self.corner), self._marked, self._frame, self._found,
-        )  # fmt: skip
-        found: I32 = self._found[:count].copy()
-        return found
-
-    def _forget(self, before_ns: int) -> I32:
-        old = np.flatnonzero(self._used & (self._seen_ns < before_ns))
-        return self._drop(old)
-
-    def _make_room(self, found: I32) -> I32:
-        """Drop the blocks seen longest ago where there are not enough for those found; returns their positions."""
-        here = self._slot[tuple((found - self.corner).T)]
-        missing = int((here < 0).sum()) - int((~self._used).sum())
-        if missing <= 0:
-            return _NONE
-        idle = self._used.copy()
-        idle[here[here >= 0]] = False
-        oldest = np.flatnonzero(idle)
-        return self._drop(oldest[np.argsort(self._seen_ns[oldest], kind="stable")[:missing]])
-
-    def _drop(self, slots: np.ndarray[tuple[int, ...], np.dtype[np.intp]]) -> I32:
-        at: I32 = self._at[slots]
-        self._slot[tuple((at - self.corner).T)] = -1
-        self._free(slots)
+        self._slices.run(some, rows, _LEAST)
+        found = np.unravel_index(np.flatnonzero(self._marked == self._frames), self._marked.shape)
+        at: I32 = (np.stack(found, axis=1) + corner).astype(np.int32)
         return at
 
-    def _free(self, slots: np.ndarray[tuple[int, ...], np.dtype[np.intp]]) -> None:
-        self._used[slots] = False
+    def _fuse(self, frame: Frame, at: I32, slots: I32, fade: F32) -> None:
+        """See `Pool`."""
+        params = self.params
+        if self._nearest_m.shape != frame.tiles:
+            self._nearest_m, self._least = np.empty(frame.tiles, np.float32), np.empty(frame.tiles, np.uint8)
 
-    def _slots(self, found: I32) -> tuple[I32, I32]:
-        """Positions and slots of blocks, made where they are missing; those without room are left out."""
-        where = tuple((found - self.corner).T)
-        slots = self._slot[where]
-        new = np.flatnonzero(slots < 0)
-        free = np.flatnonzero(~self._used)[: len(new)].astype(np.int32)
-        new = new[: len(free)]
-        slots[new] = free
-        self._used[free], self._at[free], self._seen_ns[free] = True, found[new], self.stamp_ns
-        self._sdf_m[free], self._weight[free], self._rgb[free] = 0, 0, 0
-        self._slot[where] = slots
-        kept = slots >= 0
-        return found[kept], slots[kept]
+        def tiles(begin: int, end: int) -> None:
+            kernels.tile(begin, end, frame.depth_m, frame.confidence, self._nearest_m, self._least)
+
+        def blocks(begin: int, end: int) -> None:
+            kernels.integrate(
+                begin, end, frame.depth_m, frame.confidence, frame.rgb, self._nearest_m, self._least, frame.R_cam,
+                frame.t_cam, frame.pixels, params.voxel_m, params.reach_m, params.max_weight, params.yielding, at,
+                slots, fade, self._sdf_m, self._weight, self._rgb,
+            )  # fmt: skip
+
+        self._slices.run(tiles, frame.tiles[0], _LEAST)
+        self._slices.run(blocks, len(at), _LEAST)
+
+    def _empty(self, slots: I32) -> None:
+        """See `Pool`."""
+        self._sdf_m[slots], self._weight[slots], self._rgb[slots] = 0, 0, 0
+
+    def _read(self, slots: Slots) -> tuple[F32, F32, U16]:
+        """See `Pool`."""
+        return self._sdf_m[slots], self._weight[slots], self._rgb[slots]
+
+    def _write(self, slots: I32, blocks: Blocks) -> None:
+        """See `Pool`."""
+        self._sdf_m[slots], self._weight[slots], self._rgb[slots] = blocks.sdf_m, blocks.weight, blocks.rgb
+
+    def _label(self, at: I32, slots: I32, corner: I64, labels: U8) -> None:
+        """See `Pool`."""
+        params = self.params
+        kernels.label(
+            0, len(at), at, slots, self._sdf_m, self._weight, corner, params.min_weight, params.voxel_m / 2,
+            params.reach_m, labels,
+        )  # fmt: skip

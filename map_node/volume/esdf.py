@@ -1,6 +1,7 @@
 """Distance from every voxel of the window to the nearest surface, kept up to date where something changed.
 
-Exact Euclidean distances, up to a limit: within columns first, then minima along y and along x (see minima.py).
+Exact Euclidean distances, up to a limit: within columns first, then minima along y and along x (see minima.py), each
+for the lines that something changed in. Where the window moved, all are worked out anew, which takes no longer.
 """
 
 from __future__ import annotations
@@ -8,12 +9,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 
-from map_node.volume.base import BLOCK, I32, I64, U16, Change, Volume
-from map_node.volume.minima import Minima, Rows, Voxels, leaving, shift
+from map_node.volume.base import BLOCK, I32, U16, Change, Volume
+from map_node.volume.minima import minima
 from saccade.errors import ConfigError
 from saccade.geometry import F32, F64
-from saccade.kernel import array, buffer, f32, f64, i64, kernel, u8, u16, void
+from saccade.kernel import array, b1, buffer, f32, f64, i64, kernel, u8, u16, u64, void
+from saccade.slices import Slices
 from saccade.types import U8
 
 UNKNOWN, FREE, SURFACE = 0, 1, 2
@@ -42,19 +45,20 @@ class Labels:
         """Follow a change of the volume; every change must be told, in order."""
         self._relabel(change)
 
-    def _relabel(self, change: Change) -> tuple[I32, Voxels, bool]:
-        """Positions of the blocks labelled anew, by how many voxels the window moved, and whether all was replaced."""
+    def _relabel(self, change: Change) -> tuple[I32, bool]:
+        """Positions of the blocks labelled anew, and whether all else is as it was and where it was."""
         at, corner = change.at, self.volume.corner
-        dx, dy, dz = ((now - then) * BLOCK for now, then in zip(corner, self._corner, strict=True))
+        moved = tuple(now - then for now, then in zip(corner, self._corner, strict=True))
         self._corner = corner
-        everything = change.everything or any(abs(d) >= n for d, n in zip((dx, dy, dz), self.labels.shape, strict=True))
+        everything = change.everything or any(abs(d) >= n for d, n in zip(moved, self.volume.params.shape, strict=True))
         if everything:
             self.labels.fill(UNKNOWN)
             at = self.volume.blocks().at
-        else:  # by twos: blocks are of even size
-            shift(self.labels.view(np.uint16), (dx, dy, dz // 2), UNKNOWN)
+        elif any(moved):
+            x, y, z = moved  # by eights: eight labels of a column are one number
+            _shift(self.labels.view(np.uint64), x * BLOCK, y * BLOCK, z)
         self.volume.label(at, self.labels)
-        return at, (dx, dy, dz), everything
+        return at, not everything and not any(moved)
 
 
 class Esdf(Labels):
@@ -72,40 +76,37 @@ class Esdf(Labels):
                 f"distances up to {reach_m} m are {self.reach_voxels} voxels of {volume.params.voxel_m} m; "
                 "expected 1 to 180"
             )
-        self._along_z = np.full(self.labels.shape, self.reach_voxels**2, np.uint16)
-        self._along_y, self._along_x = (Minima(self.labels.shape, axis, self.reach_voxels) for axis in (1, 0))
-
-    @property
-    def squared(self) -> U16:
-        """See the class."""
-        return self._along_x.squared
+        none = self.reach_voxels**2
+        self._along_z, self._along_y, self.squared = (np.full(self.labels.shape, none, np.uint16) for _ in range(3))
+        self._slices = Slices(volume.params.threads)
 
     def update(self, change: Change) -> None:
         """See `Labels.update`."""
-        at, moved, everything = self._relabel(change)
-        none = self.reach_voxels**2
-        candidates = np.zeros(self.labels.shape[:2], np.uint8)
-        for x, y in {(int(x), int(y)) for x, y in at[:, :2] - np.array(self.volume.corner[:2], np.int32)}:
-            candidates[max(x, 0) * BLOCK : (x + 1) * BLOCK, max(y, 0) * BLOCK : (y + 1) * BLOCK] = 1
-        if everything or moved[2]:  # columns differ almost everywhere
-            candidates.fill(1)
-            moved = (0, 0, 0)
-            self._along_y.spoil()
-            self._along_x.spoil()
-        gone_y, gone_x = leaving(self._along_z, 1, moved, none), leaving(self._along_y.squared, 0, moved, none)
-        shift(self._along_z, moved, none)
-        self._along_y.move(moved)
-        self._along_x.move(moved)
-        changed = self._columns(candidates)
-        changed = self._along_y.update(self._along_z, changed.and_(gone_y))
-        self._along_x.update(self._along_y.squared, changed.and_(gone_x))
+        at, elsewhere_same = self._relabel(change)
+        blocks = np.zeros(self.volume.params.shape[:2], np.uint8)
+        x, y = (at[:, :2] - np.array(self.volume.corner[:2], np.int32)).T
+        inside = (x >= 0) & (x < blocks.shape[0]) & (y >= 0) & (y < blocks.shape[1])
+        blocks[x[inside], y[inside]] = 1
+        if not elsewhere_same:
+            blocks.fill(1)
+        lines = np.zeros(self.labels.shape[0], np.uint8)
 
-    def _columns(self, candidates: U8) -> Rows:
-        """Work out these columns anew; those that are not as before."""
-        at = np.ascontiguousarray(np.argwhere(candidates))
-        before = np.empty((len(at), self.labels.shape[2]), np.uint16)
-        n = _within_columns(self.labels, self.reach_voxels, self._along_z, at, before)
-        return Rows(at[:n], before[:n])
+        def columns(begin: int, end: int) -> None:
+            _within_columns(begin, end, self.labels, blocks, self.reach_voxels, self._along_z, lines)
+
+        self._slices.run(columns, len(lines), BLOCK)
+        rows = self._minima(1, self._along_z, lines, self._along_y)
+        self._minima(0, self._along_y, rows.max(axis=0), self.squared)
+
+    def _minima(self, axis: int, given: U16, lines: U8, squared: U16) -> U8:
+        """Follow changes of `given` in these lines; which rows (X, Y) of `squared` are not as before."""
+        changed = np.zeros(self.labels.shape[:2], np.uint8)
+
+        def some(begin: int, end: int) -> None:
+            minima(begin, end, axis, given, lines, self.reach_voxels, squared, changed)
+
+        self._slices.run(some, len(lines), BLOCK)
+        return changed
 
     def distance_m(self, points: F64) -> F32:
         """Signed distance (n,) to the nearest surface at points (n, 3) of the volume's frame; trilinear between voxels.
@@ -132,27 +133,56 @@ class Esdf(Labels):
         return distance, gradient
 
 
-@kernel(i64, array(u8, 3), i64, buffer(u16, 3), buffer(i64, 2), buffer(u16, 2))
-def _within_columns(labels: U8, reach: int, squared: U16, at: I64, before: U16) -> int:
-    """Squared distance within each column of `at`; moves those that changed to the front, with what they were."""
-    n, kept = labels.shape[2], 0
-    column = np.empty(n, np.int64)
-    for i in range(len(at)):
-        x, y = at[i, 0], at[i, 1]
-        steps, differs = reach, False
+@kernel(void, buffer(u64, 3), i64, i64, i64)
+def _shift(grid: npt.NDArray[np.uint64], dx: int, dy: int, dz: int) -> None:
+    """Move what stays in a window that moves by so many elements, in place; what comes into it is 0."""
+    low, high = max(-dz, 0), grid.shape[2] - max(dz, 0)
+    column = np.empty(grid.shape[2], np.uint64)
+    for i in range(grid.shape[0]):
+        x = i if dx >= 0 else grid.shape[0] - 1 - i  # never over what is still to be moved
+        for j in range(grid.shape[1]):
+            y = j if dy >= 0 else grid.shape[1] - 1 - j
+            column[:] = 0
+            if 0 <= x + dx < grid.shape[0] and 0 <= y + dy < grid.shape[1]:
+                column[low:high] = grid[x + dx, y + dy, low + dz : high + dz]
+            grid[x, y] = column
+
+
+@kernel(b1, array(u8, 1), i64, buffer(u16, 1), buffer(u16, 1), counted=False)
+def _within_column(labels: U8, reach: int, above: U16, squared: U16) -> bool:
+    """Squared distances within a column, and whether they are not as they were."""
+    n, highest = len(labels), np.uint8(0)
+    differs: int = np.uint16(0)
+    for z in range(n):
+        highest = labels[z] if labels[z] > highest else highest
+    if highest < SURFACE:
+        none = np.uint16(reach * reach)
         for z in range(n):
-            before[kept, z] = squared[x, y, z]
-            steps = 0 if labels[x, y, z] >= SURFACE else min(steps + 1, reach)
-            column[z] = steps
-        steps = reach
-        for z in range(n - 1, -1, -1):
-            steps = 0 if labels[x, y, z] >= SURFACE else min(steps + 1, reach)
-            squared[x, y, z] = min(steps, column[z]) ** 2
-            differs |= squared[x, y, z] != before[kept, z]
-        if differs:
-            at[kept, 0], at[kept, 1] = x, y
-            kept += 1
-    return kept
+            differs = np.uint16(differs | (squared[z] ^ none))
+            squared[z] = none
+        return differs != 0
+    steps = reach
+    for z in range(n):
+        steps = 0 if labels[z] >= SURFACE else min(steps + 1, reach)
+        above[z] = steps
+    steps = reach
+    for z in range(n - 1, -1, -1):
+        steps = 0 if labels[z] >= SURFACE else min(steps + 1, reach)
+        nearest = min(steps, np.int64(above[z]))
+        value = np.uint16(nearest * nearest)
+        differs = np.uint16(differs | (squared[z] ^ value))
+        squared[z] = value
+    return differs != 0
+
+
+@kernel(void, i64, i64, array(u8, 3), array(u8, 2), i64, buffer(u16, 3), buffer(u8, 1))
+def _within_columns(begin: int, end: int, labels: U8, blocks: U8, reach: int, squared: U16, lines: U8) -> None:
+    """Squared distances within the columns of `blocks` (x, y); marks the begin-th to the end-th x with other values."""
+    above = np.empty(labels.shape[2], np.uint16)
+    for x in range(begin, end):
+        for y in range(labels.shape[1]):
+            if blocks[x // BLOCK, y // BLOCK] and _within_column(labels[x, y], reach, above, squared[x, y]):
+                lines[x] = 1
 
 
 @kernel(void, array(f64, 2), array(u8, 3), array(u16, 3), f64, f64, buffer(f32, 1), buffer(f32, 2))

@@ -6,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import distance_transform_edt
 
+from map_node.volume import esdf
 from map_node.volume.base import BLOCK, Blocks, Change, VolumeParams
 from map_node.volume.esdf import FREE, SURFACE, Esdf
+from map_node.volume.minima import minima
 
 REACH = 9
 MOVES = st.tuples(*[st.sampled_from([-1, 0, 0, 0, 1])] * 3)
@@ -16,9 +18,9 @@ MOVES = st.tuples(*[st.sampled_from([-1, 0, 0, 0, 1])] * 3)
 class Sparse:
     """A volume of labels alone: voxels of surface anywhere in a world larger than the window."""
 
-    def __init__(self, shape=(4, 3, 3), voxel_m=0.1):
+    def __init__(self, shape=(4, 3, 3), voxel_m=0.1, threads=2):
         size_m = tuple(n * BLOCK * voxel_m for n in shape)
-        self.params = VolumeParams(voxel_m, size_m)
+        self.params = VolumeParams(voxel_m, size_m, threads=threads)
         self.stamp_ns, self.corner = 1, (0, 0, 0)
         self.world = np.full((96, 96, 96), FREE, np.uint8)
 
@@ -82,10 +84,28 @@ def test_everything_anew_and_a_window_that_leaves_altogether(move):
     assert (esdf.squared < REACH**2).any() != any(move)
 
 
-def test_what_does_not_change_costs_no_row():
+def test_only_lines_are_worked_out_that_something_changed_in(monkeypatch):
     rng, volume = np.random.default_rng(4), Sparse()
-    esdf = Esdf(volume, REACH * 0.1)
-    esdf.update(Change(volume.change(rng, 1.0), True))
-    rows = esdf._columns(np.ones(esdf.labels.shape[:2], np.uint8))
-    assert len(rows.at) == 0
-    assert len(esdf._along_y.update(esdf._along_z, rows).at) == 0
+    distances = Esdf(volume, REACH * 0.1)
+    distances.update(Change(volume.change(rng, 1.0), True))
+    asked = []
+    monkeypatch.setattr(esdf, "minima", lambda *a: asked.append(a[4].copy()) or minima(*a))
+    distances.update(Change(volume.blocks().at, False))
+    assert not np.concatenate(asked).any()
+    volume.world[32 + 5, 32 + 4, 32 + 3] ^= FREE ^ SURFACE
+    asked.clear()
+    distances.update(Change(np.zeros((1, 3), np.int32), False))
+    along_y = np.max([lines for lines in asked if len(lines) == distances.labels.shape[0]], axis=0)
+    assert np.flatnonzero(along_y).tolist() == [5]
+    np.testing.assert_array_equal(distances.squared, brute(distances))
+
+
+def test_threads_change_nothing():
+    told = []
+    for threads in (1, 3):
+        rng, volume = np.random.default_rng(5), Sparse((6, 5, 2), threads=threads)
+        distances = Esdf(volume, REACH * 0.1)
+        distances.update(Change(volume.change(rng, 1.0), True))
+        told.append(distances.squared)
+        np.testing.assert_array_equal(told[-1], brute(distances))
+    np.testing.assert_array_equal(*told)

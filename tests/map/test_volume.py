@@ -118,6 +118,17 @@ def test_two_runs_give_the_same_bytes():
     assert same(seen(union(WALL, BALL), 3), seen(union(WALL, BALL), 3))
 
 
+def test_threads_change_nothing():
+    colours = np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8)
+    made = []
+    for threads in (1, 3):
+        made.append(volume(threads=threads))
+        for n in range(3):
+            made[-1].integrate(render(union(WALL, BALL), T, n * HZ_NS), T, colours)
+    assert len(made[0].blocks().at) > 100
+    assert same(*made)
+
+
 def test_what_was_saved_is_loaded(tmp_path):
     made, other = seen(union(WALL, BALL), 3), volume()
     save(made, tmp_path / "v.npz")
@@ -173,7 +184,15 @@ def test_what_cannot_be_integrated_is_refused():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"voxel_m": 0.0}, {"truncation_m": 0.05}, {"voxel_m": 0.001}, {"max_weight": 0.5}, {"yielding": 0.0}]
+    "wrong",
+    [
+        {"voxel_m": 0.0},
+        {"truncation_m": 0.05},
+        {"voxel_m": 0.001},
+        {"max_weight": 0.5},
+        {"yielding": 0.0},
+        {"threads": 0},
+    ],
 )
 def test_parameters_that_cannot_be_used_are_refused(wrong):
     with pytest.raises(ConfigError):

@@ -28,9 +28,10 @@ _HELD_OUT, _THINNED = 10, 13
 _SPREAD = np.array([[1, 1, 1], [4, 1, 1], [1, 4, 1], [1, 1, 4]]) / np.array([[3], [6], [6], [6]])
 """Where on each triangle points are taken (barycentric)."""
 _ABOUT = f"""Recording `{RECORDING}`, colours included, truncation {_TRUNCATION:g} voxels, range {RANGE_M:g} m. Saccade
-carves free space as well, on one thread; Open3D does not carve, and uses all cores. The reference are the depth points
-of every {_HELD_OUT}th image, which neither has fused; it is as noisy as that. Accuracy and completeness are medians, F
-counts what is within a voxel. The last row compares the two surfaces with each other, both taken as triangles."""
+carves free space as well, on {VolumeParams().threads} threads; Open3D does not carve, and uses all cores. The
+reference are the depth points of every {_HELD_OUT}th image, which neither has fused; it is as noisy as that. Accuracy
+and completeness are medians, F counts what is within a voxel. The last row compares the two surfaces with each other,
+both taken as triangles."""
 
 
 class Fused(NamedTuple):

@@ -48,7 +48,10 @@ def esdf(settings: Settings) -> Section:
     rows = [["update, wall", *told(figures["wall_ms"])], ["update, CPU", *told(figures["cpu_ms"])]]
     rows += [[f"of these, {len(rolled)} in which the window moved, wall", *told(spans(rolled))]] if rolled else []
     rows += [["everything anew, wall", *told(spans(anew))]]
-    about = f"`{RECORDING}`, 5 cm in 8x8x3 m, distances up to 2 m, on one thread; asked for: at most {_ESDF_MS:g} ms."
+    about = (
+        f"`{RECORDING}`, 5 cm in 8x8x3 m, distances up to 2 m, on {volume.params.threads} threads; asked for: at most "
+        f"{_ESDF_MS:g} ms."
+    )
     missed = [f"an update of distances within {_ESDF_MS:g} ms (p95)"] if figures["wall_ms"]["p95"] > _ESDF_MS else []
     asked = _clearance(distances, volume)
     return Section(
