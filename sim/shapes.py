@@ -10,12 +10,10 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from saccade.geometry import F32, F64
-from saccade.types import U8
 from sim.things import Thing
 
 Rays = tuple[F32, F32, F32]
@@ -35,9 +33,6 @@ class Solid(Protocol):
 
     def hit(self, origin: F64 | Rays, d: Rays) -> F32:
         """Distance t along each ray to the first hit, FAR where none; from one origin, or from one each."""
-
-    def chart(self, x: F32, y: F32, z: F32) -> tuple[F32, F32]:
-        """Chart coordinates in metres of points on the surface, given in hall coordinates."""
 
     def surface(self, s: F32, v: F32) -> tuple[F32, F32]:
         """Points (..., 3) and outward normals (..., 3) of chart coordinates, in hall coordinates."""
@@ -89,19 +84,6 @@ class Box:
             near, far = np.maximum(near, np.minimum(a, b)), np.minimum(far, np.maximum(a, b))
         return _first(near, near <= far)
 
-    def chart(self, x: F32, y: F32, z: F32) -> tuple[F32, F32]:
-        """See Solid; the faces +x, +y, -x, -y follow each other."""
-        half_x, half_y = (np.float32(size) / 2 for size in self.thing.size[:2])
-        sides, begins = self.faces()
-        lx, ly = self._turn(x - np.float32(self.thing.x), y - np.float32(self.thing.y))
-        on_x = np.abs(lx) - (half_x - half_y) >= np.abs(ly)
-        face = np.where(on_x, np.where(lx > 0, 0, 2), np.where(ly > 0, 1, 3))
-        along = np.where(on_x, np.where(lx > 0, ly, -ly), np.where(ly > 0, -lx, lx))
-        side = sides[face]
-        inwards = np.minimum(half_x - np.abs(lx), half_y - np.abs(ly))
-        s = (begins[face] + np.clip(along + side / 2, 0, side)).astype(np.float32)
-        return s, z + np.maximum(inwards, 0)
-
     def surface(self, s: F32, v: F32) -> tuple[F32, F32]:
         """See Solid."""
         height = self.thing.height_m
@@ -150,15 +132,6 @@ class Round:
         inside = (o[0] + lid * d[0]) ** 2 + (o[1] + lid * d[1]) ** 2 <= np.float32(r * r)
         return np.minimum(_tube(o, d, r, 0.0, h), _first(lid, inside))
 
-    def chart(self, x: F32, y: F32, z: F32) -> tuple[F32, F32]:
-        """See Solid."""
-        radius = np.float32(self.thing.size[0])
-        lx, ly = x - np.float32(self.thing.x), y - np.float32(self.thing.y)
-        s = (np.arctan2(ly, lx) + np.float32(math.pi)) * radius
-        if self.thing.kind == "cylinder":
-            z = z + np.maximum(radius - np.sqrt(lx * lx + ly * ly), 0)
-        return s, z
-
     def surface(self, s: F32, v: F32) -> tuple[F32, F32]:
         """See Solid."""
         radius, height = self.thing.size[0], self.thing.height_m
@@ -200,37 +173,20 @@ class Room:
     FACES = 6
 
     def __init__(self, size_m: tuple[float, float, float]) -> None:
-        length, width, height = self._size_m = size_m
+        self.size_m = size_m
+        length, width, height = size_m
         self._bounds = ((-length / 2, length / 2), (-width / 2, width / 2), (0.0, height))
 
     def chart_m(self, face: int) -> tuple[float, float]:
         """Width and height of a face's chart in metres."""
-        length, width, height = self._size_m
+        length, width, height = self.size_m
         return ((width, height), (length, height), (length, width))[face // 2]
-
-    def hit(self, origin: F64, d: Rays) -> tuple[F32, U8]:
-        """(t, face) of each ray from inside; no branches, as masks cost more than arithmetic here."""
-        ts = []
-        for axis, (low, high) in enumerate(self._bounds):
-            inverse = 1 / d[axis]
-            ts.append(np.maximum(np.float32(low - origin[axis]) * inverse, np.float32(high - origin[axis]) * inverse))
-        wall = np.minimum(ts[0], ts[1])
-        flat, across = ts[2] < wall, ts[1] < ts[0]
-        x, y, z = (np.signbit(component).view(np.uint8) for component in d)
-        side = x + (across * (2 + y - x)).view(np.uint8)
-        return np.minimum(wall, ts[2]), (side + flat * (4 + z - side)).view(np.uint8)
-
-    def chart(self, face: U8, x: F32, y: F32, z: F32) -> tuple[F32, F32]:
-        """Chart coordinates in metres: along the wall and up; x and y on floor and ceiling."""
-        s, y = x + np.float32(self._size_m[0] / 2), y + np.float32(self._size_m[1] / 2)
-        cv2.copyTo(y, (face < 2).view(np.uint8), s)
-        return s, np.asarray(cv2.copyTo(y, (face >= 4).view(np.uint8), z.copy()), np.float32)
 
     def surface(self, face: int, s: F32, v: F32) -> tuple[F32, F32]:
         """Points (..., 3) and inward normals (..., 3) of chart coordinates."""
         axis, low_high = face // 2, self._bounds[face // 2]
         fixed = np.full(s.shape, low_high[1 - face % 2], np.float32)
-        x, y = s - np.float32(self._size_m[0] / 2), (v if face >= 4 else s) - np.float32(self._size_m[1] / 2)
+        x, y = s - np.float32(self.size_m[0] / 2), (v if face >= 4 else s) - np.float32(self.size_m[1] / 2)
         points = [(fixed, y, v), (x, fixed, v), (x, y, fixed)][axis]
         normals = np.zeros((*s.shape, 3), np.float32)
         normals[..., axis] = 2 * (face % 2) - 1

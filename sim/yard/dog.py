@@ -99,6 +99,7 @@ class Dog:
         self._target = np.zeros(3)
         self._touched: dict[str, int] = {}
         self._steps = 0
+        self._pose: SE3 | None = None
         self.hits: list[tuple[str, float]] = []
         """(obstacle, own speed towards it in m/s), in order; the same one again within 0.5 s is the same hit."""
         self._inertia = np.array((MASS_KG, MASS_KG, 0.85))
@@ -121,6 +122,7 @@ class Dog:
             self._steps += 1
             if self._data.ncon > len(_FEET):
                 self._notice()
+        self._pose = None
 
     @property
     def fallen(self) -> bool:
@@ -129,8 +131,10 @@ class Dog:
 
     def pose(self) -> SE3:
         """`T_world_from_base`, base_link's origin on the ground under the trunk."""
-        x, y, z, qw, qx, qy, qz = (float(v) for v in self._data.qpos[:7])
-        return SE3.from_quaternion((qx, qy, qz, qw), (x, y, z))
+        if self._pose is None:
+            x, y, z, qw, qx, qy, qz = (float(v) for v in self._data.qpos[:7])
+            self._pose = SE3.from_quaternion((qx, qy, qz, qw), (x, y, z))
+        return self._pose
 
     def velocity(self) -> F64:
         """(vx, vy, wz) in base_link: m/s and rad/s."""

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from saccade.clock import MS, SEC
+from saccade.geometry import F32, F64
 from saccade.topics import TOPICS
 from saccade.types import Command
 from saccade.wire.convert import encode_command
 from sim.bus import WORLDS, open_world
+from sim.cast import cast_room, cast_solid, on_solid, row_of
 from sim.commands import Standing, twist
-from sim.shapes import Box
+from sim.shapes import solid
 from sim.things import Thing
 
 
@@ -44,17 +46,44 @@ def test_only_velocities_are_a_twist() -> None:
     assert twist("cmd_vel", said[:9], 0) is None
 
 
-def test_the_chart_of_a_long_box_goes_round_it_and_back() -> None:
-    box = Box(Thing("wall", "box", (4.0, 0.2, 2.0), (0, 0, 0), 1.0, -2.0, 0.7))
-    width, height = box.chart_m
-    assert (width, height) == pytest.approx((8.4, 2.1))
-    s, v = (grid.astype(np.float32) for grid in np.meshgrid(np.linspace(0.01, 8.38, 60), np.linspace(0.01, 2.05, 20)))
-    points, normals = box.surface(s, v)
-    back_s, back_v = box.chart(points[..., 0], points[..., 1], points[..., 2])
-    sides = v < 2.0
-    assert np.allclose(back_s[sides], s[sides], atol=1e-4)
-    assert np.allclose(back_v[sides], v[sides], atol=1e-4)
-    outside = points + 0.5 * normals
-    for (x, y, z), n in zip(outside.reshape(-1, 3), normals.reshape(-1, 3), strict=True):
-        ray = tuple(np.full((1,), c, np.float32) for c in -n + 1e-4)
-        assert box.hit(np.array([x, y, z]), ray)[0] == pytest.approx(0.5, abs=0.02)
+THINGS = (
+    Thing("wall", "box", (4.0, 0.2, 2.0), (0, 0, 0), 1.0, -2.0, 0.7),
+    Thing("crate", "box", (0.5, 0.7, 0.6), (0, 0, 0), -0.4, 0.3, -2.0),
+    Thing("pillar", "cylinder", (0.3, 1.2), (0, 0, 0), 0.5, 0.5, 0.4),
+    Thing("ball", "sphere", (0.26,), (0, 0, 0), 0.1, -1.0),
+    Thing("person", "capsule", (0.25, 1.7), (0, 0, 0), 2.0, 0.2, 1.0),
+)
+
+
+@pytest.mark.parametrize("thing", THINGS, ids=lambda thing: thing.name)
+def test_a_chart_goes_round_a_thing_and_back_and_rays_meet_its_surface(thing: Thing) -> None:
+    body = solid(thing)
+    width, height = body.chart_m
+    s, v = (
+        grid.astype(np.float32).reshape(-1)
+        for grid in np.meshgrid(np.linspace(0.02, 0.98 * width, 60), np.linspace(0.02, 0.98 * height, 20))
+    )
+    points, normals = body.surface(s, v)
+    back_s, back_v = np.empty((1, 1), np.float32), np.empty((1, 1), np.float32)
+    row = row_of(thing)
+    for i, (point, normal) in enumerate(zip(points, normals, strict=True)):
+        x, y, z = point
+        on_solid(row[None], 0, x, y, z, back_s, back_v, 0, 0)
+        if v[i] < thing.height_m - 0.02:
+            assert back_s[0, 0] == pytest.approx(s[i], abs=2e-3)
+            assert back_v[0, 0] == pytest.approx(v[i], abs=2e-3)
+        eye, ahead = (point + 0.5 * normal).astype(np.float64), -normal + np.float32(1e-4)
+        for seen_m in (met_m(row, eye, ahead), float(body.hit(eye, tuple(c.reshape(1) for c in ahead))[0])):
+            assert seen_m == pytest.approx(0.5, abs=0.02)
+
+
+def met_m(row: F64, eye: F64, ahead: F32) -> float:
+    """How far the kernel's ray goes in a room of 40 m, in units of its length."""
+    a, b, size_m = np.zeros(1, np.float32), np.zeros(1, np.float32), np.array((40.0, 40.0, 40.0))
+    R = np.zeros((3, 3), np.float32)
+    R[:, 2] = ahead
+    t, chart = np.empty((1, 1), np.float32), np.empty((1, 1), np.uint8)
+    cast_room(size_m, eye, R, a, b, t, chart)
+    cast_solid(row, 9, np.array((0, 1, 0, 1)), eye, R, a, b, t, chart)
+    assert chart[0, 0] == 9
+    return float(t[0, 0])

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from saccade.geometry import F64
+from saccade.kernel import array, b1, buffer, f64, i64, kernel
 from saccade.types import LocalMap
 
 OCCUPIED = 50
@@ -23,7 +24,8 @@ COMFORT_RADII = 1.0
 """Beyond the robot's radius, obstacles up to this many radii away still cost."""
 
 _NEAR_COST, _TIGHT_COST, _START_COST = 4.0, 6.0, 10.0
-_STEPS = [(dr, dc, math.hypot(dr, dc)) for dr in (-1, 0, 1) for dc in (-1, 0, 1) if dr or dc]
+_STEPS = tuple((dr, dc, math.hypot(dr, dc)) for dr in (-1, 0, 1) for dc in (-1, 0, 1) if dr or dc)
+I64 = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,48 +122,54 @@ def find_path(costs: CostMap, start: F64, goal: F64, reach_m: float) -> F64 | No
 
 def _search(costs: CostMap, origin: tuple[int, int], goal: F64, reach_m: float) -> list[tuple[int, int]] | None:
     """A* with the straight distance as heuristic; ties are broken by the order of discovery."""
-    height, width = costs.cost.shape
-    price = costs.cost.tolist()
+    width = costs.cost.shape[1]
     goal_row = (float(goal[1]) - costs.origin_m[1]) / costs.resolution_m - 0.5
     goal_col = (float(goal[0]) - costs.origin_m[0]) / costs.resolution_m - 0.5
     outside = not costs.inside(*costs.cell(goal))
     reach = max(reach_m / costs.resolution_m, 0.71)
-    best = {origin: 0.0}
-    parent: dict[tuple[int, int], tuple[int, int]] = {}
-    heap = [(math.hypot(goal_row - origin[0], goal_col - origin[1]), 0, origin, False)]
-    done: set[tuple[int, int]] = set()
+    parent = np.full(costs.cost.size, -1, np.int64)
+    cell = _a_star(costs.cost, origin[0] * width + origin[1], goal_row, goal_col, reach, outside, parent)
+    if cell < 0:
+        return None
+    cells = [divmod(cell, width)]
+    while (cell := int(parent[cell])) >= 0:
+        cells.append(divmod(cell, width))
+    return cells[::-1]
+
+
+@kernel(i64, array(f64, 2), i64, f64, f64, f64, b1, buffer(i64, 1))
+def _a_star(price: F64, origin: int, goal_row: float, goal_col: float, reach: float, outside: bool, parent: I64) -> int:
+    """The cell, by its flat index, at which the cheapest way ends, -1 if there is none; `parent` leads back."""
+    height, width = price.shape
+    best = np.full(price.size, np.inf)
+    done = np.zeros(price.size, np.bool_)
+    best[origin] = 0.0
+    heap = [(math.hypot(goal_row - origin // width, goal_col - origin % width), 0, origin)]
     count = 0
     while heap:
-        _, _, cell, leaves = heappop(heap)
-        if leaves:
-            return _trace(parent, cell)
-        if cell in done:
+        _, _, cell = heappop(heap)
+        if cell < 0:
+            return -1 - cell  # over the edge, and straight on to a goal outside
+        if done[cell]:
             continue
-        done.add(cell)
-        row, col = cell
+        done[cell] = True
+        row, col = cell // width, cell % width
         left = math.hypot(goal_row - row, goal_col - col)
         if left <= reach:
-            return _trace(parent, cell)
-        if outside and (row in (0, height - 1) or col in (0, width - 1)):
+            return cell
+        if outside and (row == 0 or row == height - 1 or col == 0 or col == width - 1):
             count += 1
-            heappush(heap, (best[cell] + left, count, cell, True))
+            heappush(heap, (best[cell] + left, count, -1 - cell))
         for dr, dc, length in _STEPS:
             r, c = row + dr, col + dc
-            if not (0 <= r < height and 0 <= c < width) or price[r][c] == math.inf:
+            if not (0 <= r < height and 0 <= c < width) or price[r, c] == np.inf:
                 continue
-            g = best[cell] + length * 0.5 * (min(price[row][col], _START_COST) + price[r][c])
-            if g < best.get((r, c), math.inf):
-                best[r, c], parent[r, c] = g, cell
+            g = best[cell] + length * 0.5 * (min(price[row, col], _START_COST) + price[r, c])
+            if g < best[r * width + c]:
+                best[r * width + c], parent[r * width + c] = g, cell
                 count += 1
-                heappush(heap, (g + math.hypot(goal_row - r, goal_col - c), count, (r, c), False))
-    return None
-
-
-def _trace(parent: dict[tuple[int, int], tuple[int, int]], cell: tuple[int, int]) -> list[tuple[int, int]]:
-    cells = [cell]
-    while cells[-1] in parent:
-        cells.append(parent[cells[-1]])
-    return cells[::-1]
+                heappush(heap, (g + math.hypot(goal_row - r, goal_col - c), count, r * width + c))
+    return -1
 
 
 def _straighten(costs: CostMap, cells: list[tuple[int, int]]) -> list[tuple[int, int]]:
