@@ -47,6 +47,7 @@ EXTRAS = {
     "arm": ["mink>=1.3,<2"],
     "openvino": ["openvino>=2024.4"],
     "lerobot": ["grpcio>=1.62"],
+    "data": ["pyarrow>=17", "av>=14"],  # saccade collect: Parquet and video
     # In the base already, for the demo: the name is for those who ask for the world by it.
     "sim": [need for need in REQUIRED if need.startswith("mujoco")],
     "train": ["torch>=2.4", "onnx>=1.16"],

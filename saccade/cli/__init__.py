@@ -16,6 +16,7 @@ VERBS = {
     "up": "start the nodes live, supervised",
     "sim": "run the embedded world live",
     "record": "record a live bus",
+    "collect": "collect verified data in the embedded worlds, as a LeRobot dataset",
     "adapt": "adapt a stereo network to a recording; installed only if it is better there",
     "bench": "measure stereo matching and the map on real data, and errands in the embedded worlds",
     "engine": "list, add and probe models",

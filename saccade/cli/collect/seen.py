@@ -1,0 +1,27 @@
+"""Which of a world's things the robot itself saw, by the eyes of its own reasoner."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from saccade.cli.collect.rollout import Rollout
+from vla_node.reasoners.embedded.language import Misunderstood, parse
+from vla_node.reasoners.embedded.sight import Memory
+from vla_node.reasoners.embedded.steps import GoTo
+
+
+def landmark(name: str) -> GoTo | None:
+    """A name such as "red box" as what is looked for; None where the language has no words for it."""
+    steps = parse(f"go to the {name}")
+    if isinstance(steps, Misunderstood) or len(steps) != 1 or not isinstance(steps[0], GoTo):
+        return None
+    return steps[0]
+
+
+def seen_names(rollout: Rollout, names: Iterable[str]) -> list[str]:
+    """Of these names, what was seen at any of the rollout's thoughts, in their order."""
+    targets = {name: target for name in names if (target := landmark(name)) is not None}
+    memory = Memory()
+    for thought in rollout.thoughts:
+        memory.look(thought.observation, targets.values())
+    return [name for name, target in targets.items() if memory.recall(target) is not None]

@@ -1,0 +1,140 @@
+"""The verifier that knows the truth of a simulated world: its judge, and where the body and things truly were."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable
+
+from saccade.cli.collect.doors import passed
+from saccade.cli.collect.film import Truth
+from saccade.cli.collect.rollout import Rollout
+from saccade.cli.collect.stages import Stage
+from saccade.cli.collect.verify import Opinion
+from saccade.clock import SEC
+from saccade.geometry import wrap_angle
+from sim.things import Thing
+
+THERE_M = 1.05
+"""From a thing's edge, or from the start: as in the bench of errands."""
+STANDING_M = 0.05
+"""Moved by no more in the last half second, a body stands."""
+_VIEW_RAD = math.radians(38.0)
+"""Half of what the worlds' cameras see, sideways."""
+_NEARER_M = 0.3
+LIFTED_NS = {"reach": 5 * SEC, "grasp": 3 * SEC}
+"""So long after these a thing must have been lifted that was well reached and grasped."""
+
+
+class TruthVerifier:
+    """See `Verifier`. A stage in which something was run into, pushed about, or tipped over is not good."""
+
+    name = "truth"
+
+    def judge(self, stage: Stage, rollout: Rollout) -> Opinion:
+        """See `Verifier.judge`."""
+        truth = rollout.film.truth
+        during = [t for t in truth if stage.begin_ns <= t.stamp_ns <= stage.end_ns]
+        if len(during) < 2:
+            return Opinion(None, "shorter than the truth was looked at")
+        why = _harm(during[0], during[-1])
+        if why:
+            return Opinion(False, why)
+        if not stage.ended:
+            return Opinion(False, "the errand ended in it")
+        check = _CHECKS.get(stage.kind)
+        if check is None:
+            return Opinion(None, f"nothing is known of a stage of kind {stage.kind}")
+        return check(stage, rollout, during)
+
+
+def _harm(first: Truth, last: Truth) -> str:
+    """What went wrong between two instants, whatever the stage was for."""
+    before, after = first.verdict, last.verdict
+    hit = Counter(after["hit"]) - Counter(before["hit"])
+    if hit:
+        return f"ran into {', '.join(hit)}"
+    return "it tipped over" if after.get("fallen_s") is not None else ""
+
+
+def _thing(stage: Stage, rollout: Rollout) -> Thing | None:
+    return next((thing for thing in rollout.things if thing.name == stage.thing), None)
+
+
+def _search(stage: Stage, rollout: Rollout, during: list[Truth]) -> Opinion:
+    """The thing is before the camera at the end, and nothing stands between."""
+    thing, at = _thing(stage, rollout), during[-1]
+    if thing is None:
+        return Opinion(False, f"there is no {stage.thing}")
+    off = wrap_angle(math.atan2(thing.y - at.y, thing.x - at.x) - at.yaw)
+    if abs(off) > _VIEW_RAD + math.atan2(thing.radius_m, math.dist((at.x, at.y), (thing.x, thing.y))):
+        return Opinion(False, f"it is {abs(math.degrees(off)):.0f} degrees aside")
+    hidden = next((o.name for o in rollout.things if o is not thing and _between(at, thing, o)), "")
+    return Opinion(not hidden, f"{hidden} stands before it" if hidden else "it can be seen")
+
+
+def _between(at: Truth, thing: Thing, other: Thing) -> bool:
+    """Whether the straight line to a thing's middle meets another that is taller than knees."""
+    if other.height_m < 0.4 or other.kind == "capsule":
+        return False
+    steps = 40
+    points = ((at.x + (thing.x - at.x) * i / steps, at.y + (thing.y - at.y) * i / steps) for i in range(1, steps))
+    return any(other.distance_m(x, y) <= 0.0 for x, y in points)
+
+
+def _approach(stage: Stage, rollout: Rollout, during: list[Truth]) -> Opinion:
+    thing = _thing(stage, rollout)
+    if thing is None:
+        return Opinion(False, f"there is no {stage.thing}")
+    nearer_m = thing.distance_m(during[0].x, during[0].y) - thing.distance_m(during[-1].x, during[-1].y)
+    return Opinion(nearer_m > _NEARER_M, f"{nearer_m:.1f} m nearer")
+
+
+def _arrive(stage: Stage, rollout: Rollout, during: list[Truth]) -> Opinion:
+    thing, at = _thing(stage, rollout), during[-1]
+    if thing is None:
+        return Opinion(False, f"there is no {stage.thing}")
+    left_m = math.dist((at.x, at.y), (thing.x, thing.y)) - thing.radius_m
+    good = left_m <= THERE_M and _stands(during)
+    return Opinion(good, f"{left_m:.2f} m from its edge{'' if _stands(during) else ', and moving'}")
+
+
+def _return(stage: Stage, rollout: Rollout, during: list[Truth]) -> Opinion:
+    home_m = float(during[-1].verdict["from_start_m"])
+    return Opinion(home_m <= THERE_M, f"{home_m:.2f} m from the start")
+
+
+def _pass(stage: Stage, rollout: Rollout, during: list[Truth]) -> Opinion:
+    """The way crossed the gap between two pieces of one wall."""
+    begin, end = (during[0].x, during[0].y), (during[-1].x, during[-1].y)
+    door = passed(rollout.things, begin, end)
+    return Opinion(bool(door), door or "no door was passed")
+
+
+def _stands(during: list[Truth]) -> bool:
+    last = during[-1]
+    recent = [t for t in during if last.stamp_ns - t.stamp_ns <= 500_000_000]
+    return math.dist((recent[0].x, recent[0].y), (last.x, last.y)) <= STANDING_M
+
+
+def _held(stage: Stage, rollout: Rollout, during: list[Truth]) -> Opinion:
+    """Reaching and grasping are good if what they were for is lifted soon after, and nothing was pushed."""
+    later = [t for t in rollout.film.truth if stage.end_ns <= t.stamp_ns <= stage.end_ns + LIFTED_NS[stage.kind]]
+    good = any(stage.thing in t.verdict["lifted"] for t in later)
+    return Opinion(good, f"it {'was' if good else 'was not'} lifted after it")
+
+
+def _lift(stage: Stage, rollout: Rollout, during: list[Truth]) -> Opinion:
+    good = stage.thing in during[-1].verdict["lifted"]
+    return Opinion(good, "it was lifted" if good else "it was not lifted")
+
+
+def _place(stage: Stage, rollout: Rollout, during: list[Truth]) -> Opinion:
+    good = stage.thing in during[-1].verdict["on_tray"]
+    return Opinion(good, "it lies on the tray" if good else "it does not lie on the tray")
+
+
+_CHECKS: dict[str, Callable[[Stage, Rollout, list[Truth]], Opinion]] = {
+    "search": _search, "approach": _approach, "arrive": _arrive, "return": _return, "pass": _pass,
+    "reach": _held, "grasp": _held, "lift": _lift, "place": _place,
+}  # fmt: skip

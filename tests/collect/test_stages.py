@@ -1,0 +1,91 @@
+"""A rollout is cut by its plans, its map and its gripper."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from rollout_scene import done, drive, film, ns, observation, plan, rollout
+
+from saccade.cli.collect.rollout import Rollout
+from saccade.cli.collect.stages import cut
+from saccade.types import PlanKind
+from vla_node.embodiments.arm import ArmParams
+
+
+def times(made: Rollout) -> list[tuple[str, float, float]]:
+    return [(s.kind, round(s.begin_ns / 1e9, 2), round(s.end_ns / 1e9, 2)) for s in cut(made)]
+
+
+def test_an_errand_becomes_search_approach_door_approach_and_arrival() -> None:
+    assert times(drive()) == [
+        ("search", 0.2, 1.0), ("pass", 1.0, 4.6), ("approach", 4.6, 5.0), ("arrive", 5.0, 5.8),
+    ]  # fmt: skip
+    stages = cut(drive())
+    assert [s.task for s in stages] == [
+        "look for the red box", "go through the door", "go to the red box", "stop at the red box",
+    ]  # fmt: skip
+    assert all(stage.ended for stage in stages)
+
+
+def test_what_an_errand_breaks_off_in_has_not_ended() -> None:
+    made = rollout(film(3.0), [(observation(0.5), plan("step 1 of 2, go to the red box"))])
+    (stage,) = cut(made)
+    assert (stage.kind, stage.ended) == ("approach", False)
+
+
+def test_the_way_back_is_one_stage() -> None:
+    words = "go to the red box, then come back"
+    thoughts = [
+        (observation(0.5), plan("step 1 of 2, go to the red box", way_m=0.5)),
+        (observation(1.5), plan("step 2 of 2, come back: 2.0 m to go")),
+        (observation(2.5), plan("step 2 of 2, come back: held", PlanKind.STOP)),
+        (observation(3.5), done()),
+    ]
+    assert times(rollout(film(4.0), thoughts, words)) == [("arrive", 0.5, 1.5), ("return", 1.5, 3.5)]
+
+
+def test_nothing_planned_is_no_stage() -> None:
+    assert cut(rollout(film(2.0), [])) == []
+
+
+def hand(closing_s: float | None = 2.0) -> Rollout:
+    """The gripper is told to close, takes half a second, and holds something 3 cm wide until 4 s."""
+    shot = film(6.0)
+    arm = ArmParams()
+    for i in range(61):
+        at = i / 10
+        closed = 0.0 if closing_s is None else 0.04 * np.clip((at - closing_s) / 0.5, 0.0, 0.6)
+        told = 0.04 if closing_s is not None and at >= closing_s else 0.0
+        shot.felt.append((ns(at), np.array([0.0] * 6 + [closed])))
+        shot.sent.append((ns(at), np.array([0.0] * 6 + [told])))
+    thoughts = [
+        (observation(0.5), plan("step 1 of 2, take the red box, try 1 of 3")),
+        (observation(4.0), plan("step 2 of 2, put it on the purple tray, try 1 of 3")),
+        (observation(5.5), done()),
+    ]
+    return rollout(shot, thoughts, "put the red box on the purple tray", arm=arm)
+
+
+def test_a_hand_reaches_grasps_lifts_and_places() -> None:
+    stages = cut(hand())
+    assert [stage.kind for stage in stages] == ["reach", "grasp", "lift", "place"]
+    assert stages[0].end_ns == ns(2.0)
+    assert ns(2.3) <= stages[1].end_ns <= ns(2.7)
+    assert (stages[3].thing, stages[3].place) == ("red box", "purple tray")
+    assert stages[3].task == "put the red box on the purple tray"
+
+
+def test_a_hand_that_never_closes_only_reached() -> None:
+    kinds = [stage.kind for stage in cut(hand(None))]
+    assert kinds == ["reach", "place"]
+
+
+@pytest.mark.parametrize("attempt", [1, 2])
+def test_another_try_is_another_reach(attempt: int) -> None:
+    thoughts = [
+        (observation(0.5), plan("step 1 of 1, take the red box, try 1 of 3")),
+        (observation(1.5), plan("step 1 of 1, take the red box: it was not lifted; once more", PlanKind.STOP)),
+        (observation(2.5), plan(f"step 1 of 1, take the red box, try {attempt} of 3")),
+    ]
+    made = rollout(hand(None).film, thoughts, "take the red box", arm=ArmParams())
+    assert len(cut(made)) == attempt
