@@ -180,14 +180,18 @@ def _plans(summary: dict[str, Any]) -> str:
     rows = [
         [
             text(f"#{p['id']}"), text(p["epoch"]), text(number(p["observed_s"], "s", 2)),
-            text(number(p["inference_ms"], "ms", 0)),
+            text(number(p["inference_ms"], "ms", 0)), text(number(p["planned_m"], "m", 2)),
+            text(number(p["travelled_m"], "m", 2)), text(number(p["off_m"], "m", 2)),
             text(f"{p['kind'].lower().replace('_', ' ')}{', final' if p['final'] else ''}: {p['text']}"),
         ]
         for p in plans[-_PLANS_SHOWN:]
     ]  # fmt: skip
     left = len(plans) - len(rows)
     more = _none(f"{left} earlier plans are in summary.json.") if left else ""
-    return table(("plan", "epoch", "image at", "thought", "says"), rows, "nnnn") + more
+    off_m = [p["off_m"] for p in plans if p["off_m"] is not None]
+    told = f"While a plan was the newest the robot was at most {max(off_m):.2f} m off its way." if off_m else ""
+    heads = ("plan", "epoch", "image at", "thought", "planned", "travelled", "off", "says")
+    return table(heads, rows, "nnnnnnn") + more + (_none(told) if told else "")
 
 
 def _timeline(run: Run, summary: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from saccade.clock import MS, SEC
 from saccade.geometry import F64
 from saccade.report.continuity import continuity
+from saccade.report.followed import followed
 from saccade.report.run import Run, kind_of
 from saccade.topics import topic
 from saccade.types import Decision, Verdict
@@ -153,9 +154,9 @@ def _plans(run: Run) -> list[dict[str, Any]]:
             "heard_s": _since(run, heard_ns), "inference_ms": _number(plan.inference_ns / MS),
             "valid_s": _number(plan.valid_for_ns / SEC), "waypoints": len(plan.waypoints),
             "confidence": _number(plan.confidence), "final": plan.final,
-            "instruction": plan.instruction, "text": plan.text,
+            "instruction": plan.instruction, "text": plan.text, **compared,
         }
-        for heard_ns, plan in run.plans
+        for (heard_ns, plan), compared in zip(run.plans, followed(run), strict=True)
     ]  # fmt: skip
 
 

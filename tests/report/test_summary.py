@@ -9,6 +9,7 @@ import pytest
 from made_runs import NAN, T0, arc, command, complaint, instruction, odom, plan, verdict
 
 from saccade.errors import DataError
+from saccade.geometry import SE3
 from saccade.node import Sample
 from saccade.report.canvas import MapCanvas
 from saccade.report.run import read_run
@@ -101,7 +102,7 @@ def test_plans_are_listed_once_for_each_version(record: Record) -> None:
     assert plans[0] == {
         "id": 1, "epoch": 1, "kind": "WAYPOINTS", "observed_s": 0.6, "heard_s": 1.0, "inference_ms": 350.0,
         "valid_s": 10.0, "waypoints": 2, "confidence": 0.9, "final": False, "instruction": "go to the red box",
-        "text": "the red box is 4 m ahead",
+        "text": "the red box is 4 m ahead", "planned_m": None, "travelled_m": None, "off_m": None,
     }  # fmt: skip
     assert plans[1]["final"] is True
 
@@ -206,3 +207,16 @@ def test_a_jump_of_odometry_begins_a_new_canvas_instead_of_a_huge_one() -> None:
     canvas.paste(_grid((1e6, 1e6), [[5, 6], [7, 8]]))
     assert canvas.cells.tolist() == [[5, 6], [7, 8]]
     assert canvas.origin_m == (1e6, 1e6)
+
+
+def test_what_was_travelled_is_compared_with_the_plan_that_was_the_newest(record: Record) -> None:
+    begin, then = (SE3.from_rpy(0.0, 0.0, 0.0, (x, 0.0, 0.0)) for x in (0.0, 1.0))
+    ahead, aside = plan(1000, 1, begin, [(2, 0)]), plan(2000, 2, then, [(1, 3)])
+    way = [odom(1000 + 100 * i, 0.1 * i, 0.3 if i == 5 else 0.0) for i in range(10)]
+    on = [odom(2000 + 100 * i, 1.0, 0.1 * i) for i in range(10)]
+    plans = summarise(read_run(record(odom(600, 0.0), ahead, *way, aside, *on)))["plans"]
+    assert [p["planned_m"] for p in plans] == [2.0, 3.0]
+    assert [p["off_m"] for p in plans] == [0.3, 0.0]
+    bump_m = 2 * float(np.hypot(0.1, 0.3))
+    assert plans[0]["travelled_m"] == pytest.approx(0.8 + bump_m, abs=1e-3)
+    assert plans[1]["travelled_m"] == pytest.approx(0.9)
