@@ -69,6 +69,7 @@ setup(
         "saccade.report": ["*.html"],
         "engines": ["cards/*.yaml", "cards/foreign/*.yaml", "kernels/*.cu", "kernels/*.cuh", "models/*"],
         "sim": ["*.xml"],
+        "vla_node.arms": ["cards/*"],
         "vla_node.policies": ["cards/*.yaml"],
     },
     install_requires=REQUIRED,

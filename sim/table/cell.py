@@ -52,7 +52,7 @@ class Cell:
         self._servos = [self.model.actuator(name).id for name in AXES]
         self._items = {item.name: self.model.body(item.name).id for item in layout.items}
         fingers = {self.model.body(name).id for name in _FINGERS}
-        self._fingers = {i for i in range(self.model.ngeom) if int(self.model.geom_bodyid[i]) in fingers}
+        self._fingers = np.isin(self.model.geom_bodyid, list(fingers))
         self._table = self.model.geom("table").id
         self._steps, self._touched = 0, -_NEW_HIT_STEPS
         self.hits: list[str] = []
@@ -69,12 +69,11 @@ class Cell:
         """Let 2 ms pass."""
         mujoco.mj_step(self.model, self.data)
         self._steps += 1
-        for pair in self.data.contact.geom:
-            one, other = int(pair[0]), int(pair[1])
-            if (one == self._table and other in self._fingers) or (other == self._table and one in self._fingers):
-                if self._steps - self._touched >= _NEW_HIT_STEPS:
-                    self.hits.append("table")
-                self._touched = self._steps
+        pairs = self.data.contact.geom
+        if (self._fingers[pairs] & (pairs[:, ::-1] == self._table)).any():
+            if self._steps - self._touched >= _NEW_HIT_STEPS:
+                self.hits.append("table")
+            self._touched = self._steps
 
     @property
     def positions(self) -> F64:

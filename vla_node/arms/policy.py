@@ -13,7 +13,7 @@ from vla_node.arms.target import puts
 from vla_node.embodiments.arm import ArmParams
 from vla_node.policies.base import ActionKind, Look, PolicyError, PolicySpec
 
-_SAME_M = 0.02
+SAME_M = 0.02
 """A plan whose target is this near to the one that is under way is about the same thing."""
 
 
@@ -39,13 +39,13 @@ class GraspPolicy:
 
     def act(self, look: Look, timeout_ns: int) -> F64:
         """See `FastPolicy.act`; PolicyError also for plans that point to nothing, and for what is out of reach."""
-        point, values = _target(look.plan), tuple(look.plan.values.tolist())
-        same = self._target is not None and float(np.linalg.norm(point - self._target)) <= _SAME_M
+        point, values = target_of(look.plan), tuple(look.plan.values.tolist())
+        same = self._target is not None and float(np.linalg.norm(point - self._target)) <= SAME_M
         if not same or values != self._values:
             self._target = self._rows = None
             in_arm = (self._T_arm_from_body @ look.state.T_odom_from_body.inverse()).apply(point)
             way = self._reach.put if puts(look.plan) else self._reach.grasp
-            self._rows = way(_positions(look, self.spec.axes), in_arm)
+            self._rows = way(positions_of(look, self.spec.axes), in_arm)
             self._target, self._values, self._begin_ns = point, values, look.stamp_ns
         assert self._rows is not None
         first = (look.stamp_ns - self._begin_ns) // self.spec.dt_ns
@@ -62,7 +62,8 @@ class GraspPolicy:
         """See `FastPolicy.close`."""
 
 
-def _target(plan: Plan) -> F64:
+def target_of(plan: Plan) -> F64:
+    """The point (3,) in the odometry frame that a plan is about; PolicyError where it points to none."""
     if plan.kind is not PlanKind.WAYPOINTS or not len(plan.waypoints) or not np.isfinite(plan.waypoints).all():
         raise PolicyError(
             f"plan {plan.id} of kind {plan.kind.name} points to nothing to take hold of; expected a waypoint"
@@ -71,7 +72,8 @@ def _target(plan: Plan) -> F64:
     return point
 
 
-def _positions(look: Look, axes: tuple[str, ...]) -> F64:
+def positions_of(look: Look, axes: tuple[str, ...]) -> F64:
+    """Where these joints are, (n,); PolicyError names those that are not heard of."""
     lacking = [axis for axis in axes if axis not in look.joints]
     if lacking:
         raise PolicyError(f"joint_states lacks {', '.join(lacking)}; it has {', '.join(look.joints) or 'no joints'}")

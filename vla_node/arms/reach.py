@@ -19,9 +19,9 @@ _JUMP_RAD = 0.5
 """Joints that move further within a piece have jumped to another posture."""
 _ROUND_M = 0.03
 """So on the way about the base, where a straight line is not asked for."""
-_DROP_M = 0.008
+DROP_M = 0.008
 """What is put down is let go so far above where it comes to stand: the places of both are measured."""
-_SETTLE_S = 0.3
+SETTLE_S = 0.3
 """What a lagging controller is given to arrive before the gripper closes."""
 
 
@@ -59,7 +59,7 @@ class Reach:
         stages = [np.stack([positions, opened]), np.stack([opened, ready]), way]
         rows = [self._timed(stage) for stage in stages]
         if gripper.joint:
-            rows.append(np.tile(way[-1], (math.ceil(_SETTLE_S / self._dt_s), 1)))
+            rows.append(np.tile(way[-1], (math.ceil(SETTLE_S / self._dt_s), 1)))
             rows.append(self._timed(np.stack([way[-1], self._with_gripper(way[-1, : self._count], gripper.closed)])))
         if grasp.lift:
             back = np.array([self._with_gripper(q[: self._count], gripper.closed) for q in way[::-1]])
@@ -72,7 +72,7 @@ class Reach:
         if grasp.approach != "down" or not gripper.joint:
             raise PolicyError("only a gripper that comes from above can put something down")
         onto = facing(point, grasp.approach, grasp.turn_rad)
-        end = SE3(onto.R, onto.t + (grasp.depth_m - _DROP_M) * onto.R[:, 2])
+        end = SE3(onto.R, onto.t + (grasp.depth_m - DROP_M) * onto.R[:, 2])
         now = self._kinematics.pose(positions[: self._count])
         high_m = max(float(now.t[2]), float(point[2]) + grasp.standoff_m)
         raised, before = SE3(now.R, np.array([*now.t[:2], high_m])), SE3(onto.R, np.array([*onto.t[:2], high_m]))
@@ -81,7 +81,7 @@ class Reach:
         down = self._straight(over[-1], before, end)
         opened = self._with_gripper(down[-1, : self._count], gripper.open)
         away = np.array([self._with_gripper(q[: self._count], gripper.open) for q in down[::-1]])
-        settle = np.tile(down[-1], (math.ceil(_SETTLE_S / self._dt_s), 1))
+        settle = np.tile(down[-1], (math.ceil(SETTLE_S / self._dt_s), 1))
         stages = [self._timed(way) for way in (up, over, down)]
         return np.concatenate([*stages, settle, self._timed(np.stack([down[-1], opened])), self._timed(away)])
 

@@ -38,6 +38,7 @@ class GraspParams:
     depth_m: float = param(0.02, "how far the tool goes beyond the surface that is seen", low=-1.0, high=1.0)
     pace: float = param(0.5, "share of the limits of speed that the arm moves with", low=0, high=1)
     lift: bool = param(False, "whether what was taken hold of is lifted again, by standoff_m")
+    mover: str = param("", "card of a network that moves the tool from place to place; empty: inverse kinematics")
 
     def __post_init__(self) -> None:
         for name, low, high in (

@@ -11,12 +11,17 @@ from vla_node.rollout import Style
 
 
 def default_policy(params: VlaParams, body: Body) -> FastPolicy:
-    """The embedded policy for what travels, the grasp policy for an arm."""
+    """The embedded policy for what travels, the grasp policy for an arm, with a learned motion where one is named."""
     p = params.policy
     dt_ns = round(SEC / p.rate_hz)
     if body.drive is None:
         from vla_node.arms.policy import GraspPolicy  # needs MuJoCo and mink
 
+        if params.arm.grasp.mover:
+            from vla_node.arms.learned import LearnedGrasp
+            from vla_node.arms.mover import Mover, load_mover
+
+            return LearnedGrasp(params.arm, Mover(*load_mover(params.arm.grasp.mover)), dt_ns)
         return GraspPolicy(params.arm, dt_ns, p.horizon)
     style = Style(p.cruise_m_s, p.turn_rad_s, p.reached_m, p.reached_rad, p.lookahead_m, p.lookahead_s)
     return EmbeddedPolicy(body.drive, body.base, body.limits, style, p.margin_m, p.horizon, dt_ns)

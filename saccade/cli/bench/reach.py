@@ -13,7 +13,7 @@ import argparse
 
 from saccade.cli.bench import errands
 
-NAMES = ("camera", "exact", "fast-only", "slow-only", "hold", "ensemble", "rtc", "guard")
+NAMES = ("camera", "exact", "learned-motion", "fast-only", "slow-only", "hold", "ensemble", "rtc", "guard")
 """Of the variants, for `--help`, which is not to load the runtime."""
 BENCH = errands.ErrandBench("reach", "at the table", __doc__ or "", NAMES)
 EXAMPLES = """examples:

@@ -30,7 +30,7 @@ _OPEN_LOOP_ROWS = 120
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """`world` is added to the world's address; `planner`, `policy` and `executor` change these groups of parameters."""
+    """`world` is added to the world's address; the other groups change parameters of that name."""
 
     name: str
     about: str
@@ -38,6 +38,7 @@ class Variant:
     planner: dict[str, Any] = field(default_factory=dict)
     policy: dict[str, Any] = field(default_factory=dict)
     executor: dict[str, Any] = field(default_factory=dict)
+    grasp: dict[str, Any] = field(default_factory=dict)
     open_loop: bool = False
 
 
@@ -56,6 +57,10 @@ VARIANTS = {
         Variant(
             "slow-only", "what was decided when a plan came is done open loop until the next one comes",
             policy={"horizon": _OPEN_LOOP_ROWS, "latency_s": 0.002, "on_map": False}, open_loop=True,
+        ),
+        Variant(
+            "learned-motion", "the tool is moved by a network instead of inverse kinematics",
+            grasp={"mover": "reach-ur5e"},
         ),
         *(Variant(name, f"chunks joined by {name}", executor={"scheduler": name}) for name in _SCHEDULERS),
     )
@@ -93,6 +98,7 @@ def episode_nodes(robot: str, variant: Variant) -> list[Node]:
     vla = replace(
         vla, planner=replace(vla.planner, worker="modelled", **variant.planner),
         policy=replace(vla.policy, **variant.policy), executor=replace(vla.executor, **variant.executor),
+        arm=replace(vla.arm, grasp=replace(vla.arm.grasp, **variant.grasp)),
     )  # fmt: skip
     policy = OpenLoop(default_policy(vla, body_of(vla))) if variant.open_loop else None
     gate = SafetyNode(params.load(SafetyParams, path, "safety_node"))
