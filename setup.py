@@ -44,6 +44,7 @@ EXTRAS = {
         "cuda-python>=12.8,<13; python_version < '3.12'",
         "cuda-python>=13,<14; python_version >= '3.12'",
     ],
+    "fleet": ["ray>=2.52,<3"],  # earlier ones have no tokens: who reaches a port runs code
     "arm": ["mink>=1.3,<2"],
     "openvino": ["openvino>=2024.4"],
     "lerobot": ["grpcio>=1.62"],

@@ -6,11 +6,11 @@ import argparse
 import os
 import sys
 import traceback
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from saccade.cli.fleet import ADDRESSES, map_jobs
 from saccade.errors import DataError, SaccadeError
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 EXAMPLES = """examples:
   saccade replay drive.mcap                          # one recording, into out/replay/drive/
   saccade replay bags/* -j 2 --out out/night         # many; one that fails does not stop the rest
+  saccade replay bags/* --ray 10.0.0.5:6379          # many, on the nodes of a Ray cluster
   saccade replay drive.mcap --only perception        # depth and local map, no plan and no commands
   saccade replay stereo.mcap --odometry visual       # the robot's pose from the pictures: no odometry is needed
   saccade replay drive.mcap --speed 1x               # at the speed it was recorded
@@ -65,6 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--inject", default="", metavar="FAULTS", help="faults, e.g. latency=80ms,drops=0.1,noise=4")
     parser.add_argument("--seed", type=int, default=0, help="seed of the injected faults")
     parser.add_argument("--keep-inputs", action="store_true", help="record the sensors too")
+    parser.add_argument("--ray", default="", metavar="ADDRESS",
+                        help=f"on a Ray cluster whose nodes share these files: {ADDRESSES}")  # fmt: skip
     parser.add_argument("-j", "--jobs", type=int, default=1, metavar="N", help="recordings replayed at a time")
 
 
@@ -74,11 +77,8 @@ def run(args: argparse.Namespace) -> int:
 
     jobs = _jobs(args)
     failed: list[tuple[Path, str]] = []
-    if args.jobs > 1 and len(jobs) > 1:
-        with ProcessPoolExecutor(max_workers=args.jobs) as pool:
-            outcomes = list(pool.map(_attempt, jobs))
-    else:
-        outcomes = [_attempt(job) for job in jobs]
+    several = min(args.jobs, len(jobs)) if not args.ray or args.jobs > 1 else None
+    outcomes = list(map_jobs(_attempt, jobs, several, args.ray))
     for job, (text, error) in zip(jobs, outcomes, strict=True):
         print(text, end="")
         if error:
@@ -97,19 +97,26 @@ def _jobs(args: argparse.Namespace) -> list[Job]:
     from saccade.wire.inject import parse_faults
 
     parse_faults(args.inject)  # so that a wrong fault is told before anything runs
-    recordings: list[Path] = args.recordings
+    recordings: list[Path] = [_whole(path, args) for path in args.recordings]
     several = len(recordings) > 1
     names = _unique([path.stem for path in recordings])
-    base = args.out or Path("out/replay")
+    robot = str(_whole(Path(args.robot), args)) if Path(args.robot).is_file() else args.robot
+    mapping = _whole(args.mapping, args) if args.mapping else None
+    base = _whole(args.out or Path("out/replay"), args)
     return [
         Job(
-            recording=path, out=base / name if several or args.out is None else base, robot=args.robot, only=args.only,
-            odometry=args.odometry, instruction=args.instruction, mapping=args.mapping, inject=args.inject,
+            recording=path, out=base / name if several or args.out is None else base, robot=robot, only=args.only,
+            odometry=args.odometry, instruction=args.instruction, mapping=mapping, inject=args.inject,
             seed=args.seed, pace=_pace(args.speed), keep_inputs=args.keep_inputs,
-            live=args.jobs == 1 and sys.stderr.isatty(),
+            live=args.jobs == 1 and not args.ray and sys.stderr.isatty(),
         )
         for path, name in zip(recordings, names, strict=True)
     ]  # fmt: skip
+
+
+def _whole(path: Path, args: argparse.Namespace) -> Path:
+    """A path as a cluster's node needs it, which works in another folder."""
+    return path.absolute() if args.ray else path
 
 
 def _unique(names: list[str]) -> list[str]:

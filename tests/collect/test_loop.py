@@ -98,6 +98,8 @@ def test_the_second_visit_goes_to_what_was_seen_and_the_third_elsewhere(played: 
     assert why.startswith("seen on the way")
     third, _ = propose.propose("yard", 5, [record, {**record, "goal": "blue cylinder"}])
     assert third.seed == 6
+    blind, _ = propose.propose("yard", 5, [{**record, "seen": ["red box"]}])
+    assert blind.seed == 6, "nothing else was seen there"
 
 
 def test_what_fails_or_is_rare_is_needed_more(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,4 +136,4 @@ def test_the_records_are_lines_of_json(tmp_path: Path, played: list[Assignment])
     (line,) = (tmp_path / "out/episodes.jsonl").read_text().splitlines()
     record = json.loads(line)
     assert (record["episode"], record["seed"], record["done"]) == (0, 5, True)
-    assert record["stages"][0]["score"].keys() == {"agreed", "done", "quality", "signature"}
+    assert record["stages"][0]["score"].keys() == {"agreed", "done", "quality"}

@@ -6,13 +6,12 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from saccade.cli.bench.arguments import count
+from saccade.cli.fleet import ADDRESSES, map_jobs
 
 if TYPE_CHECKING:
     from saccade.cli.episodes.episode import Episode
@@ -44,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser, bench: ErrandBench) -> None:
     parser.add_argument("--slow-latency", type=float, metavar="SECONDS", help="how long the reasoner takes for a plan")
     parser.add_argument("--fault", default="", metavar="FAULTS", help="faults, as in saccade replay --inject")
     parser.add_argument("--jobs", type=count, metavar="N", help="processes (default: as many as cores)")
+    parser.add_argument("--ray", default="", metavar="ADDRESS", help=f"on a Ray cluster: {ADDRESSES}")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every episode")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table into its part of this page")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="write a drawing (SVG)")
@@ -67,7 +67,9 @@ def run(args: argparse.Namespace, bench: ErrandBench, errand: Errand, options: s
     episodes = [Episode(errand, seed, variant, args.fault) for seed in seeds for variant in variants]
     outcomes: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     with Bar("playing", 0, len(episodes), sys.stderr.isatty()) as bar:
-        for done, (episode, outcome) in enumerate(zip(episodes, played(episodes, args.jobs), strict=True), start=1):
+        for done, (episode, outcome) in enumerate(
+            zip(episodes, played(episodes, args.jobs, args.ray), strict=True), start=1
+        ):
             outcomes[episode.variant.name].append(outcome)
             bar(done)
     settings = {
@@ -86,15 +88,11 @@ def run(args: argparse.Namespace, bench: ErrandBench, errand: Errand, options: s
     return OK
 
 
-def played(episodes: Sequence[Episode], jobs: int | None = None) -> Iterator[dict[str, Any]]:
-    """The outcomes in the order of the episodes, worked out by so many processes at a time; 1: by this one."""
+def played(episodes: Sequence[Episode], jobs: int | None = None, ray: str = "") -> Iterator[dict[str, Any]]:
+    """The outcomes in the order of the episodes, worked out by so many processes at a time; see `map_jobs`."""
     from saccade.cli.episodes.episode import play
 
-    if jobs == 1:
-        yield from map(play, episodes)
-        return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(play, episodes)
+    return map_jobs(play, episodes, jobs, ray)
 
 
 def _write(path: Path, text: str) -> None:

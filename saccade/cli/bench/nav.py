@@ -20,6 +20,7 @@ EXAMPLES = """examples:
   saccade bench nav --episodes 20                          # held-out seeds, all cores
   saccade bench nav --episodes 100 --variant stereo truth fast-only slow-only --json out/nav.json
   saccade bench nav --variant stereo stereo@3 --back       # and with a reasoner that takes 3 s; there and back
+  saccade bench nav --episodes 1000 --ray 10.0.0.5:6379    # on a Ray cluster
   saccade bench nav --fault freeze@5s+2s --episodes 10     # faults as in saccade replay --inject
 """
 

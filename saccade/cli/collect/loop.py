@@ -18,7 +18,7 @@ from saccade.cli.collect.lerobot import Clip, write_dataset
 from saccade.cli.collect.needs import needed
 from saccade.cli.collect.propose import propose
 from saccade.cli.collect.rollout import Assignment, Rollout, play
-from saccade.cli.collect.score import quality, ranked, signature
+from saccade.cli.collect.score import keep, quality, signature
 from saccade.cli.collect.seen import seen_names
 from saccade.cli.collect.stages import Stage, cut
 from saccade.cli.collect.verify import Verifier, agreements
@@ -68,17 +68,18 @@ class Engine:
     def finish(self, most: int | None) -> dict[str, Any]:
         """Make the dataset of the best `most` clips, or of all, and summary.json; the summary."""
         stages = [stage for record in self.records for stage in record.get("stages", ())]
-        clips = [stage for stage in stages if stage["kept"]]
-        chosen = [clips[i]["clip"] for i in ranked(clips, most)]
-        if chosen:
-            loaded = [Clip.load(self.out / "clips" / name) for name in sorted(chosen)]
-            write_dataset(self.out / "dataset", loaded, self.plan.world)
+        clips = [Clip.load(self.out / "clips" / stage["clip"]) for stage in stages if stage["kept"]]
+        best = keep([(clip.about["score"]["quality"], clip.about["signature"]) for clip in clips], most)
+        kept = [clips[i] for i in sorted(best)]
+        if kept:
+            write_dataset(self.out / "dataset", kept, self.plan.world)
         kinds = sorted({stage["kind"] for stage in stages})
         others = [v.name for v in self._verifiers if v.name != "truth"]
         summary = {
             "episodes": len(self.records), "failed": sum("error" in record for record in self.records),
             "done": sum(bool(record.get("done")) for record in self.records), "by": self.plan.by,
-            "stages": {k: _count(s for s in stages if s["kind"] == k) for k in kinds}, "dataset": sorted(chosen),
+            "stages": {k: _count(s for s in stages if s["kind"] == k) for k in kinds},
+            "dataset": [clip.folder.name for clip in kept],
             "agreement": {
                 name: {kind: a.row() for kind, a in agreements(stages, name).items()} for name in others
             },
@@ -122,9 +123,12 @@ class Engine:
             return {**record, "dropped": str(error)}
         score = quality(rollout, stage, shot, opinions)
         name = f"{index:05d}-{i:02d}-{stage.kind}"
-        more = {"opinions": record["opinions"], "score": score, "errand": asdict(rollout.errand)}
+        more = {
+            "opinions": record["opinions"], "score": score, "signature": signature(stage, shot),
+            "errand": asdict(rollout.errand),
+        }  # fmt: skip
         save_clip(self.out / "clips" / name, rollout, stage, shot, more)
-        return {**record, "kept": True, "clip": name, "score": {**score, "signature": signature(stage, shot)}}
+        return {**record, "kept": True, "clip": name, "score": score}
 
 
 def _settle(out: Path, plan: Plan) -> None:

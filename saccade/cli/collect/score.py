@@ -9,7 +9,6 @@ of quality and of distance to the nearest one taken, by kind of stage, goal, mot
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import cv2
 import numpy as np
@@ -66,8 +65,3 @@ def keep(scored: Sequence[tuple[float, Sequence[float]]], most: int | None) -> l
         away = np.sqrt(((signs - signs[chosen[-1]]) ** 2).sum(axis=1))
         nearest = np.minimum(nearest, away / (1.0 + away))
     return chosen
-
-
-def ranked(clips: Sequence[Mapping[str, Any]], most: int | None) -> list[int]:
-    """`keep` over clips' records, by their `score`."""
-    return keep([(clip["score"]["quality"], clip["score"]["signature"]) for clip in clips], most)
