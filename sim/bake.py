@@ -100,6 +100,8 @@ def _openness(
     on_floor = (normals[..., 2] > 0.9) & (z < 0.01)
     for body in solids if on_floor.any() else ():
         thing = body.thing
+        if thing.z > 0:
+            continue
         if thing.kind == "box" and thing.size[0] > 2 * thing.size[1]:
             away = thing.distances_m(x, y)
         else:  # round enough

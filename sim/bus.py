@@ -11,7 +11,7 @@ from saccade.wire.virtual import VirtualBus
 from sim.options import WorldOptions, parse_options
 from sim.world import START_NS, Kind, World
 
-WORLDS = ("hall", "yard", "table")
+WORLDS = ("hall", "yard", "table", "gates")
 """Each is a folder here, whose `world.py` has its `KIND`."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
+from typing import Protocol
 
 import numpy as np
 
@@ -95,3 +96,36 @@ class Rgbd(Eyes):
 
     def _colour(self, stamp_ns: int, rgb: U8) -> Cdr:
         return encode_image(Image(stamp_ns, "left_optical", self._imager.expose(rgb)))
+
+
+class Optics(Protocol):
+    """What a world's seed makes of its cameras; see `Imager` for the units."""
+
+    @property
+    def noise(self) -> float:
+        """Of both."""
+
+    @property
+    def gain(self) -> float:
+        """Of the left one."""
+
+    @property
+    def right_gain(self) -> float:
+        """What the right one's is times that."""
+
+    @property
+    def blur_px(self) -> float:
+        """Of both."""
+
+
+def eyes(
+    rig: Rig, optics: Optics, kind: str, right: str, scene: Scene, renderer: str,
+    left_rng: np.random.Generator, right_rng: np.random.Generator,
+) -> Stereo | Rgbd:  # fmt: skip
+    """A rig by the options of a world: `kind` stereo, its right camera mono or rgb, or rgbd."""
+    size = (rig.camera.height, rig.camera.width)
+    first = Imager(size, False, left_rng, optics.gain, optics.noise, optics.blur_px)
+    if kind == "rgbd":
+        return Rgbd(rig, first, scene, renderer)
+    second = Imager(size, right == "mono", right_rng, optics.gain * optics.right_gain, optics.noise, optics.blur_px)
+    return Stereo(rig, {"left": first, "right": second}, scene, renderer)

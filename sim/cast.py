@@ -19,7 +19,7 @@ from sim.bake import LEVELS
 from sim.shapes import FAR, Room
 from sim.things import Thing
 
-SOLID = ("kind", "x", "y", "cos", "sin", "length or radius", "width", "height")
+SOLID = ("kind", "x", "y", "cos", "sin", "length or radius", "width", "height", "foot")
 KINDS = ("box", "cylinder", "sphere", "capsule")
 I64 = npt.NDArray[np.int64]
 _FACES = Room.FACES
@@ -29,10 +29,11 @@ _ZERO, _ONE, _TWO, _PI, _STEEPEST = np.float32(0), np.float32(1), np.float32(2),
 
 
 def row_of(thing: Thing) -> F64:
-    """The row (8,) of a thing."""
+    """The row (9,) of a thing; `foot` is how high its lowest point is."""
     across = thing.size[1] if thing.kind == "box" else 0.0
     turned = (math.cos(thing.yaw), math.sin(thing.yaw))
-    return np.array((KINDS.index(thing.kind), thing.x, thing.y, *turned, thing.size[0], across, thing.height_m))
+    kind = KINDS.index(thing.kind)
+    return np.array((kind, thing.x, thing.y, *turned, thing.size[0], across, thing.height_m, thing.z))
 
 
 @kernel(void, array(f64, 1), array(f64, 1), array(f32, 2), array(f32, 1), array(f32, 1), buffer(f32, 2), buffer(u8, 2))
@@ -110,7 +111,7 @@ def cast_solid(row: F64, number: int, window: I64, origin: F64, R: F32, a: F32, 
     """Where a solid is nearer than t (H, W), its depth and its number; `window`: rows and columns that may meet it."""
     kind, height = int(row[0]), np.float32(row[7])
     c, s = np.float32(row[3]), np.float32(row[4])
-    px, py, oz = np.float32(origin[0] - row[1]), np.float32(origin[1] - row[2]), np.float32(origin[2])
+    px, py, oz = np.float32(origin[0] - row[1]), np.float32(origin[1] - row[2]), np.float32(origin[2] - row[8])
     ox, oy = c * px + s * py, c * py - s * px
     half_x, half_y = np.float32(row[5] / 2), np.float32(row[6] / 2)
     radius, squared, neck = np.float32(row[5]), np.float32(row[5] * row[5]), np.float32(row[7] - row[5])
@@ -134,7 +135,7 @@ def on_solid(solids: F64, n: int, x: float, y: float, z: float, s_m: F32, v_m: F
     What a chart is: see `sim.shapes`.
     """
     row = solids[n]
-    px, py = x - np.float32(row[1]), y - np.float32(row[2])
+    px, py, z = x - np.float32(row[1]), y - np.float32(row[2]), z - np.float32(row[8])
     if row[0] != 0.0:
         radius = np.float32(row[5])
         s_m[i, j], v_m[i, j] = (math.atan2(py, px) + _PI) * radius, z

@@ -21,7 +21,7 @@ FAR = np.float32(1e9)
 
 
 class Solid(Protocol):
-    """A convex thing that stands upright on the floor."""
+    """A convex upright thing."""
 
     @property
     def thing(self) -> Thing:
@@ -77,7 +77,7 @@ class Box:
         near, far = np.full(dx.shape, -FAR, np.float32), np.full(dx.shape, FAR, np.float32)
         for o, di, low, high in (
             (ox, dx, -half_x, half_x), (oy, dy, -half_y, half_y),
-            (np.float32(origin[2]), d[2], np.float32(0), np.float32(self.thing.height_m)),
+            (np.float32(origin[2] - self.thing.z), d[2], np.float32(0), np.float32(self.thing.height_m)),
         ):  # fmt: skip
             inverse = 1 / di
             a, b = (low - o) * inverse, (high - o) * inverse
@@ -98,7 +98,7 @@ class Box:
             [
                 self.thing.x + nx * (out - inwards) - ny * along,
                 self.thing.y + ny * (out - inwards) + nx * along,
-                np.minimum(v, height),
+                np.minimum(v, height) + self.thing.z,
             ],
             axis=-1,
         )
@@ -122,7 +122,10 @@ class Round:
     def hit(self, origin: F64 | Rays, d: Rays) -> F32:
         """See Solid."""
         r, h = self.thing.size[0], self.thing.height_m
-        o = (np.float32(origin[0] - self.thing.x), np.float32(origin[1] - self.thing.y), np.float32(origin[2]))
+        o = (
+            np.float32(origin[0] - self.thing.x), np.float32(origin[1] - self.thing.y),
+            np.float32(origin[2] - self.thing.z),
+        )  # fmt: skip
         if self.thing.kind == "sphere":
             return _ball(o, d, r, r)
         if self.thing.kind == "capsule":
@@ -146,7 +149,7 @@ class Round:
             reach = radius * np.sqrt(np.maximum(0, 1 - up * up))
         level = np.sqrt(np.maximum(0, 1 - up * up))
         c, sn = np.cos(angle), np.sin(angle)
-        points = np.stack([self.thing.x + reach * c, self.thing.y + reach * sn, z], axis=-1)
+        points = np.stack([self.thing.x + reach * c, self.thing.y + reach * sn, z + self.thing.z], axis=-1)
         return points.astype(np.float32), np.stack([level * c, level * sn, up], axis=-1).astype(np.float32)
 
 

@@ -90,7 +90,7 @@ class SoftRenderer:
 def _corners(thing: Thing) -> F64:
     """Corners (8, 3) of an upright box around a thing."""
     x, y = (size / 2 for size in thing.size[:2]) if thing.kind == "box" else (thing.radius_m, thing.radius_m)
-    T = SE3.from_rpy(0.0, 0.0, thing.yaw, (thing.x, thing.y, 0.0))
+    T = SE3.from_rpy(0.0, 0.0, thing.yaw, (thing.x, thing.y, thing.z))
     return T.apply(np.array([(i * x, j * y, k) for i in (-1, 1) for j in (-1, 1) for k in (0.0, thing.height_m)]))
 
 

@@ -1,4 +1,4 @@
-"""Upright things that stand in a world: what obstacles, landmarks and people are made of."""
+"""Upright things that stand or hang in a world: what obstacles, landmarks and people are made of."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Floats = npt.NDArray[np.floating[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """One upright object on the floor at (x, y), turned by yaw.
+    """One upright object at (x, y), turned by yaw, on the floor or `z` metres above it.
 
     size in metres: box (length, width, height); cylinder and capsule (radius, height); sphere (radius,).
     """
@@ -28,6 +28,7 @@ class Thing:
     x: float = 0.0
     y: float = 0.0
     yaw: float = 0.0
+    z: float = 0.0
 
     @property
     def radius_m(self) -> float:
@@ -36,7 +37,7 @@ class Thing:
 
     @property
     def height_m(self) -> float:
-        """Height above the floor."""
+        """How high it is itself, from its lowest point to its highest."""
         return 2 * self.size[0] if self.kind == "sphere" else self.size[-1]
 
     def distance_m(self, x: float, y: float) -> float:
@@ -58,6 +59,16 @@ class Thing:
         beyond = np.maximum(0.0, along - self.size[0] / 2), np.maximum(0.0, across - self.size[1] / 2)
         return np.asarray(np.hypot(*beyond))
 
+    def gap_m(self, point: Floats) -> float:
+        """Distance in space from a point (3,) to the surface, 0 inside."""
+        x, y, z = (float(value) for value in point)
+        aside, half = self.distance_m(x, y), self.height_m / 2
+        if self.kind in ("box", "cylinder"):
+            return math.hypot(aside, max(0.0, abs(z - self.z - half) - half))
+        spine = half - self.size[0]  # of a capsule; none of a sphere
+        above = max(0.0, abs(z - self.z - half) - spine)
+        return max(0.0, math.hypot(x - self.x, y - self.y, above) - self.size[0])
+
     def mjcf(self) -> str:
         """The geom that this is in MuJoCo's XML, named after the thing."""
         half = self.height_m / 2
@@ -66,5 +77,5 @@ class Thing:
         else:
             straight = {"sphere": 0.0, "cylinder": half, "capsule": half - self.size[0]}[self.kind]
             size = f"{self.size[0]} {straight}"
-        pose = f'pos="{self.x} {self.y} {half}" euler="0 0 {self.yaw}"'
+        pose = f'pos="{self.x} {self.y} {self.z + half}" euler="0 0 {self.yaw}"'
         return f'\n<geom name="{self.name}" type="{self.kind}" {pose} size="{size}"/>'

@@ -34,6 +34,11 @@ class Body:
         """What one row of a command is made of."""
         return self.limits.axes
 
+    @property
+    def flies(self) -> bool:
+        """Whether it moves up and down, too."""
+        return self.drive is UAV
+
     def measured(self, odom: Reading) -> F64 | None:
         """The speeds (d,) of the axes as the robot moves; None where that is not heard."""
         if self.drive is None or not odom.fresh:
@@ -52,6 +57,6 @@ def body_of(params: VlaParams) -> Body:
         plane = BaseLimits(
             base.radius_m, uav.v_m_s, uav.w_rad_s, uav.a_m_s2, uav.aw_rad_s2, base.jerk_m_s3, base.jerk_w_rad_s3
         )
-        return Body(uav.by_axis(), ("odom", "local_map"), UAV, plane)
+        return Body(uav.by_axis(), ("odom", "clearance"), UAV, plane)
     limits = twist_limits(DIFF_DRIVE.axes, (base.v_m_s, base.w_rad_s), (base.a_m_s2, base.aw_rad_s2))
     return Body(limits, ("odom", "local_map"), DIFF_DRIVE, base)

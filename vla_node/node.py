@@ -55,11 +55,15 @@ class VlaNode:
             params.limits.radius_m + planner.margin_m,
             planner.standoff_m,
             params.arm if params.embodiment == "arm" else None,
+            params.embodiment == "uav",
         )
         self._slow = SlowHalf(self._reasoner, planner)
         self._ticks = TickGrid(round(SEC / params.policy.rate_hz))
         self._pilot = Pilot(params, policy or (open_policy(card) if card else None))
-        self._senses, self._epochs = Senses(params.stands, params.planner.birdseye), Epochs()
+        self._senses, self._epochs = (
+            Senses(params.stands, params.planner.birdseye, params.embodiment == "uav"),
+            Epochs(),
+        )
         self._seen = self._senses.reads | self._pilot.reads
         self.reads = self._seen | requests.READS | ASKS
         self.retune(params)

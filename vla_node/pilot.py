@@ -17,7 +17,10 @@ from vla_node.actions.choose import converter
 from vla_node.asked import Asked
 from vla_node.bodies import body_of
 from vla_node.cameras import CAMERAS
+from vla_node.course import Course
 from vla_node.executor import Executor, ramped, scheduler
+from vla_node.gliding import Flying
+from vla_node.gliding import at_end as flown
 from vla_node.params import VlaParams
 from vla_node.policies.base import FastPolicy, Look
 from vla_node.policies.default import default_policy
@@ -57,7 +60,7 @@ class Pilot:
         self._least_rows = params.executor.least_rows
         self._asked = Asked(self._body)
         self._epoch = 0
-        self._track: Track | None = None
+        self._track: Track | Course | None = None
         self._braking = False
         self.plan: Plan | None = None
         self.arrived = self.blocked = False
@@ -89,7 +92,8 @@ class Pilot:
         """Follow this plan from now on."""
         self.plan, self.arrived = plan, False
         usable = plan.kind is PlanKind.WAYPOINTS and len(plan.waypoints) and np.isfinite(plan.waypoints).all()
-        self._track = Track(plan.waypoints) if usable else None
+        curve = Course if self._body.flies else Track
+        self._track = curve(plan.waypoints) if usable else None
 
     def act(self, now_ns: int, senses: Senses, held: bool) -> ActionChunk | None:
         """The chunk to publish now; None when nobody told the robot anything, or nothing holds any more.
@@ -132,8 +136,8 @@ class Pilot:
             return f"plan {plan.id} expired"
         if lacks:
             return lacks
-        odom, grid = senses.odom(now_ns), senses.grid(now_ns)
-        frames = {"odom": odom.value.frame_id} | ({"local_map": grid.value.frame_id} if grid.fresh else {})
+        odom, around = senses.odom(now_ns), (senses.grid(now_ns), senses.space(now_ns))
+        frames = {"odom": odom.value.frame_id} | {seen.name: seen.value.frame_id for seen in around if seen.fresh}
         if any(frame != plan.frame_id for frame in frames.values()):
             return f"plan in {plan.frame_id!r}, " + ", ".join(f"{name} in {frame!r}" for name, frame in frames.items())
         if plan.kind is PlanKind.WAYPOINTS and self._track is None:
@@ -205,11 +209,14 @@ class Pilot:
         self._asked.put(output)
         return ramped(output, before, self._parts)
 
-    def _at_end(self, senses: Senses, now_ns: int, before: F64, track: Track) -> bool:
+    def _at_end(self, senses: Senses, now_ns: int, before: F64, track: Track | Course) -> bool:
         """Whether a robot that travels has reached a track's end and stands."""
         drive = self._body.drive
         if drive is None:
             return False
         T = senses.odom(now_ns).value.T_odom_from_body
+        if isinstance(track, Course):
+            still = bool((np.abs(before[:3]) < 0.05).all() and abs(before[drive.turn]) < 0.1)
+            return still and flown(Flying(*T.t.tolist(), T.yaw, 0.0, 0.0, 0.0, 0.0), track, self._style)
         m = Motion(float(T.t[0]), float(T.t[1]), T.yaw, float(before[drive.forward]), float(before[drive.turn]))
         return abs(m.v) < 0.05 and abs(m.w) < 0.1 and at_end(m, track, self._style)

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from saccade.clearance import ClearanceField
 from saccade.clock import SEC
 from saccade.errors import SaccadeError
 from saccade.geometry import F32, F64, SE3, Pinhole
@@ -34,7 +35,7 @@ class Observation:
 
     `history` holds earlier pictures, oldest first, without this one's; `event` says what there was to think about again
     besides the passing of time, and `feedback` what the operator has said since the instruction, in order. `birdseye`
-    is the map from above where it is to be shown and known.
+    is the map from above where it is to be shown and known. `space` is the clearance around a robot that flies.
     A plan from it may be acted on for `valid_for_ns`.
     `state` is the odometry interpolated at `stamp_ns`; `start` the pose in the same frame where the instruction was
     given. image, depth_m (h, w) metres, camera (of the depth's size) and T_odom_from_cam are None where missing, and
@@ -59,6 +60,7 @@ class Observation:
     event: str = ""
     feedback: tuple[str, ...] = ()
     birdseye: Image | None = None
+    space: ClearanceField | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,6 +15,7 @@ from saccade.inbox import Arrival, Freshness, Inbox, Reading
 from saccade.node import Sample
 from saccade.tf import TfBuffer
 from saccade.types import RobotState
+from saccade.wire.clearance import decode_clearance
 from saccade.wire.commands import decode_joint_trajectory
 from saccade.wire.convert import decode, decode_camera, decode_map, decode_odom, se3, stamp_ns
 
@@ -38,12 +39,14 @@ BODY = "base_link"
 class Senses:
     """Takes samples as they come. A message that cannot be used is named in `faults`, never raised.
 
+    Of one that `flies` the clearance in space is heard, too.
     Of a robot that `stands` no odometry is heard: its frame is base_link, and so it is at its origin, now and always.
     """
 
-    def __init__(self, stands: bool = False, birdseye: bool = False) -> None:
+    def __init__(self, stands: bool = False, birdseye: bool = False, flies: bool = False) -> None:
         self._stands = stands
-        self.reads = (SENSES - {"odom"} if stands else SENSES) | ({BIRDSEYE} if birdseye else set())
+        more = {name for name, heard in ((BIRDSEYE, birdseye), ("clearance", flies)) if heard}
+        self.reads = (SENSES - {"odom"} if stands else SENSES) | more
         self.inbox = Inbox()
         self._faults: dict[str, tuple[int, str]] = {}
         self.jumped = ""
@@ -83,6 +86,9 @@ class Senses:
         if name == "local_map":
             grid = decode_map(cdr)
             return self.inbox.put(name, grid.stamp_ns, sample.stamp_ns, grid)
+        if name == "clearance":
+            space = decode_clearance(cdr)
+            return self.inbox.put(name, space.stamp_ns, sample.stamp_ns, space)
         if name == "joint_states":
             return self._joints(sample)
         if name == "joint_trajectory":
@@ -146,6 +152,10 @@ class Senses:
     def grid(self, now_ns: int) -> Reading:
         """Reading of the newest LocalMap; not to be used in another frame than the odometry's."""
         return self.inbox.get("local_map", now_ns)
+
+    def space(self, now_ns: int) -> Reading:
+        """Reading of the newest ClearanceField; not to be used in another frame than the odometry's."""
+        return self.inbox.get("clearance", now_ns)
 
 
 def named(topic: str, error: Exception) -> str:

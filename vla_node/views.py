@@ -11,6 +11,7 @@ from functools import partial
 
 import numpy as np
 
+from saccade.clearance import ClearanceField
 from saccade.clock import MS
 from saccade.errors import DataError
 from saccade.geometry import F64, SE3, Pinhole
@@ -41,12 +42,12 @@ def observation(
     odom, depth = senses.odom(now_ns), senses.inbox.get("depth/image_rect", now_ns)
     if not odom.fresh:
         return None
-    grid = _grid(senses, now_ns)
+    grid, space = _grid(senses, now_ns), _space(senses, now_ns)
 
     def bare(state: RobotState, blind: str) -> Observation:
         return blank(
             stamp_ns=state.stamp_ns, state=state, image=None, depth_m=None, camera=None, T_odom_from_cam=None,
-            grid=grid, blind=blind,
+            grid=grid, space=space, blind=blind,
         )  # fmt: skip
 
     if not depth.fresh:
@@ -81,7 +82,7 @@ def look(
     state = moved(odom, t0_ns) if stamp_ns == t0_ns else _state_at(senses, odom, stamp_ns)
     seen = partial(
         blank, stamp_ns=state.stamp_ns, state=state, joints=joints.value if joints.fresh else {},
-        grid=_grid(senses, now_ns),
+        grid=_grid(senses, now_ns), space=_space(senses, now_ns),
     )  # fmt: skip
     deep = partial(_deep, senses.inbox.get("depth/image_rect", now_ns), senses, now_ns) if depth else dict
 
@@ -119,6 +120,12 @@ def _grid(senses: Senses, now_ns: int) -> LocalMap | None:
     """The local map, where it is fresh and in the odometry's frame."""
     grid: Reading = senses.grid(now_ns)
     return grid.value if grid.fresh and grid.value.frame_id == senses.odom_frame else None
+
+
+def _space(senses: Senses, now_ns: int) -> ClearanceField | None:
+    """The clearance in space, where it is fresh and in the odometry's frame."""
+    space: Reading = senses.space(now_ns)
+    return space.value if space.fresh and space.value.frame_id == senses.odom_frame else None
 
 
 def _state_at(senses: Senses, newest: RobotState, stamp_ns: int) -> RobotState:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-
-import cv2
 import numpy as np
 
-from saccade.geometry import F32
 from saccade.types import U8
 from sim import paint
 from sim.paint import Rgb, Rng
-from sim.shapes import FAR, Solid
+from sim.sun import Sun
 from sim.things import Thing
 from sim.yard.layout import YARD_M
 from sim.yard.nature import Nature
@@ -45,7 +40,7 @@ class YardDecor:
 
     def light(self, rng: Rng) -> Sun:
         """See `Decor.light`."""
-        return Sun(self._nature)
+        return Sun(self._nature.sun, self._nature.sunlight, self._nature.ambient)
 
     def finish(self, ceiling: U8) -> None:
         """See `Decor.finish`: the roof shines as it is painted."""
@@ -112,29 +107,3 @@ class YardDecor:
             beam = np.arange(shape[axis]) % panel < 10
             shade[(beam, slice(None)) if axis == 0 else (slice(None), beam)] *= 0.6
         return paint.coloured((186, 190, 190), shade)
-
-
-class Sun:
-    """Parallel light with shadows."""
-
-    cool = np.array((0.96, 1.0, 1.05), np.float32)
-
-    def __init__(self, nature: Nature) -> None:
-        azimuth, elevation = nature.sun
-        self._to_sun = (
-            math.cos(elevation) * math.cos(azimuth), math.cos(elevation) * math.sin(azimuth), math.sin(elevation)
-        )  # fmt: skip
-        self._strength = np.float32(nature.sunlight)
-        self.ambient = nature.ambient
-        self.warm = np.array((1.05, 1.0, 0.92), np.float32)
-
-    def direct(self, points: F32, normals: F32, solids: Sequence[Solid]) -> F32:
-        """See `Light.direct`; the roof and the outer walls let it through."""
-        facing = np.maximum(normals @ np.array(self._to_sun, np.float32), 0)
-        begin = points + np.float32(0.03) * normals
-        origin = (begin[..., 0], begin[..., 1], begin[..., 2])
-        d = tuple(np.full(facing.shape, c, np.float32) for c in self._to_sun)
-        for body in solids if facing.any() else ():
-            facing[body.hit(origin, (d[0], d[1], d[2])) < FAR] = 0
-        lit: F32 = cv2.GaussianBlur(facing * self._strength, (3, 3), 0.8).astype(np.float32, copy=False)
-        return lit

@@ -15,7 +15,7 @@ from saccade.geometry import SE3
 from saccade.types import RobotState
 from saccade.wire.convert import encode_odom
 from sim import commands, sensors
-from sim.cameras import Rgbd, Stereo
+from sim.cameras import Rgbd, Stereo, eyes
 from sim.options import WorldOptions, choice, rate
 from sim.scene import Place, Scene
 from sim.world import TICK_NS, Kind, Messages, Stream
@@ -52,7 +52,7 @@ class Yard:
         self._options, self._start_ns = options, start_ns
         self._dog, self._judge = Dog(self.layout, self.nature), Judge(self.layout)
         left, right, legs, imu, gait = (np.random.default_rng((options.seed, 2, i)) for i in range(5))
-        self._eyes = _eyes(options, self.nature, self.scene, left, right)
+        self._eyes = eyes(RIG, self.nature, options.eyes, options.right, self.scene, options.renderer, left, right)
         self._odometer, self._imu = LegOdometer(self.nature, legs), sensors.Imu(imu)
         self._gait = Gait(float(gait.uniform(0.0, math.tau)))
         self._command = commands.Standing(np.zeros(3))
@@ -144,18 +144,6 @@ class LegOdometer:
         pose = SE3.from_rpy(roll + float(noise[0]), pitch + float(noise[1]), self._yaw, (self._x, self._y, 0.0))
         vx, vy, wz = (float(v) for v in self._twist)
         return RobotState(stamp_ns, "odom", pose, np.array([vx, vy, 0.0, 0.0, 0.0, wz]))
-
-
-def _eyes(
-    options: YardOptions, nature: Nature, scene: Scene, left: np.random.Generator, right: np.random.Generator
-) -> Stereo | Rgbd:
-    size = (RIG.camera.height, RIG.camera.width)
-    first = sensors.Imager(size, False, left, nature.gain, nature.noise, nature.blur_px)
-    if options.eyes == "rgbd":
-        return Rgbd(RIG, first, scene, options.renderer)
-    gain = nature.gain * nature.right_gain
-    second = sensors.Imager(size, options.right == "mono", right, gain, nature.noise, nature.blur_px)
-    return Stereo(RIG, {"left": first, "right": second}, scene, options.renderer)
 
 
 SAYS = Stereo.topics | Rgbd.topics | {"odom", "imu", "tf", "tf_static", "instruction"}

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
+from saccade.clearance import ClearanceField
 from saccade.errors import SaccadeError
 from saccade.geometry import F32, F64, SE3, Pinhole
 from saccade.types import Image, LocalMap, Plan, RobotState
@@ -46,6 +47,7 @@ class Look:
     executed from `stamp_ns` on whatever is answered, as far as chunks reach; the first `delay_rows` of them will have
     been executed when the answer arrives (real-time chunking, Black et al. 2025). Both in the axes of the robot's
     commands. `held` says that the gate stands the robot still, whatever is asked.
+    `space` is the clearance around a robot that flies; None for others.
     `T_arm_from_tool`: the tool in the arm's base frame at `stamp_ns`, None where there is no arm.
     """
 
@@ -56,6 +58,7 @@ class Look:
     images: Mapping[str, Image]
     joints: Mapping[str, float]
     grid: LocalMap | None
+    space: ClearanceField | None = None
     depth_m: F32 | None = None
     camera: Pinhole | None = None
     T_odom_from_cam: SE3 | None = None

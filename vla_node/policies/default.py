@@ -7,11 +7,15 @@ from vla_node.bodies import Body
 from vla_node.params import VlaParams
 from vla_node.policies.base import FastPolicy
 from vla_node.policies.embedded import EmbeddedPolicy
+from vla_node.policies.flight import FlightPolicy
 from vla_node.rollout import Style
 
 
 def default_policy(params: VlaParams, body: Body) -> FastPolicy:
-    """The embedded policy for what travels, the grasp policy for an arm, with a learned motion where one is named."""
+    """The embedded policy for what drives, the flight policy for what flies, the grasp policy for an arm.
+
+    The last with a learned motion where one is named.
+    """
     p = params.policy
     dt_ns = round(SEC / p.rate_hz)
     if body.drive is None:
@@ -24,4 +28,6 @@ def default_policy(params: VlaParams, body: Body) -> FastPolicy:
             return LearnedGrasp(params.arm, Mover(*load_mover(params.arm.grasp.mover)), dt_ns)
         return GraspPolicy(params.arm, dt_ns, p.horizon)
     style = Style(p.cruise_m_s, p.turn_rad_s, p.reached_m, p.reached_rad, p.lookahead_m, p.lookahead_s)
+    if body.flies:
+        return FlightPolicy(params.uav, style, body.base.radius_m + p.margin_m, p.horizon, dt_ns)
     return EmbeddedPolicy(body.drive, body.base, body.limits, style, p.margin_m, p.horizon, dt_ns)

@@ -9,16 +9,22 @@ from vla_node.reasoners.embedded.reasoner import EmbeddedReasoner
 from vla_node.reasoners.params import ReasonerParams
 
 
-def open_reasoner(params: ReasonerParams, radius_m: float, standoff_m: float, arm: ArmParams | None = None) -> Reasoner:
+def open_reasoner(
+    params: ReasonerParams, radius_m: float, standoff_m: float, arm: ArmParams | None = None, flies: bool = False
+) -> Reasoner:
     """The reasoner that is asked for; nothing is connected yet, so that a robot starts before its server.
 
     `radius_m`, what the embedded one keeps to obstacles, and `standoff_m` are that of a base's. With `arm`, models that
-    point into the picture plan for it, or the embedded one for hands. ConfigError.
+    point into the picture plan for it, or the embedded one for hands; one that `flies` has its own. ConfigError.
     """
     if params.kind == "embedded" and arm:
         from vla_node.reasoners.embedded.hand import HandReasoner
 
         return HandReasoner(arm)
+    if params.kind == "embedded" and flies:
+        from vla_node.reasoners.embedded.flight import FlightReasoner
+
+        return FlightReasoner(standoff_m)
     if params.kind == "embedded":
         return EmbeddedReasoner(radius_m, standoff_m)
     spoken = dialect(params.dialect, params.dialects, arm) if params.dialect else None

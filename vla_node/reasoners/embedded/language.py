@@ -13,7 +13,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from vla_node.reasoners.embedded.numbers import NUMBER, number
-from vla_node.reasoners.embedded.steps import Drive, Explore, GoTo, Put, Return, Step, Stop, Take, Turn, Until, Wait
+from vla_node.reasoners.embedded.steps import (
+    Climb,
+    Drive,
+    Explore,
+    GoTo,
+    Pass,
+    Put,
+    Return,
+    Step,
+    Stop,
+    Take,
+    Turn,
+    Until,
+    Wait,
+)  # fmt: skip
 
 COLOURS = ("red", "orange", "yellow", "green", "cyan", "blue", "purple", "magenta", "white", "grey", "black")
 
@@ -36,6 +50,7 @@ _SECONDS = {"s": 1.0, "sec": 1.0, "secs": 1.0, "second": 1.0, "seconds": 1.0, "m
 MAX_TEXT = 500
 MAX_STEPS = 20
 MAX_DISTANCE_M = 50.0
+MAX_HEIGHT_M = 20.0
 MAX_ANGLE_RAD = 2 * math.tau
 MAX_WAIT_S = 600.0
 
@@ -62,13 +77,14 @@ HELP = (
     "I understand: 'go to the red box', 'come back', 'go forward 2 metres', 'back up 50 cm', 'turn left 90 degrees', "
     "'turn around', 'wait two seconds', 'follow the corridor', 'follow the corridor and stop before the door', "
     "'go straight on until the red pillar', 'explore until you see the green ball', 'stop', "
+    "of a robot that flies 'fly through the red gate', 'climb 1 metre', 'descend 50 cm', "
     "and of an arm 'pick up the red box', 'put it on the purple tray', 'put the red box on the purple tray', "
     "joined by ',', 'and' or 'then'. "
     f"Colours: {', '.join(COLOURS)}. Things: {', '.join(w for w in _SHAPE_WORDS)}; only a door needs no colour."
 )
 
 _N = f"(?P<n>{NUMBER})"
-_GO = "(?:go|drive|move|head|walk|roll)"
+_GO = "(?:go|drive|move|head|walk|roll|fly)"
 _LENGTH = f"{_N} ?(?P<unit>{'|'.join(sorted(_METRES, key=len, reverse=True))})"
 _DURATION = f"{_N} ?(?P<unit>{'|'.join(sorted(_SECONDS, key=len, reverse=True))})"
 _ONWARD = "(?:forwards?|straight(?: ahead| on| forward)?)"
@@ -137,6 +153,16 @@ def _put(match: re.Match[str]) -> Step | str:
     return Put(found[-1], found[0] if len(found) > 1 else None)
 
 
+def _climb(sign: int) -> Callable[[re.Match[str]], Step | str]:
+    def build(match: re.Match[str]) -> Step | str:
+        height_m = number(match["n"]) * _METRES[match["unit"]]
+        if not 0 < height_m <= MAX_HEIGHT_M:
+            return f"A change of height must be above 0 and at most {MAX_HEIGHT_M:g} m."
+        return Climb(sign * height_m)
+
+    return build
+
+
 def _wait(match: re.Match[str]) -> Step | str:
     seconds = number(match["n"]) * _SECONDS[match["unit"]]
     return Wait(seconds) if 0 < seconds <= MAX_WAIT_S else f"A wait may last up to {MAX_WAIT_S:g} s."
@@ -155,7 +181,13 @@ _RULES: list[tuple[str, Callable[[re.Match[str]], Step | _Ending | str]]] = [
     (rf"{_LAY} (?:it|that)(?: down)? {_ON} (?P<where>.+)", _put),
     (rf"{_LAY} (?P<what>.+?) {_ON} (?P<where>.+)", _put),
     (
-        r"(?:(?:come|go|drive|head) (?:back|home)|return)"
+        rf"(?:{_GO}|pass)(?: on)? through (?:the|a|an|that) (?P<colour>{'|'.join(_COLOUR_WORDS)}) (?:gate|frame|hoop)",
+        lambda m: Pass(_COLOUR_WORDS[m["colour"]]),
+    ),
+    (rf"(?:climb|rise|ascend|{_GO} up)(?: by)? {_LENGTH}", _climb(+1)),
+    (rf"(?:descend|sink|{_GO} down)(?: by)? {_LENGTH}", _climb(-1)),
+    (
+        r"(?:(?:come|go|drive|head|fly) (?:back|home)|return)"
         r"(?: home| to (?:me|the start|start|where you (?:started|were)|the starting (?:point|place|position)))?",
         lambda m: Return(),
     ),

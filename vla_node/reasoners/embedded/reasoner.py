@@ -18,7 +18,18 @@ from vla_node.reasoners.embedded.mission import Mission, Progress, standing
 from vla_node.reasoners.embedded.recovery import SEARCH_STEP_RAD
 from vla_node.reasoners.embedded.routes import free_behind
 from vla_node.reasoners.embedded.sight import Memory
-from vla_node.reasoners.embedded.steps import Drive, Explore, GoTo, Return, Stop, Turn, Until, Wait
+from vla_node.reasoners.embedded.steps import (
+    Climb,
+    Drive,
+    Explore,
+    GoTo,
+    Pass,
+    Return,
+    Stop,
+    Turn,
+    Until,
+    Wait,
+)  # fmt: skip
 from vla_node.reasoners.embedded.travel import ARRIVED_M, FACING_RAD, approach, follow, roam
 
 TURNED_RAD = 0.08
@@ -41,8 +52,11 @@ class EmbeddedReasoner:
         steps = parse(instruction)
         if isinstance(steps, Misunderstood):
             return str(steps)
-        hands = next((step for step in steps if type(step) not in _BEHAVIOURS), None)
-        return f"this robot has no hand and cannot {hands}; it can go there" if hands else ""
+        unable = next((step for step in steps if type(step) not in _BEHAVIOURS), None)
+        if unable is None:
+            return ""
+        lacks = "does not fly" if isinstance(unable, Pass | Climb) else "has no hand"
+        return f"this robot {lacks} and cannot {unable}; it can go there"
 
     def plan(self, observation: Observation) -> Answer:
         """See `Reasoner.plan`."""

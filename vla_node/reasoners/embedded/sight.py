@@ -30,8 +30,11 @@ class Memory:
         self._known: dict[GoTo, Sighting] = {}
         self._notes: dict[GoTo, str] = {}
 
-    def look(self, observation: Observation, targets: Iterable[GoTo]) -> None:
-        """Search the observation's picture for each target, unless it is blind; `mono` says whether it was grey."""
+    def look(self, observation: Observation, targets: Iterable[GoTo], floor_z_m: float | None = None) -> None:
+        """Search the observation's picture for each target, unless it is blind; `mono` says whether it was grey.
+
+        The floor is where the robot stands, or at `floor_z_m` in odom below one that flies.
+        """
         image, camera, T = observation.image, observation.camera, observation.T_odom_from_cam
         if image is None or camera is None or T is None:
             return
@@ -41,7 +44,7 @@ class Memory:
         sparse = image.data[::4, ::4].astype(np.int16)
         self._saw_colour |= bool((sparse.max(axis=2) - sparse.min(axis=2)).max() > GREY_SPREAD)
         # The odometry's origin is on the ground under the robot (REP 105), so its height is the floor's.
-        floor_z_m = float(observation.state.T_odom_from_body.t[2])
+        floor_z_m = float(observation.state.T_odom_from_body.t[2]) if floor_z_m is None else floor_z_m
         view = View(image.data, observation.depth_m, camera, T, floor_z_m)
         for target in dict.fromkeys(targets):
             self._remember(target, _find(view, target), T.t)

@@ -44,6 +44,31 @@ class Put:
 
 
 @dataclass(frozen=True, slots=True)
+class Pass:
+    """Fly through the opening of the gate of this colour."""
+
+    colour: str
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return f"{self.colour} gate"
+
+    def __str__(self) -> str:
+        return f"fly through the {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Climb:
+    """Rise by so many metres where it is; negative is down."""
+
+    up_m: float
+
+    def __str__(self) -> str:
+        return f"{'climb' if self.up_m > 0 else 'descend'} {abs(self.up_m):g} m"
+
+
+@dataclass(frozen=True, slots=True)
 class Return:
     """Drive back to the pose where the instruction was given."""
 
@@ -109,4 +134,4 @@ class Stop:
         return "stop"
 
 
-Step = GoTo | Return | Drive | Turn | Wait | Explore | Until | Stop | Take | Put
+Step = GoTo | Return | Drive | Turn | Wait | Explore | Until | Stop | Take | Put | Pass | Climb

@@ -1,0 +1,153 @@
+"""The reasoner of a robot that flies: gates found by colour and depth, and the waypoints through them."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from saccade.clock import SEC
+from saccade.geometry import R_BODY_FROM_OPTICAL, SE3, Pinhole
+from saccade.types import Image, PlanKind, RobotState
+from vla_node.planner import Observation
+from vla_node.reasoners.embedded.flight import ALOFT_M, BEHIND_M, FRONT_M, FlightReasoner
+from vla_node.reasoners.embedded.gates import GateMemory, find_gate, joined
+from vla_node.reasoners.embedded.language import Misunderstood, parse
+from vla_node.reasoners.embedded.reasoner import EmbeddedReasoner
+from vla_node.reasoners.embedded.steps import Climb, GoTo, Pass
+
+CAMERA = Pinhole(200.0, 200.0, 159.5, 119.5, 320, 240)
+RED, BLUE = (200, 30, 30), (30, 60, 200)
+BAR_M, FAR_M = 0.16, 12.0
+
+
+def picture(T, *gates, solid=False, noise=0.0):
+    """What a camera at `T_odom_from_cam` sees of gates (colour, centre, yaw, opening's width and height)."""
+    v, u = np.mgrid[: CAMERA.height, : CAMERA.width]
+    rays = CAMERA.unproject(np.stack([u, v], -1).astype(float), np.ones(u.shape)) @ T.R.T
+    rgb, depth = np.full((*u.shape, 3), 110, np.uint8), np.full(u.shape, FAR_M, np.float32)
+    for colour, centre, yaw, width, height in gates:
+        normal, across = np.array([math.cos(yaw), math.sin(yaw), 0]), np.array([-math.sin(yaw), math.cos(yaw), 0])
+        t = ((np.array(centre) - T.t) @ normal) / (rays @ normal)
+        off = T.t + t[..., None] * rays - centre
+        s, z = np.abs(off @ across), np.abs(off[..., 2])
+        outer = (s < width / 2 + BAR_M) & (z < height / 2 + BAR_M) & (t > 0.1)
+        on = outer & (solid | (s > width / 2) | (z > height / 2)) & (t < depth)
+        rgb[on], depth[on] = colour, t[on]
+    rng = np.random.default_rng(0)
+    depth += (noise * depth**2 * rng.standard_normal(depth.shape)).astype(np.float32)
+    return rgb, depth
+
+
+def seen(at, yaw, *gates, text="fly through the red gate", seconds=1.0, epoch=1, held_ns=0, speed=0.0, **how):
+    T = SE3.from_rpy(0.0, 0.0, yaw, at)
+    cam = T @ SE3(R_BODY_FROM_OPTICAL, np.zeros(3))
+    rgb, depth = picture(cam, *gates, **how)
+    stamp = round(seconds * SEC)
+    state = RobotState(stamp, "odom", T, np.array([speed, 0, 0, 0, 0, 0.0]))
+    return Observation(
+        stamp, epoch, text, state, SE3.identity(), Image(stamp, "left_optical", rgb), depth, CAMERA, cam, None, "",
+        held_ns,
+    )  # fmt: skip
+
+
+GATE = (RED, (4.0, 0.5, 1.5), 0.3, 1.4, 1.3)
+
+
+@pytest.mark.parametrize(("yaw", "noise"), [(0.3, 0.0), (0.9, 0.0), (-0.6, 0.0), (0.3, 0.01), (0.9, 0.01)])
+def test_a_gate_is_found_where_it_is(yaw, noise):
+    gate = (RED, (4.0, 0.5, 1.5), yaw, 1.4, 1.3)
+    found = find_gate(seen((0, 0, 1.2), 0.1, gate, (BLUE, (5.0, -1.5, 1.0), 0.0, 1.3, 1.3), noise=noise), "red")
+    assert found.centre == pytest.approx((4.0, 0.5, 1.5), abs=0.05 + 5 * noise)
+    assert abs(found.normal @ (math.cos(yaw), math.sin(yaw), 0)) > math.cos(0.06 + 10 * noise)
+    assert (found.width_m, found.height_m) == pytest.approx((1.4 + 2 * BAR_M, 1.3 + 2 * BAR_M), rel=0.08)
+    assert found.whole
+
+
+def test_what_is_no_gate_is_not_taken_for_one():
+    assert find_gate(seen((0, 0, 1.2), 0.1, GATE), "blue") is None
+    assert find_gate(seen((0, 0, 1.2), 0.1, GATE, solid=True), "red") is None
+    assert find_gate(seen((0, 0, 1.2), 0.1, (RED, (4, 0, 1.5), 0.0, 0.2, 0.2)), "red") is None
+    assert find_gate(seen((0, 0, 1.2), 0.0, (RED, (4, 0, 1.5), math.pi / 2, 1.4, 1.4)), "red") is None  # edge on
+    assert find_gate(replace(seen((0, 0, 1.2), 0.1, GATE), depth_m=None), "red") is None
+
+
+def test_a_gate_cut_by_the_pictures_edge_does_not_move_one_that_was_seen_whole():
+    memory = GateMemory()
+    memory.look(seen((0, 0, 1.2), 0.1, GATE), ["red"])
+    cut = find_gate(seen((3.0, 0.2, 1.2), 0.1, GATE), "red")
+    assert cut is None or not cut.whole
+    memory.look(seen((3.0, 0.2, 1.2), 0.1, GATE), ["red"])
+    assert memory.recall("red").centre == pytest.approx((4.0, 0.5, 1.5), abs=0.06)
+
+
+def test_nearer_sightings_weigh_more():
+    far, near = (find_gate(seen((x, 0, 1.4), 0.1, GATE), "red") for x in (-2.0, 1.8))
+    moved = replace(far, centre=far.centre + (0, 0.4, 0))
+    both = joined(moved, near)
+    assert np.linalg.norm(both.centre - near.centre) < 0.06
+    assert both.weight > near.weight
+    elsewhere = replace(near, centre=near.centre + (3.0, 0, 0))
+    assert joined(far, elsewhere) is elsewhere
+
+
+def plan(reasoner, *args, **kwargs):
+    return reasoner.plan(seen(*args, **kwargs)).plan
+
+
+def test_it_takes_off_first_and_then_leads_through_the_opening():
+    reasoner = FlightReasoner(1.0)
+    up = plan(reasoner, (0, 0, 0.0), 0.0, GATE)
+    assert up.kind is PlanKind.WAYPOINTS
+    assert up.waypoints[-1] == pytest.approx((0, 0, ALOFT_M))
+    way = plan(reasoner, (0, 0, 1.0), 0.0, GATE, seconds=3).waypoints
+    ahead = np.array([math.cos(0.3), math.sin(0.3), 0])
+    for point, along_m in zip(way[1:], (-FRONT_M, 0.0, BEHIND_M), strict=True):
+        assert point == pytest.approx(np.array(GATE[1]) + along_m * ahead, abs=0.1)
+
+
+def test_beside_the_opening_it_goes_before_it_first_and_right_before_it_through():
+    reasoner = FlightReasoner(1.0)
+    ahead, left = np.array([math.cos(0.3), math.sin(0.3), 0]), np.array([-math.sin(0.3), math.cos(0.3), 0])
+    plan(reasoner, (0, 0, 1.0), 0.0, GATE)
+    aside = np.array(GATE[1]) - 1.0 * ahead + 0.6 * left
+    back = plan(reasoner, aside, 0.3, GATE, seconds=4)
+    assert back.waypoints[1] == pytest.approx(np.array(GATE[1]) - FRONT_M * ahead, abs=0.1)
+    through = plan(reasoner, np.array(GATE[1]) - 0.3 * ahead, 0.3, GATE, seconds=5)
+    assert through.waypoints[-1] == pytest.approx(np.array(GATE[1]) + BEHIND_M * ahead, abs=0.1)
+    done = plan(reasoner, np.array(GATE[1]) + 0.9 * ahead, 0.3, seconds=6)
+    assert (done.kind, done.final, done.progress) == (PlanKind.STOP, True, 1.0)
+
+
+def test_a_gate_that_is_not_in_sight_is_looked_for_all_round_and_from_higher_up():
+    reasoner, yaw, heights, texts = FlightReasoner(1.0), 0.0, [1.0], []
+    for i in range(60):
+        made = plan(reasoner, (0, 0, heights[-1]), yaw, seconds=1 + i)
+        texts.append(made.text)
+        if made.final:
+            break
+        rise = made.waypoints[-1][2] - heights[-1]
+        heights.append(heights[-1] + rise)
+        yaw += 0.0 if rise > 0.1 else 1.5
+    assert made.kind is PlanKind.STOP
+    assert "no red gate was seen, from 3 heights" in made.text
+    assert heights[-1] == pytest.approx(1.0 + 2 * 0.6)
+
+
+def test_flights_are_spoken_of():
+    assert parse("fly through the red gate and then fly through the violet hoop, then fly to the yellow post") == [
+        Pass("red"), Pass("purple"), GoTo("yellow", "cylinder"),
+    ]  # fmt: skip
+    assert parse("pass through the blue gate, then climb 50 cm, then descend 1 metre, then fly back")[1:3] == [
+        Climb(0.5), Climb(-1.0),
+    ]  # fmt: skip
+    assert isinstance(parse("fly through the gate"), Misunderstood)
+    assert isinstance(parse("climb 100 metres"), Misunderstood)
+
+
+def test_those_who_cannot_say_so():
+    assert "does not fly" in EmbeddedReasoner(0.4, 0.6).refuses("fly through the red gate")
+    assert "no hand" in EmbeddedReasoner(0.4, 0.6).refuses("take the red box")
+    assert "cannot take the red box" in FlightReasoner(1.0).refuses("take the red box")
+    assert FlightReasoner(1.0).refuses("fly through the red gate, then come back") == ""
+    assert "not understood" in FlightReasoner(1.0).refuses("land")
