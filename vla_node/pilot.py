@@ -217,6 +217,7 @@ class Pilot:
         T = senses.odom(now_ns).value.T_odom_from_body
         if isinstance(track, Course):
             still = bool((np.abs(before[:3]) < 0.05).all() and abs(before[drive.turn]) < 0.1)
-            return still and flown(Flying(*T.t.tolist(), T.yaw, 0.0, 0.0, 0.0, 0.0), track, self._style)
+            x, y, z = T.t.tolist()
+            return still and flown(Flying(x, y, z, T.yaw, 0.0, 0.0, 0.0, 0.0), track, self._style)
         m = Motion(float(T.t[0]), float(T.t[1]), T.yaw, float(before[drive.forward]), float(before[drive.turn]))
         return abs(m.v) < 0.05 and abs(m.w) < 0.1 and at_end(m, track, self._style)

@@ -81,7 +81,8 @@ class GroundDecor:
         grass = paint.coloured(_GRASS[int(rng.integers(len(_GRASS)))], 0.95 + 0.14 * paint.speckle(rng, shape))
         worn = paint.coloured((146, 136, 120), 0.95 + 0.12 * paint.speckle(rng, shape))
         bare = np.clip(0.8 * patches - 0.4, 0, 1)[..., None]
-        return (grass * (1 - bare) + worn * bare).astype(np.uint8)
+        mixed: U8 = (grass * (1 - bare) + worn * bare).astype(np.uint8)
+        return mixed
 
     def _roof(self, rng: Rng) -> U8:
         """Clouds behind a net with cords of some centimetres."""
@@ -92,4 +93,5 @@ class GroundDecor:
         for axis in (0, 1):
             cord = np.arange(shape[axis]) % round(0.5 * self.ppm) < 4
             sky[(cord, slice(None)) if axis == 0 else (slice(None), cord)] *= 0.7
-        return np.clip(sky, 0, 255).astype(np.uint8)
+        painted: U8 = np.clip(sky, 0, 255).astype(np.uint8)
+        return painted

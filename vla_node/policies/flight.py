@@ -118,7 +118,8 @@ def _flying(look: Look) -> Flying:
         c, s = math.cos(yaw), math.sin(yaw)
         forward, left, up, w = (float(value) for value in look.asked)
         velocity = np.array((c * forward - s * left, s * forward + c * left, up))
-    return Flying(*(float(value) for value in T.t), yaw, *(float(value) for value in velocity), w)
+    (x, y, z), (vx, vy, vz) = T.t.tolist(), velocity.tolist()
+    return Flying(x, y, z, yaw, vx, vy, vz, w)
 
 
 def _row(m: Flying) -> tuple[float, float, float, float]:

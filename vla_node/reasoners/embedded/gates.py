@@ -55,7 +55,7 @@ def find_gate(obs: Observation, colour: str) -> GateSeen | None:
     mask = np.zeros(depth_m.shape, np.uint8)
     for blob, x, y in blobs(fitted(View(image.data, depth_m, camera, T, 0.0)), colour):
         mask[y : y + blob.shape[0], x : x + blob.shape[1]] |= blob
-    v, u = np.nonzero(mask)
+    v, u = np.nonzero(mask > 0)
     uv, z = np.stack([u, v], axis=-1).astype(np.float64), depth_m[v, u].astype(np.float64)
     known = np.isfinite(z) & (z > 0) & (z < RANGE_M)
     if known.sum() < _LEAST_POINTS:
@@ -71,7 +71,7 @@ def find_gate(obs: Observation, colour: str) -> GateSeen | None:
     centre, width_m, height_m, kept = placed
     if not (WIDTH_M[0] < width_m < WIDTH_M[1] and HEIGHT_M[0] < height_m < HEIGHT_M[1]):
         return None
-    rows, columns = mask.shape
+    rows, columns = depth_m.shape
     whole = bool(u[kept].min() > 1 and u[kept].max() < columns - 2 and v[kept].min() > 1 and v[kept].max() < rows - 2)
     range_m = float(np.linalg.norm(centre - T.t))
     return GateSeen(centre, plane[1], width_m, height_m, range_m, whole, 1.0 / range_m**4)
