@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -166,7 +167,7 @@ def test_a_hard_knock_or_a_tumble_ends_the_flight() -> None:
 
 def path(judge: Judge, *points: tuple[float, float, float], began_s: float = 0.0) -> dict:
     at_s = began_s
-    for a, b in zip(points, points[1:], strict=False):
+    for a, b in pairwise(points):
         for share in np.linspace(0, 1, 40):
             here = np.array(a) + share * (np.array(b) - np.array(a))
             judge.see(SE3(np.eye(3), here), False, 0.0, round(at_s * SEC))

@@ -83,11 +83,11 @@ def test_a_gate_cut_by_the_pictures_edge_does_not_move_one_that_was_seen_whole()
 
 def test_nearer_sightings_weigh_more():
     far, near = (find_gate(seen((x, 0, 1.4), 0.1, GATE), "red") for x in (-2.0, 1.8))
-    moved = replace(far, centre=far.centre + (0, 0.4, 0))
+    moved = replace(far, centre=far.centre + np.array((0, 0.4, 0)))
     both = joined(moved, near)
     assert np.linalg.norm(both.centre - near.centre) < 0.06
     assert both.weight > near.weight
-    elsewhere = replace(near, centre=near.centre + (3.0, 0, 0))
+    elsewhere = replace(near, centre=near.centre + np.array((3.0, 0, 0)))
     assert joined(far, elsewhere) is elsewhere
 
 

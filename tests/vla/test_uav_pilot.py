@@ -1,4 +1,4 @@
-"""A UAV under the pilot: it flies along the plan's waypoints, up and down too, within its limits and clear of things."""
+"""A UAV under the pilot: it flies along the plan's waypoints, up and down too, in its limits and clear of things."""
 
 from dataclasses import replace
 
@@ -90,7 +90,7 @@ def test_it_looks_where_it_goes_before_it_goes_there():
 
 def test_a_post_in_the_way_is_flown_round():
     post = ((1.6, 0.0), 0.2)
-    path, _, pilot = fly([(0, 0, 1.0), (3, 0, 1.0)], 10, things=[post])
+    path, _, _ = fly([(0, 0, 1.0), (3, 0, 1.0)], 10, things=[post])
     assert np.hypot(path[:, 0] - 1.6, path[:, 1]).min() - 0.2 > PARAMS.limits.radius_m + 0.05
     assert np.linalg.norm(path[-1] - (3, 0, 1.0)) < 0.2
 

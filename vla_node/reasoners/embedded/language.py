@@ -28,24 +28,7 @@ from vla_node.reasoners.embedded.steps import (
     Until,
     Wait,
 )  # fmt: skip
-
-COLOURS = ("red", "orange", "yellow", "green", "cyan", "blue", "purple", "magenta", "white", "grey", "black")
-
-_COLOUR_WORDS = {**{c: c for c in COLOURS}, "violet": "purple", "pink": "magenta", "gray": "grey", "turquoise": "cyan"}
-_SHAPE_WORDS = {
-    "box": "box", "cube": "box", "crate": "box", "block": "box",
-    "cylinder": "cylinder", "pillar": "cylinder", "column": "cylinder", "post": "cylinder",
-    "ball": "ball", "sphere": "ball",
-    "door": "door", "tray": "tray",
-    "object": None, "thing": None, "one": None,
-}  # fmt: skip
-_METRES = {"m": 1.0, "cm": 0.01, "foot": 0.3048, "feet": 0.3048, "ft": 0.3048} | {
-    f"{prefix}met{end}{s}": scale
-    for prefix, scale in (("", 1.0), ("centi", 0.01))
-    for end in ("er", "re")
-    for s in ("", "s")
-}
-_SECONDS = {"s": 1.0, "sec": 1.0, "secs": 1.0, "second": 1.0, "seconds": 1.0, "minute": 60.0, "minutes": 60.0}
+from vla_node.reasoners.embedded.words import COLOUR_WORDS, COLOURS, METRES, SECONDS, SHAPE_WORDS
 
 MAX_TEXT = 500
 MAX_STEPS = 20
@@ -80,13 +63,13 @@ HELP = (
     "of a robot that flies 'fly through the red gate', 'climb 1 metre', 'descend 50 cm', "
     "and of an arm 'pick up the red box', 'put it on the purple tray', 'put the red box on the purple tray', "
     "joined by ',', 'and' or 'then'. "
-    f"Colours: {', '.join(COLOURS)}. Things: {', '.join(w for w in _SHAPE_WORDS)}; only a door needs no colour."
+    f"Colours: {', '.join(COLOURS)}. Things: {', '.join(w for w in SHAPE_WORDS)}; only a door needs no colour."
 )
 
 _N = f"(?P<n>{NUMBER})"
 _GO = "(?:go|drive|move|head|walk|roll|fly)"
-_LENGTH = f"{_N} ?(?P<unit>{'|'.join(sorted(_METRES, key=len, reverse=True))})"
-_DURATION = f"{_N} ?(?P<unit>{'|'.join(sorted(_SECONDS, key=len, reverse=True))})"
+_LENGTH = f"{_N} ?(?P<unit>{'|'.join(sorted(METRES, key=len, reverse=True))})"
+_DURATION = f"{_N} ?(?P<unit>{'|'.join(sorted(SECONDS, key=len, reverse=True))})"
 _ONWARD = "(?:forwards?|straight(?: ahead| on| forward)?)"
 _FORWARD = f"(?:ahead|{_ONWARD})"  # without a length, "go ahead" may just mean yes
 _BACKWARD = f"(?:back up|reverse|{_GO} back(?:wards?)?)"
@@ -96,7 +79,7 @@ _EXPLORE = (
     rf"|(?:follow|{_GO} (?:down|along)) (?:the )?(?:corridor|hallway|hall))"
 )
 _THING = (
-    rf"(?:the|a|an|that) (?:(?:(?P<colour>{'|'.join(_COLOUR_WORDS)}) )?(?P<shape>{'|'.join(_SHAPE_WORDS)})"
+    rf"(?:the|a|an|that) (?:(?:(?P<colour>{'|'.join(COLOUR_WORDS)}) )?(?P<shape>{'|'.join(SHAPE_WORDS)})"
     r"|(?P<unknown>[a-z]+(?: [a-z]+)?))"
 )
 """A colour and a thing, or one or two words in their place that are refused by name."""
@@ -109,7 +92,7 @@ _DEGREES = f"{_N} ?-?(?:degrees?|deg|°)"
 
 def _drive(sign: int) -> Callable[[re.Match[str]], Step | str]:
     def build(match: re.Match[str]) -> Step | str:
-        distance_m = number(match["n"]) * _METRES[match["unit"]]
+        distance_m = number(match["n"]) * METRES[match["unit"]]
         if not 0 < distance_m <= MAX_DISTANCE_M:
             return f"A distance must be above 0 and at most {MAX_DISTANCE_M:g} m."
         return Drive(sign * distance_m)
@@ -129,10 +112,10 @@ def _with_thing(build: Callable[[GoTo], Step | _Ending]) -> Callable[[re.Match[s
     def checked(match: re.Match[str]) -> Step | _Ending | str:
         if match["unknown"] is not None:
             return f"I cannot recognise a {match['unknown']!r}. {HELP}"
-        shape = _SHAPE_WORDS[match["shape"]]
+        shape = SHAPE_WORDS[match["shape"]]
         if match["colour"] is None and shape != "door":
             return f"Say the colour of the {match['shape']}: only a door can be told without. {HELP}"
-        return build(GoTo(_COLOUR_WORDS.get(match["colour"]), shape))
+        return build(GoTo(COLOUR_WORDS.get(match["colour"]), shape))
 
     return checked
 
@@ -155,7 +138,7 @@ def _put(match: re.Match[str]) -> Step | str:
 
 def _climb(sign: int) -> Callable[[re.Match[str]], Step | str]:
     def build(match: re.Match[str]) -> Step | str:
-        height_m = number(match["n"]) * _METRES[match["unit"]]
+        height_m = number(match["n"]) * METRES[match["unit"]]
         if not 0 < height_m <= MAX_HEIGHT_M:
             return f"A change of height must be above 0 and at most {MAX_HEIGHT_M:g} m."
         return Climb(sign * height_m)
@@ -164,7 +147,7 @@ def _climb(sign: int) -> Callable[[re.Match[str]], Step | str]:
 
 
 def _wait(match: re.Match[str]) -> Step | str:
-    seconds = number(match["n"]) * _SECONDS[match["unit"]]
+    seconds = number(match["n"]) * SECONDS[match["unit"]]
     return Wait(seconds) if 0 < seconds <= MAX_WAIT_S else f"A wait may last up to {MAX_WAIT_S:g} s."
 
 
@@ -181,8 +164,8 @@ _RULES: list[tuple[str, Callable[[re.Match[str]], Step | _Ending | str]]] = [
     (rf"{_LAY} (?:it|that)(?: down)? {_ON} (?P<where>.+)", _put),
     (rf"{_LAY} (?P<what>.+?) {_ON} (?P<where>.+)", _put),
     (
-        rf"(?:{_GO}|pass)(?: on)? through (?:the|a|an|that) (?P<colour>{'|'.join(_COLOUR_WORDS)}) (?:gate|frame|hoop)",
-        lambda m: Pass(_COLOUR_WORDS[m["colour"]]),
+        rf"(?:{_GO}|pass)(?: on)? through (?:the|a|an|that) (?P<colour>{'|'.join(COLOUR_WORDS)}) (?:gate|frame|hoop)",
+        lambda m: Pass(COLOUR_WORDS[m["colour"]]),
     ),
     (rf"(?:climb|rise|ascend|{_GO} up)(?: by)? {_LENGTH}", _climb(+1)),
     (rf"(?:descend|sink|{_GO} down)(?: by)? {_LENGTH}", _climb(-1)),
