@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -15,7 +16,9 @@ import pytest
 
 from saccade.cli import fleet
 from saccade.cli.fleet import FleetError, checked, map_jobs
+from saccade.cli.session import run_session
 from saccade.errors import ConfigError, DataError
+from sim.bus import open_world
 
 
 def test_one_process_is_this_one() -> None:
@@ -162,8 +165,11 @@ if __name__ == "__main__":
 """
 
 
+RAY = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs Ray (in requirements-dev.txt)")
+
+
 @pytest.mark.slow
-@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs Ray (in requirements-dev.txt)")
+@RAY
 def test_two_workers_of_a_local_ray_find_the_same_bytes(tmp_path: Path) -> None:
     scenes = str(Path(__file__).parents[1] / "episodes")
     script = tmp_path / "fleet_script.py"
@@ -174,3 +180,26 @@ def test_two_workers_of_a_local_ray_find_the_same_bytes(tmp_path: Path) -> None:
     on_ray, here = json.loads(done.stdout.splitlines()[-1])
     assert on_ray == here
     assert len(on_ray) == 3
+
+
+@pytest.mark.slow
+@RAY
+def test_recordings_replayed_on_ray_are_the_same_bytes(tmp_path: Path) -> None:
+    names = ("one", "two")
+    for seed, name in enumerate(names):
+        world = open_world(f"hall?seed={seed}&seconds=1.5&camera_hz=5")
+        run_session(world, "hall", tmp_path / name, instruction="go to the red box", keep_inputs=True)
+        (tmp_path / name / "run.mcap").rename(tmp_path / f"{name}.mcap")
+
+    def replay(*more: str) -> None:
+        told = [sys.executable, "-m", "saccade.cli", "replay", "one.mcap", "two.mcap", "--robot", "hall", *more]
+        done = subprocess.run(told, cwd=tmp_path, env=path, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stderr
+
+    path = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    replay("--out", "here")
+    replay("--out", "there", "--ray", "local", "-j", "2")
+    for name in names:
+        here, there = ((tmp_path / place / name / "run.mcap").read_bytes() for place in ("here", "there"))
+        assert here == there
+        assert len(here) > 1000
