@@ -91,6 +91,9 @@ def _errand(world: str) -> Errand:
 
 
 def _played(demo: Demo, out: Path, watch: MissionWatch, inject: str) -> Result:
+    from saccade.cli.collect.film import Film
+    from saccade.cli.collect.rollout import Assignment, Rollout, overheard_nodes
+    from saccade.cli.collect.truth import judged_stages
     from saccade.cli.progress import Bar
     from saccade.cli.session import run_session
     from saccade.wire.inject import InjectSource, parse_faults
@@ -99,12 +102,19 @@ def _played(demo: Demo, out: Path, watch: MissionWatch, inject: str) -> Result:
 
     world, faults = open_world(demo.address), parse_faults(inject)
     source: Source = InjectSource(world, faults, demo.seed) if faults else world
+    nodes, reasoner, arm = overheard_nodes(demo.errand.robot, points=True)
+    film = Film(world, arm.axes if arm else (), pictures=False)
 
     def judged() -> dict[str, Any]:
         """What was done; with words of the user's own it cannot be said whether that was what they mean."""
         verdict, done = world.judge(), watch.done
         figures = demo.errand.figures(verdict, done) if demo.own_words else {"success": done, **verdict}
-        return {"episode": {**figures, "outcome": watch.outcome}}
+        scene, end_ns = world.simulation.scene, film.truth[-1].stamp_ns
+        rollout = Rollout(
+            Assignment(demo.errand.world, demo.seed, "", demo.text), world.start_ns, end_ns, film, reasoner.thoughts,
+            watch.outcome, done, scene.things if scene else (), arm,
+        )  # fmt: skip
+        return {"episode": {**figures, "outcome": watch.outcome}, "stages": judged_stages(rollout)}
 
     facts = {"source": f"sim:{demo.errand.world}?seed={demo.seed}", "robot": demo.errand.robot, "bus": "virtual time"}
     with Bar("playing", world.start_ns, world.start_ns + _SECONDS * 10**9, sys.stderr.isatty()) as bar:
@@ -114,7 +124,8 @@ def _played(demo: Demo, out: Path, watch: MissionWatch, inject: str) -> Result:
             bar(now_ns)
 
         return run_session(
-            source, demo.errand.robot, out, instruction=demo.text, keep_inputs=True, watch=[watch],
+            source, demo.errand.robot, out, instruction=demo.text, keep_inputs=True, nodes=nodes,
+            watch=[film, watch],
             stop=lambda: watch.over, progress=progress, facts=facts, extra=judged, inputs=out / "run.mcap",
         )  # fmt: skip
 

@@ -128,16 +128,17 @@ def run_session(
     facts: dict[str, str] | None = None,
     extra: Callable[[], dict[str, Any]] = dict,
     inputs: Path | None = None,
+    nodes: list[Node] | None = None,
 ) -> Result:
     """Run the nodes over a source and write everything into `out`.
 
     With `odometry` visual the source must have none of its own. `instruction` is given half a second after the start.
     `keep_inputs` records the sensors too, so that run.mcap can be replayed. `extra` is called after the run and its
-    answer becomes part of the summary. The run.mcap and the summary (but for its `timing` part) of two runs over the
-    same source are equal byte for byte.
+    answer becomes part of the summary. `nodes` are those of `robot`, where they are not to be those of `make_nodes`.
+    The run.mcap and the summary (but for its `timing` part) of two runs over the same source are equal byte for byte.
     """
     out.mkdir(parents=True, exist_ok=True)
-    nodes = make_nodes(robot, only, odometry)
+    nodes = nodes or make_nodes(robot, only, odometry)
     if inputs is not None and not keep_inputs:
         source = DecodeAhead(source, nodes[0].reads)
     bus = VirtualBus(source, latency_ns=modelled_latency(robot, nodes), pace=pace)

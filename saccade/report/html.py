@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -10,6 +10,8 @@ from typing import Any
 
 from saccade.clock import SEC
 from saccade.report.birdseye import birdseye
+from saccade.report.errand import errand_section
+from saccade.report.parts import folded, key, none, section, table
 from saccade.report.pictures import Film, film
 from saccade.report.plots import histogram, timeline
 from saccade.report.run import Run
@@ -41,58 +43,33 @@ def write_report(
     strip = film(run, recording, inputs)
     body = [
         _head(summary),
-        _section("What it saw", _film(run, strip)),
+        *errand_section(run, recording, inputs, summary),
+        section("What it saw", _film(run, strip)),
         tag(
             "div",
-            _section("From above", _map(run)),
-            tag("div", _section("Plans", _plans(summary)), _section("Stops", _stops(summary))),
+            section("From above", _map(run)),
+            tag("div", section("Plans", _plans(summary)), section("Stops", _stops(summary))),
             class_="pair",
         ),
         *_scene(scene(run, recording)),
-        _section("What the gate did", _timeline(run, summary)),
+        section("What the gate did", _timeline(run, summary)),
         tag(
             "div",
-            _section("Time by stage", _stages(stages), "wall-clock time inside the nodes on this machine"),
-            _section("Camera to command", _latency(run, summary), "on the bus' clock, ticks that were not stops"),
+            section("Time by stage", _stages(stages), "wall-clock time inside the nodes on this machine"),
+            section("Camera to command", _latency(run, summary), "on the bus' clock, ticks that were not stops"),
             class_="pair",
         ),
         tag(
             "div",
-            _section("Problems", _problems(run, summary)),
-            _section("What ran where", _facts(facts, summary)),
+            section("Problems", _problems(run, summary)),
+            section("What ran where", _facts(facts, summary)),
             class_="pair",
         ),
-        _folded("Topics recorded", _topics(summary)),
+        folded("Topics recorded", _topics(summary)),
         tag("footer", text(f"Saccade · {summary['recording']}")),
     ]
     page = Template(files(__package__).joinpath("template.html").read_text(encoding="utf-8"))
     out.write_text(page.substitute(title=text(f"Saccade: {summary['recording']}"), body="\n".join(body)), "utf-8")
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers: str = "") -> str:
-    """A table of markup cells; in `numbers` an n marks a column to be aligned right."""
-    classes = [("n" if kind == "n" else None) for kind in numbers.ljust(len(header))]
-    head = tag("tr", *(tag("th", text(h), class_=c) for h, c in zip(header, classes, strict=True)))
-    shown = tag("thead", head) if any(header) else ""
-    body = (tag("tr", *(tag("td", cell, class_=c) for cell, c in zip(row, classes, strict=True))) for row in rows)
-    return tag("div", tag("table", shown, tag("tbody", *body)), class_="scroll")
-
-
-def _section(heading: str, content: str, note: str = "") -> str:
-    small = tag("small", text(note)) if note else ""
-    return tag("section", tag("h2", text(heading), small), content)
-
-
-def _folded(heading: str, content: str) -> str:
-    return tag("section", tag("details", tag("summary", text(heading)), content))
-
-
-def _none(what: str) -> str:
-    return tag("p", text(what), class_="none")
-
-
-def _key(*entries: tuple[str, str]) -> str:
-    return tag("p", *(tag("i", class_=class_) + text(name) for class_, name in entries), class_="key")
 
 
 def _head(summary: dict[str, Any]) -> str:
@@ -119,7 +96,7 @@ def _head(summary: dict[str, Any]) -> str:
 
 def _film(run: Run, strip: Film) -> str:
     if not strip.frames:
-        return _none("No pictures: the recording has neither camera images nor depth images.")
+        return none("No pictures: the recording has neither camera images nor depth images.")
     figures = []
     for frame in strip.frames:
         names = (("camera", frame.picture), ("depth", frame.depth), ("confidence", frame.confidence))
@@ -146,14 +123,14 @@ def _film(run: Run, strip: Film) -> str:
 def _map(run: Run) -> str:
     drawn = birdseye(run)
     if not drawn:
-        return _none("No map: the recording has neither odometry, plans nor obstacles.")
-    key = _key(
+        return none("No map: the recording has neither odometry, plans nor obstacles.")
+    legend = key(
         ("bg-travelled thin", "travelled"), ("bg-plan thin", "plan, the paler the older; rings: last goal"),
         ("bg-pass", "passed"), ("bg-limited", "limited"), ("bg-stop", "stopped"),
     )  # fmt: skip
     frame = run.poses[0].frame_id if run.poses else run.map.frame_id
     note = "" if run.poses else " There is no odometry in the recording."
-    return drawn + key + tag("p", text(f"Frame {frame}; x to the right, y up.{note}"), class_="key")
+    return drawn + legend + tag("p", text(f"Frame {frame}; x to the right, y up.{note}"), class_="key")
 
 
 def _scene(shown: Scene) -> list[str]:
@@ -163,20 +140,20 @@ def _scene(shown: Scene) -> list[str]:
     parts = []
     if shown.above:
         above = f'<img src="{shown.above}" alt="the map from above" style="max-width:480px;width:100%">'
-        parts += [above, _key(("bg-travelled thin", "the way it came"), ("bg-plan thin", "its plan"))]
+        parts += [above, key(("bg-travelled thin", "the way it came"), ("bg-plan thin", "its plan"))]
     turned = (f"{360 * n // len(shown.around)}°" for n in range(len(shown.around)))
     figures = [
         tag("figure", f'<img src="{uri}" alt="the map from around">', tag("figcaption", text(angle)))
         for uri, angle in zip(shown.around, turned, strict=True)
     ]
     parts += [tag("div", *figures, class_="film")] if figures else []
-    return [_section("The map", "".join(parts), "as it was sent last; above, x is to the right and y up")]
+    return [section("The map", "".join(parts), "as it was sent last; above, x is to the right and y up")]
 
 
 def _plans(summary: dict[str, Any]) -> str:
     plans = summary["plans"]
     if not plans:
-        return _none("No plan was made: there is no message on plan.")
+        return none("No plan was made: there is no message on plan.")
     rows = [
         [
             text(f"#{p['id']}"), text(p["epoch"]), text(number(p["observed_s"], "s", 2)),
@@ -187,23 +164,23 @@ def _plans(summary: dict[str, Any]) -> str:
         for p in plans[-_PLANS_SHOWN:]
     ]  # fmt: skip
     left = len(plans) - len(rows)
-    more = _none(f"{left} earlier plans are in summary.json.") if left else ""
+    more = none(f"{left} earlier plans are in summary.json.") if left else ""
     off_m = [p["off_m"] for p in plans if p["off_m"] is not None]
     told = f"While a plan was the newest the robot was at most {max(off_m):.2f} m off its way." if off_m else ""
     heads = ("plan", "epoch", "image at", "thought", "planned", "travelled", "off", "says")
-    return table(heads, rows, "nnnnnnn") + more + (_none(told) if told else "")
+    return table(heads, rows, "nnnnnnn") + more + (none(told) if told else "")
 
 
 def _timeline(run: Run, summary: dict[str, Any]) -> str:
     if not run.verdicts:
-        return _none("No gate ran: there is no message on verdict.")
-    key = _key(
+        return none("No gate ran: there is no message on verdict.")
+    legend = key(
         ("bg-pass", "passed"), ("bg-limited", "limited"), ("bg-stop", "stopped"), ("bg-travelled thin", "granted"),
         ("bg-asked thin", "asked (dashed)"), ("bg-plan", "plan in force"),
     )  # fmt: skip
     reasons = [[text(reason), text(count)] for reason, count in summary["verdicts"]["reasons"].items()]
     why = table(("reasons given, by kind", "ticks"), reasons[:12], " n") if reasons else ""
-    return timeline(run, summary["stops"]) + key + tag("div", why, class_="below")
+    return timeline(run, summary["stops"]) + legend + tag("div", why, class_="below")
 
 
 def _stages(stages: Stages) -> str:
@@ -218,34 +195,34 @@ def _stages(stages: Stages) -> str:
             total = f"{s['total_ms'] / 1e3:.2f}"
             rows.append([name, text(stage), text(int(s["count"])), *map(text, figures), text(total), bar])
     if not rows:
-        return _none("No stage times were handed to the report.")
+        return none("No stage times were handed to the report.")
     return table(("node", "stage", "count", "p50 ms", "p95 ms", "p99 ms", "total s", ""), rows, "  nnnnn")
 
 
 def _latency(run: Run, summary: dict[str, Any]) -> str:
     ms = latencies_ms(run)
     if not ms.size:
-        return _none("Nothing to measure: no tick let a command through.")
+        return none("Nothing to measure: no tick let a command through.")
     return histogram(ms, summary["latency_ms"])
 
 
 def _stops(summary: dict[str, Any]) -> str:
     if not summary["stops"]:
-        return _none("The gate never stopped the robot." if summary["verdicts"]["count"] else "No gate ran.")
+        return none("The gate never stopped the robot." if summary["verdicts"]["count"] else "No gate ran.")
     longest = sorted(summary["stops"], key=lambda s: -s["duration_s"])[:_STOPS_SHOWN]
     rows = [
         [text(f"{s['start_s']:.2f} s"), text(f"{s['duration_s']:.2f} s"), text(s["ticks"]), text(s["reason"])]
         for s in sorted(longest, key=lambda s: s["start_s"])
     ]
     left = len(summary["stops"]) - len(longest)
-    more = _none(f"{left} shorter stops are in summary.json.") if left else ""
+    more = none(f"{left} shorter stops are in summary.json.") if left else ""
     return table(("begin", "lasted", "ticks", "reason"), rows, "nnn") + more
 
 
 def _facts(facts: dict[str, str], summary: dict[str, Any]) -> str:
     rows = [[text(name), text(value)] for name, value in facts.items()]
     rows += [[text(name), text(value)] for name, value in summary.get("episode", {}).items()]
-    return table(("", ""), rows) if rows else _none("Nothing was handed to the report.")
+    return table(("", ""), rows) if rows else none("Nothing was handed to the report.")
 
 
 def _problems(run: Run, summary: dict[str, Any]) -> str:
@@ -257,7 +234,7 @@ def _problems(run: Run, summary: dict[str, Any]) -> str:
     lost = dict.fromkeys([*summary["problems"], *run.problems])
     rows += [[level("WARN"), "recording", "", "", text(problem)] for problem in lost]
     if not rows:
-        return _none("None: no diagnostics above OK, and everything in the recording could be read.")
+        return none("None: no diagnostics above OK, and everything in the recording could be read.")
     return table(("level", "who", "times", "when", "what"), rows, "  n")
 
 
@@ -270,4 +247,4 @@ def _topics(summary: dict[str, Any]) -> str:
         [text(name), text(row["type"]), text(row["count"]), text(number(row["rate_hz"], "Hz", 1))]
         for name, row in summary["topics"].items()
     ]
-    return table(("topic", "type", "messages", "rate"), rows, "  nn") if rows else _none("None.")
+    return table(("topic", "type", "messages", "rate"), rows, "  nn") if rows else none("None.")

@@ -52,12 +52,15 @@ class Film:
     far_m: float
 
 
-def film(run: Run, recording: Path, inputs: Path | None, count: int = 8) -> Film:
-    """`count` instants spread evenly over the run; the camera's pictures come from `inputs` where the run has none.
+def film(
+    run: Run, recording: Path, inputs: Path | None, count: int = 8, at_ns: Sequence[int] | None = None
+) -> Film:  # fmt: skip
+    """`count` instants spread evenly over the run, or pictures nearest to the instants `at_ns`.
 
-    What cannot be read or decoded is added to `run.problems`.
+    The camera's pictures come from `inputs` where the run has none. What cannot be read or decoded is added to
+    `run.problems`.
     """
-    wanted = _instants(run, count)
+    wanted = _instants(run, count) if at_ns is None else _nearest_stamps(run, at_ns)
     own = _nearest(messages(recording, [], {*PICTURES, *DEPTHS, _CONFIDENCE} & run.stamps.keys()), wanted)
     if inputs is not None and not any(name in own for name in PICTURES):
         try:
@@ -105,9 +108,19 @@ def data_uri(picture: U8, suffix: str) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(data.tobytes()).decode()}"
 
 
+def _nearest_stamps(run: Run, at_ns: Sequence[int]) -> list[int]:
+    """For each instant the capture stamp of the run's nearest picture; the instant itself where it has none."""
+    stamps = np.array(_stamps(run), np.int64)
+    return [int(stamps[np.abs(stamps - ns).argmin()]) if len(stamps) else ns for ns in at_ns]
+
+
+def _stamps(run: Run) -> list[int]:
+    return next((run.stamps[name] for name in (*DEPTHS, *PICTURES) if name in run.stamps), [])
+
+
 def _instants(run: Run, count: int) -> list[int]:
     """Capture stamps of pictures that the run has, else evenly spaced times."""
-    stamps = next((run.stamps[name] for name in (*DEPTHS, *PICTURES) if name in run.stamps), [])
+    stamps = _stamps(run)
     if not stamps:
         return [int(ns) for ns in np.linspace(run.start_ns, run.end_ns, count)] if run.heard else []
     return [stamps[i] for i in np.unique(np.linspace(0, len(stamps) - 1, count).astype(int))]

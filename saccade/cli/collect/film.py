@@ -76,9 +76,10 @@ class Film:
     name = "film"
     writes: frozenset[str] = frozenset()
 
-    def __init__(self, world: World, joints: Sequence[str]) -> None:
-        """`joints` are the arm's axes; empty for a body that travels."""
-        self.reads = frozenset(CAMERAS.values()) | {"odom", "joint_states", "joint_trajectory", "verdict", "local_map"}
+    def __init__(self, world: World, joints: Sequence[str], pictures: bool = True) -> None:
+        """`joints` are the arm's axes; empty for a body that travels. `pictures`: keep those of the cameras, too."""
+        told = {"odom", "joint_states", "joint_trajectory", "verdict", "local_map"}
+        self.reads = frozenset(told).union(CAMERAS.values() if pictures else ())
         self.stages = Stages()
         self.joints = tuple(joints)
         self.pictures: dict[str, list[tuple[int, bytes]]] = {}

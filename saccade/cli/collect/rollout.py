@@ -103,7 +103,7 @@ def play(errand: Assignment, limit_s: float | None = None, progress: Callable[[i
 
     cv2.setNumThreads(1)
     limit_ns = nanoseconds(limit_s or LIMIT_S.get(errand.world, _LIMIT_S))
-    nodes, reasoner, arm = _nodes(errand.world)
+    nodes, reasoner, arm = overheard_nodes(errand.world)
     kind, options = world_kind(f"{errand.world}?seed={errand.seed}{errand.options}")
     reads = frozenset[str]().union(*(node.reads for node in nodes))
     world = make_world(kind, replace(options, seconds=1e6), reads)
@@ -120,14 +120,13 @@ def play(errand: Assignment, limit_s: float | None = None, progress: Callable[[i
         end_ns = bus.now_ns()
     finally:
         bus.close()
-    last, scene = mission.last, world.simulation.scene
-    done = last is not None and last.final and last.progress >= 1.0
-    things = scene.things if scene else ()
-    return Rollout(errand, world.start_ns, end_ns, film, reasoner.thoughts, mission.outcome, done, things, arm)
+    scene = world.simulation.scene
+    things, said, done = scene.things if scene else (), mission.outcome, mission.done
+    return Rollout(errand, world.start_ns, end_ns, film, reasoner.thoughts, said, done, things, arm)
 
 
-def _nodes(robot: str) -> tuple[list[Node], Overheard, ArmParams | None]:
-    """The robot's nodes as on virtual time, without point clouds, and the reasoner that is listened to."""
+def overheard_nodes(robot: str, points: bool = False) -> tuple[list[Node], Overheard, ArmParams | None]:
+    """The robot's nodes as on virtual time, and the reasoner that is listened to; `points`: with clouds of points."""
     path = robot_file(robot)
     vla = params.load(VlaParams, path, "vla_node")
     vla = replace(vla, planner=replace(vla.planner, worker="modelled"))
@@ -135,4 +134,4 @@ def _nodes(robot: str) -> tuple[list[Node], Overheard, ArmParams | None]:
     radius_m = vla.limits.radius_m + vla.planner.margin_m
     reasoner = Overheard(open_reasoner(vla.planner.reasoner, radius_m, vla.planner.standoff_m, arm))
     gate = SafetyNode(params.load(SafetyParams, path, "safety_node"))
-    return [*seeing_nodes(robot, points=False), VlaNode(vla, reasoner), gate], reasoner, arm
+    return [*seeing_nodes(robot, points=points), VlaNode(vla, reasoner), gate], reasoner, arm

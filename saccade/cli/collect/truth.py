@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 from saccade.cli.collect.doors import passed
 from saccade.cli.collect.film import Truth
 from saccade.cli.collect.rollout import Rollout
-from saccade.cli.collect.stages import Stage
+from saccade.cli.collect.stages import Stage, cut
 from saccade.cli.collect.verify import Opinion
-from saccade.clock import SEC
+from saccade.clock import SEC, seconds
 from saccade.geometry import wrap_angle
 from sim.things import Thing
 
@@ -138,3 +139,13 @@ _CHECKS: dict[str, Callable[[Stage, Rollout, list[Truth]], Opinion]] = {
     "search": _search, "approach": _approach, "arrive": _arrive, "return": _return, "pass": _pass,
     "reach": _held, "grasp": _held, "lift": _lift, "place": _place,
 }  # fmt: skip
+
+
+def judged_stages(rollout: Rollout) -> list[dict[str, Any]]:
+    """The stages of an errand in order with the truth's opinions, as values for JSON; seconds since the start."""
+    verifier, out = TruthVerifier(), []
+    for stage in cut(rollout):
+        begin_s, end_s = (round(seconds(ns - rollout.start_ns), 3) for ns in (stage.begin_ns, stage.end_ns))
+        opinion = verifier.judge(stage, rollout).row()
+        out.append({"kind": stage.kind, "task": stage.task, "begin_s": begin_s, "end_s": end_s, **opinion})
+    return out
