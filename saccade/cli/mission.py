@@ -13,7 +13,7 @@ from saccade.node import NEVER_NS, Out, Sample
 from saccade.stages import Stages
 from saccade.topics import topic
 from saccade.types import Plan, PlanKind
-from saccade.wire.commands import decode_twist
+from saccade.wire.commands import decode_joint_trajectory, decode_twist
 from saccade.wire.convert import decode_command, decode_plan
 
 
@@ -71,17 +71,21 @@ class MissionWatch:
 def commands(
     recording: Path,
 ) -> tuple[np.ndarray[tuple[int], np.dtype[np.int64]], np.ndarray[tuple[int, int], np.dtype[np.float64]]]:
-    """Stamps (n,) ns and twists (n, 6) of every cmd_vel in a run.mcap."""
+    """Stamps (n,) ns and values (n, d) of every command in a run.mcap: twists (6), or positions of an arm's joints."""
     stamps, values = [], []
     with recording.open("rb") as stream:
         for schema, channel, message in make_reader(stream).iter_messages():
-            if channel.topic.lstrip("/") == "cmd_vel":
+            name = channel.topic.lstrip("/")
+            if name == "cmd_vel":
                 assert schema is not None
                 stamped = schema.name == topic("cmd_vel").type
                 command = decode_command(message.data) if stamped else decode_twist(message.data, message.log_time)
                 stamps.append(command.stamp_ns)
                 values.append(command.values)
-    return np.array(stamps, np.int64), np.array(values).reshape(-1, 6)
+            elif name == "joint_trajectory":
+                stamps.append(message.log_time)
+                values.append(decode_joint_trajectory(message.data)[1])
+    return np.array(stamps, np.int64), np.array(values).reshape(len(values), -1)
 
 
 def compare_commands(first: Path, second: Path) -> str:

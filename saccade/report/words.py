@@ -37,7 +37,9 @@ def _moved(summary: dict[str, Any]) -> str:
     if not summary["duration_s"]:
         return "The recording holds no time." if summary["topics"] else "The recording is empty."
     commanded, path = summary["commands"]["distance_m"], summary["path_m"]
-    parts = [f"commanded {commanded:.2f} m" if commanded is not None else "not commanded at all"]
+    joints = summary["topics"].get("joint_trajectory")
+    none = f"given {joints['count']} positions for its joints" if joints else "not commanded at all"
+    parts = [none if commanded is None else f"commanded {commanded:.2f} m"]
     if path is not None:
         parts.append(f"travelled {path:.2f} m by odometry")
     return f"In {summary['duration_s']:.1f} s it was {' and '.join(parts)}."
