@@ -21,7 +21,7 @@ BAR_M = 0.16
 """Width of a gate's frame."""
 _EDGE_M = 2.4
 _COLOURS: tuple[tuple[str, Colour], ...] = (
-    ("red", (206, 36, 34)), ("blue", (34, 78, 200)), ("yellow", (236, 192, 22)), ("magenta", (206, 40, 150)),
+    ("red", (206, 36, 34)), ("blue", (34, 78, 200)), ("yellow", (230, 212, 30)), ("magenta", (206, 40, 150)),
     ("cyan", (24, 176, 196)),
 )  # fmt: skip
 _POST = Thing("orange post", "cylinder", (0.20, 2.2), (236, 122, 20))

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from saccade.cli.bench import nav, reach
+from saccade.cli.bench import fly, nav, reach
 from saccade.cli.bench.errands_report import document_of, drawn, markdown, summary, wilson
 from saccade.cli.bench.nav import BENCH
 from saccade.cli.episodes.blame import blame
@@ -129,7 +129,7 @@ def test_a_fallen_body_or_no_plan_is_nobodys_fault() -> None:
 
 
 def test_the_variants_that_help_names_are_those_there_are() -> None:
-    assert set(VARIANTS) == {*nav.NAMES, *reach.NAMES}
+    assert set(VARIANTS) == {*nav.NAMES, *fly.NAMES, *reach.NAMES}
 
 
 def test_figures_that_nobody_has_are_no_columns() -> None:

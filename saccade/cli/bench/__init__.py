@@ -9,12 +9,14 @@ BENCHES = {
     "stereo": "stereo matching against true disparity",
     "map": "the map: surface, distances, clearance, memory, odometry",
     "nav": "errands in the yard, many of them",
+    "fly": "errands among gates, many of them",
     "reach": "errands at the table, many of them",
 }
 EXAMPLES = """examples:
   saccade bench stereo                                     # every data set and method that is there
   saccade bench map --open3d ~/o3d/bin/python              # the map, beside Open3D
   saccade bench nav --episodes 20                          # a model of a dog on held-out seeds
+  saccade bench fly --episodes 20                          # a quadrotor among gates, likewise
   saccade bench reach --episodes 20                        # an arm at a table, likewise
 """
 

@@ -20,6 +20,7 @@ from saccade.types import Decision, PlanKind
 
 PARTS = ("reasoner", "policy", "perception", "gate", "infrastructure")
 LAST_S = 20.0
+_SENSES = ("local_map", "odom", "clearance stale", "clearance missing", "clearance frozen")
 
 
 def blame(fallen_s: float | None, witness: Witness, mission: MissionWatch, missed: str) -> tuple[str, str]:
@@ -44,7 +45,7 @@ def _out_of_time(witness: Witness) -> tuple[str, str]:
     kinds: Counter[tuple[str, str]] = Counter()
     stands = witness.run.plans[-1][1].kind is PlanKind.STOP
     for decision, reason, requested, granted in witness.ticks(LAST_S):
-        if decision is Decision.STOP and any(name in reason for name in ("local_map", "odom")):
+        if decision is Decision.STOP and any(name in reason for name in _SENSES):
             kinds["perception", "stopped for lack of senses"] += 1
         elif decision is Decision.STOP and "chunk" in reason:
             kinds["infrastructure", "stopped for lack of chunks"] += 1

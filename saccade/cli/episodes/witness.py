@@ -17,6 +17,7 @@ from saccade.report.run import Run
 from saccade.report.summary import summarise
 from saccade.stages import Stages
 from saccade.types import Decision
+from saccade.wire.clearance import decode_clearance
 from saccade.wire.commands import decode_joint_trajectory
 from saccade.wire.convert import decode_chunk, decode_command, decode_map, decode_odom, decode_plan, decode_verdict
 
@@ -44,7 +45,7 @@ class Witness:
     """Hears plans, chunks, verdicts and commands, and looks at the judge's verdict twenty times a second."""
 
     name = "witness"
-    reads = frozenset({"plan", "chunk", "verdict", "cmd_vel", "joint_trajectory", "local_map", "odom"})
+    reads = frozenset({"plan", "chunk", "verdict", "cmd_vel", "joint_trajectory", "local_map", "clearance", "odom"})
     writes: frozenset[str] = frozenset()
 
     def __init__(self, world: World) -> None:
@@ -55,6 +56,7 @@ class Witness:
         self._world = world
         self._due_ns = world.start_ns
         self._map: bytes | memoryview | None = None
+        self._space: bytes | memoryview | None = None
         self._odom: bytes | memoryview | None = None
         self._joints: list[tuple[int, F64]] = []
 
@@ -78,6 +80,8 @@ class Witness:
             self._joints.append((now_ns, decode_joint_trajectory(cdr)[1]))
         elif sample.topic == "local_map":
             self._map = cdr
+        elif sample.topic == "clearance":
+            self._space = cdr
         else:
             self._odom = cdr
         return ()
@@ -129,9 +133,11 @@ class Witness:
         return float(np.sqrt(np.mean(np.sum(rates**2, axis=1)))) if len(rates) else None
 
     def _mapped_m(self) -> float:
-        """Clearance in metres that the newest map has for where the odometry says that the robot is."""
+        """Clearance in metres where odometry says that the robot is, by its newest map: in space for one that flies."""
         if self._map is None or self._odom is None:
             return math.inf
         state, _ = decode_odom(self._odom)
+        if self._space is not None:
+            return float(decode_clearance(self._space).clearance_at(state.T_odom_from_body.t)[0])
         x, y = state.T_odom_from_body.t[:1], state.T_odom_from_body.t[1:2]
         return float(decode_map(self._map).clearance_at(x, y)[0])
