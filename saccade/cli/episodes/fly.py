@@ -28,7 +28,7 @@ class Fly:
 
     def limit_s(self, verdict: dict[str, Any]) -> float:
         """See `Errand.limit_s`: 40 s and 6 s a metre of the straight lines, twice that for there and back."""
-        return 40.0 + 6.0 * verdict["shortest_m"] * (2 if self.back else 1)
+        return 40.0 + 6.0 * float(verdict["shortest_m"]) * (2 if self.back else 1)
 
     def figures(self, verdict: dict[str, Any], said_done: bool) -> dict[str, Any]:
         """See `Errand.figures`; a `spl` only of errands that end at the post, to which the shortest way is known."""
