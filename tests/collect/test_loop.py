@@ -91,14 +91,19 @@ def test_the_second_visit_goes_to_what_was_seen_and_the_third_elsewhere(played: 
     first, why = propose.propose("yard", 5, [])
     assert (first.seed, first.goal, first.instruction) == (5, "red box", "go to the red box")
     assert why.startswith("a new world")
-    record = {"seed": 5, "goal": "red box", "seen": ["blue cylinder"], "stages": [{"kind": "arrive", "kept": True}]}
+    record = {
+        "seed": 5,
+        "goal": "red box",
+        "seen_at_start": ["blue cylinder"],
+        "stages": [{"kind": "arrive", "kept": True}],
+    }
     second, why = propose.propose("yard", 5, [record])
     assert (second.seed, second.goal) == (5, "blue cylinder")
     assert second.instruction.endswith(", then come back"), "returns are rarer than arrivals"
-    assert why.startswith("seen on the way")
+    assert why.startswith("seen from the start")
     third, _ = propose.propose("yard", 5, [record, {**record, "goal": "blue cylinder"}])
     assert third.seed == 6
-    blind, _ = propose.propose("yard", 5, [{**record, "seen": ["red box"]}])
+    blind, _ = propose.propose("yard", 5, [{**record, "seen_at_start": ["red box"]}])
     assert blind.seed == 6, "nothing else was seen there"
 
 

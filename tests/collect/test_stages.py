@@ -44,6 +44,13 @@ def test_the_way_back_is_one_stage() -> None:
     assert times(rollout(film(4.0), thoughts, words)) == [("arrive", 0.5, 1.5), ("return", 1.5, 3.5)]
 
 
+def test_before_a_door_it_is_only_on_its_way_back() -> None:
+    words = "go to the red box, then come back"
+    shot = drive().film
+    thoughts = [(observation(0.2), plan("step 2 of 2, come back")), (observation(5.8), done())]
+    assert times(rollout(shot, thoughts, words)) == [("homeward", 0.2, 1.0), ("pass", 1.0, 4.6), ("return", 4.6, 5.8)]
+
+
 def test_nothing_planned_is_no_stage() -> None:
     assert cut(rollout(film(2.0), [])) == []
 

@@ -19,6 +19,7 @@ from saccade.cli.collect.stages import Stage, cut
 from saccade.cli.collect.truth import TruthVerifier
 from saccade.cli.collect.verify import Opinion, agreements
 from saccade.clock import SEC
+from saccade.geometry import SE3
 from saccade.types import PlanKind
 from sim.things import Thing
 from vla_node.planner import Answer, Observation, make_plan
@@ -86,6 +87,10 @@ def test_truth_of_arrivals_returns_and_doors() -> None:
     assert not truth.judge(stage("arrive"), made).good, "1.2 m away"
     assert truth.judge(stage("return", 0.0, 1.5), made).good
     assert not truth.judge(stage("return"), made).good
+    assert not truth.judge(stage("homeward"), made).good, "it went away"
+    back = rollout(film(6.0, speed=-0.5), [])
+    back.film.truth[:] = [t._replace(verdict={**t.verdict, "from_start_m": 5.0 + t.x}) for t in back.film.truth]
+    assert truth.judge(stage("homeward"), back).good
     walls = tuple(
         Thing(f"wall {i}", "box", (3.0, 0.1, 2.4), (0, 0, 0), 1.6, y, math.pi / 2) for i, y in ((1, 2.4), (2, -2.2))
     )
@@ -142,6 +147,13 @@ def test_eyes_know_doors_by_the_map_and_the_start_by_odometry() -> None:
     made.film.beside[:] = [beside(i / 10, np.inf, 1.0) for i in range(61)]
     assert not eyes.judge(stage("pass", 1.0, 4.6), made).good
     assert eyes.judge(stage("return", 0.5, 1.5), made).good
+    assert not eyes.judge(stage("homeward"), made).good
+    made.film.odom[:] = film(6.0, speed=-0.5).odom
+    made.thoughts[-1] = made.thoughts[-1]._replace(
+        observation=replace(observation(5.8), start=SE3.from_rpy(0, 0, 0, (-9, 0, 0)))
+    )
+    assert eyes.judge(stage("homeward"), made).good
+    made = drive()
     assert not eyes.judge(stage("return"), made).good
 
 

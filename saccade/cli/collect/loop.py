@@ -25,6 +25,7 @@ from saccade.cli.collect.verify import Verifier, agreements
 from saccade.clock import seconds
 from saccade.errors import ConfigError, DataError, SaccadeError
 
+AT_START_M = 1.0
 Record = dict[str, Any]
 Tell = Callable[[int, str, float], None]
 """Episodes that are done, what the one under way is about, and how many seconds of it have passed."""
@@ -104,7 +105,8 @@ class Engine:
         names = [thing.name for thing in rollout.things]
         return {
             **record, "said": rollout.said, "done": rollout.done, "seconds": _s(rollout.end_ns - rollout.start_ns),
-            "seen": seen_names(rollout, names), "truth": rollout.film.truth[-1].verdict, "stages": stages,
+            "seen": seen_names(rollout, names), "seen_at_start": seen_names(rollout, names, AT_START_M),
+            "truth": rollout.film.truth[-1].verdict, "stages": stages,
         }  # fmt: skip
 
     def _stage(self, index: int, i: int, rollout: Rollout, stage: Stage) -> Record:

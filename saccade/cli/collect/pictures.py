@@ -70,6 +70,11 @@ class _Look:
         values: F64 = track.between(np.array([at_ns]))[0]
         return values
 
+    def home_m(self, at_ns: int) -> float:
+        """How far it is by odometry from where the instruction was given."""
+        start = self.rollout.thoughts[-1].observation.start
+        return math.dist(self.pose(at_ns)[:2], start.t[:2])
+
     def where(self, since_ns: int) -> Sighting | None:
         """The best sighting of the thing from an instant until the stage's end."""
         memory = Memory()
@@ -142,10 +147,15 @@ def _pass(look: _Look) -> Opinion:
     return Opinion(through and gone_m >= PASSED_M, why)
 
 
+def _homeward(look: _Look) -> Opinion:
+    """Odometry says that it is nearer to where the instruction was given."""
+    nearer_m = look.home_m(look.stage.begin_ns) - look.home_m(look.stage.end_ns)
+    return Opinion(nearer_m > NEARER_M, f"{nearer_m:.1f} m nearer to the start by odometry")
+
+
 def _return(look: _Look) -> Opinion:
     """Odometry says that it is where the instruction was given."""
-    starts = [t.observation.start for t in look.rollout.thoughts]
-    left_m = math.dist(look.pose(look.stage.end_ns)[:2], starts[-1].t[:2])
+    left_m = look.home_m(look.stage.end_ns)
     return Opinion(left_m <= THERE_M, f"{left_m:.2f} m from the start by odometry")
 
 
@@ -197,6 +207,6 @@ def _place(look: _Look) -> Opinion:
 
 
 _CHECKS: dict[str, Callable[[_Look], Opinion]] = {
-    "search": _search, "approach": _approach, "arrive": _arrive, "return": _return, "pass": _pass,
-    "reach": _reach, "grasp": _grasp, "lift": _lift, "place": _place,
+    "search": _search, "approach": _approach, "pass": _pass, "arrive": _arrive, "homeward": _homeward,
+    "return": _return, "reach": _reach, "grasp": _grasp, "lift": _lift, "place": _place,
 }  # fmt: skip

@@ -1,7 +1,7 @@
 """The next goal: what is rare among the good stages so far, or fails, of what is in the world and was seen there.
 
 Each world is visited twice at most. The first errand goes to what the world promises can be found, in that one of the
-next few worlds where it is needed most; the second to what is needed most of what the robot saw meanwhile, if any. A
+next few worlds where it is needed most; the second to what is needed most of what the robot saw from there, if any. A
 goal's need falls with the good stages that name it and rises with the bad ones; a way through a door adds the need for
 doors. An errand ends where it began while good returns are rarer than good arrivals. The same records give the same
 proposal.
@@ -47,8 +47,8 @@ def propose(world: str, seed: int, records: Sequence[Record], options: str = "")
     if last is not None and _visits(records, last["seed"]) < VISITS:
         tried = {record["goal"] for record in records if record["seed"] == last["seed"]}
         offered = [goal for goal in OFFERS[world](last["seed"]).goals if goal.name not in tried]
-        if chosen := need.most([goal for goal in offered if goal.name in last.get("seen", ())]):
-            return _errand(world, last["seed"], chosen, need, options), f"seen on the way, {need.why(chosen)}"
+        if chosen := need.most([goal for goal in offered if goal.name in last.get("seen_at_start", ())]):
+            return _errand(world, last["seed"], chosen, need, options), f"seen from the start, {need.why(chosen)}"
     used = {record["seed"] for record in records}
     fresh = list(islice((s for s in count(seed) if s not in used), AHEAD))
     best = [(need.most(OFFERS[world](s).sure), s) for s in fresh]

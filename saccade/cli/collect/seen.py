@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from saccade.cli.collect.rollout import Rollout
@@ -18,10 +19,12 @@ def landmark(name: str) -> GoTo | None:
     return steps[0]
 
 
-def seen_names(rollout: Rollout, names: Iterable[str]) -> list[str]:
-    """Of these names, what was seen at any of the rollout's thoughts, in their order."""
+def seen_names(rollout: Rollout, names: Iterable[str], within_m: float = math.inf) -> list[str]:
+    """Of these names, what was seen at any of the rollout's thoughts so near to the start, in their order."""
     targets = {name: target for name in names if (target := landmark(name)) is not None}
     memory = Memory()
     for thought in rollout.thoughts:
-        memory.look(thought.observation, targets.values())
+        seen = thought.observation
+        if math.dist(seen.state.T_odom_from_body.t[:2], seen.start.t[:2]) <= within_m:
+            memory.look(seen, targets.values())
     return [name for name, target in targets.items() if memory.recall(target) is not None]

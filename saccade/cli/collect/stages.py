@@ -22,7 +22,7 @@ from saccade.types import Plan, PlanKind
 from vla_node.reasoners.embedded.language import Misunderstood, parse
 from vla_node.reasoners.embedded.steps import GoTo, Put, Return, Step, Take, Until
 
-KINDS = ("search", "approach", "pass", "arrive", "return", "reach", "grasp", "lift", "place", "other")
+KINDS = ("search", "approach", "pass", "arrive", "homeward", "return", "reach", "grasp", "lift", "place", "other")
 ARRIVE_M = 1.2
 """A way that is no longer than this is the last of it."""
 DOOR_M = 2.1
@@ -161,11 +161,12 @@ def _doors(rollout: Rollout, span: _Span, stage: Stage) -> list[Stage]:
         else:
             doors.append([stamp, stamp])
     out, at = [], span.begin_ns
+    before = "homeward" if stage.kind == "return" else stage.kind  # it is not back before it is through
     for i, (first, last) in enumerate(doors):
         begin = max(at, first - _DOOR_AROUND_NS)
         most = doors[i + 1][0] if i + 1 < len(doors) else span.end_ns
         end = min(last + _DOOR_AROUND_NS, most)
-        out.append(replace(stage, begin_ns=at, end_ns=begin, ended=True))
+        out.append(replace(stage, kind=before, begin_ns=at, end_ns=begin, ended=True))
         passing = replace(stage, kind="pass", task="go through the door", thing="", begin_ns=begin, end_ns=end)
         out.append(replace(passing, ended=end < span.end_ns or span.ended))
         at = end

@@ -100,6 +100,11 @@ def _arrive(stage: Stage, rollout: Rollout, during: list[Truth]) -> Opinion:
     return Opinion(good, f"{left_m:.2f} m from its edge{'' if _stands(during) else ', and moving'}")
 
 
+def _homeward(stage: Stage, rollout: Rollout, during: list[Truth]) -> Opinion:
+    nearer_m = float(during[0].verdict["from_start_m"] - during[-1].verdict["from_start_m"])
+    return Opinion(nearer_m > _NEARER_M, f"{nearer_m:.1f} m nearer to the start")
+
+
 def _return(stage: Stage, rollout: Rollout, during: list[Truth]) -> Opinion:
     home_m = float(during[-1].verdict["from_start_m"])
     return Opinion(home_m <= THERE_M, f"{home_m:.2f} m from the start")
@@ -136,8 +141,8 @@ def _place(stage: Stage, rollout: Rollout, during: list[Truth]) -> Opinion:
 
 
 _CHECKS: dict[str, Callable[[Stage, Rollout, list[Truth]], Opinion]] = {
-    "search": _search, "approach": _approach, "arrive": _arrive, "return": _return, "pass": _pass,
-    "reach": _held, "grasp": _held, "lift": _lift, "place": _place,
+    "search": _search, "approach": _approach, "pass": _pass, "arrive": _arrive, "homeward": _homeward,
+    "return": _return, "reach": _held, "grasp": _held, "lift": _lift, "place": _place,
 }  # fmt: skip
 
 
