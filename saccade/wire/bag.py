@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -74,6 +75,7 @@ class Recording:
             file = replace(file, camera_height_m=camera_height_m)
         self._reader = open_reader(path)
         self._problems: list[str] = []
+        self._fixed = b""  # tf_static as recorded: to encode it anew may change last digits, and with them commands
         try:
             self.mapping: TopicMapping = choose(self._reader.topics, file, self._problems)
             if not odometry:
@@ -107,7 +109,7 @@ class Recording:
 
     def _look(self) -> Frames:
         """Look at the first messages: frames, fixed transforms, whether velocity is recorded, how old stamps are."""
-        fixed = self._first("tf_static", decode_transforms, None)
+        fixed = list(self._first("tf_static", decode_transforms, None))
         links: list[Link] = [link[1:] for _, transforms in fixed for link in transforms]
         cameras: list[str] = []
         for name in (n for prefix in _CAMERAS for n in self.mapping.topics if n.startswith(prefix)):
@@ -118,7 +120,10 @@ class Recording:
         for record, (state, _) in odom[:1]:
             self._judge_stamp("odom", record, state.stamp_ns)
         poses = [state_and_child for _, state_and_child in odom]
-        return arrange(poses, cameras, links, self.mapping.file, self._ground())
+        frames = arrange(poses, cameras, links, self.mapping.file, self._ground())
+        if len(fixed) == 1 and len(frames.links) == len(links) and all(map(operator.is_, frames.links, links)):
+            self._fixed = bytes(fixed[0][0].cdr)
+        return frames
 
     def _ground(self) -> Ground | None:
         """What the first depth image shows below the camera; only a depth camera can tell before anything runs."""
@@ -169,7 +174,7 @@ class Recording:
             if stamp < newest_ns:
                 back.add(bag_topic, newest_ns - stamp)
             if links:
-                yield Sample("tf_static", stamp, encode_transforms(stamp, links))
+                yield Sample("tf_static", stamp, self._fixed or encode_transforms(stamp, links))
                 links = []
             newest_ns = max(stamp, newest_ns)
             for name in names[bag_topic]:

@@ -124,6 +124,18 @@ def test_the_same_node_says_the_same_on_local_bus_and_bag(bag):
     assert len(on_bag.said) > 20
 
 
+def test_fixed_transforms_are_played_to_the_bit(tmp_path):
+    """Quaternions do not survive the way through a matrix in their last digits, and commands would differ."""
+    turns = np.random.default_rng(3).uniform(-3, 3, (20, 3))
+    links = [("left_optical", f"marker_{i}", SE3.from_rpy(*turn)) for i, turn in enumerate(turns)]
+    mount = [link[1:] for link in decode_transforms(scene()[0].cdr)]
+    fixed = bytes(encode_transforms(T0, [*mount, *links]))
+    again = encode_transforms(T0, [link[1:] for link in decode_transforms(fixed)])
+    assert bytes(again) != fixed
+    recording = open_recording(write_ros2(tmp_path / "bag", [scene()[0]._replace(cdr=fixed), *scene()[1:]]))
+    assert play(recording)[0].cdr == fixed
+
+
 def test_log_times_that_jump_back_are_held_and_named(tmp_path):
     late = [r._replace(stamp_ns=r.stamp_ns - (3 * SEC if i == 30 else 0)) for i, r in enumerate(scene())]
     split = write_split(tmp_path / "bag", late)
