@@ -96,3 +96,18 @@ def test_another_try_is_another_reach(attempt: int) -> None:
     ]
     made = rollout(hand(None).film, thoughts, "take the red box", arm=ArmParams())
     assert len(cut(made)) == attempt
+
+
+def test_a_flight_takes_off_searches_and_goes_through_gates() -> None:
+    step = "step 1 of 2, fly through the red gate"
+    thoughts = [
+        (observation(0.5), plan(f"{step}: taking off, 1.0 m to climb")),
+        (observation(1.5), plan(f"{step}: looking for it, turned 0 degrees so far")),
+        (observation(2.5), plan(f"{step}: 2.0 m before it, 0.1 m aside")),
+        (observation(4.5), plan("step 2 of 2, go to the orange post: 3.0 m to go")),
+    ]
+    made = rollout(film(6.0), thoughts, "fly through the red gate, then go to the orange post")
+    assert [(s.kind, s.thing) for s in cut(made)] == [
+        ("climb", "red gate"), ("search", "red gate"), ("gate", "red gate"), ("approach", "orange cylinder"),
+    ]  # fmt: skip
+    assert cut(made)[2].task == "fly through the red gate"

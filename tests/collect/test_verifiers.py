@@ -23,6 +23,7 @@ from saccade.geometry import SE3
 from saccade.types import PlanKind
 from sim.things import Thing
 from vla_node.planner import Answer, Observation, make_plan
+from vla_node.reasoners.embedded.gates import GateMemory, GateSeen
 
 truth, eyes = TruthVerifier(), PictureVerifier()
 
@@ -88,6 +89,9 @@ def test_truth_of_arrivals_returns_and_doors() -> None:
     assert truth.judge(stage("return", 0.0, 1.5), made).good
     assert not truth.judge(stage("return"), made).good
     assert not truth.judge(stage("homeward"), made).good, "it went away"
+    post = replace(made, things=(replace(BOX, name="orange post", x=5.0),))
+    assert truth.judge(replace(stage("approach"), thing="orange cylinder"), post).good, "a post is a cylinder"
+    assert truth.judge(replace(stage("approach"), thing="orange box"), post).why == "there is no orange box"
     back = rollout(film(6.0, speed=-0.5), [])
     back.film.truth[:] = [t._replace(verdict={**t.verdict, "from_start_m": 5.0 + t.x}) for t in back.film.truth]
     assert truth.judge(stage("homeward"), back).good
@@ -208,3 +212,37 @@ def test_a_track_holds_and_interpolates() -> None:
     at = np.array([-5, 0, 5, 10, 20])
     assert track.held(at)[:, 0].tolist() == [0, 0, 0, 1, 1]
     assert track.between(at)[:, 0].tolist() == [0, 0, 0.5, 1, 1]
+
+
+def flight() -> Rollout:
+    """Along x, rising at first, through a gate at 2 m that the judge saw."""
+    made = film(6.0)
+    made.verdicts[:] = [replace(v, axes=("vx", "vy", "vz", "wz"), granted=np.zeros(4)) for v in made.verdicts]
+    made.truth[:] = [
+        t._replace(z=min(1.5, t.x), verdict={**t.verdict, "passed": {"red gate": 4.0} if t.x >= 2.0 else {}})
+        for t in made.truth
+    ]
+    made.odom[:] = [
+        replace(s, T_odom_from_body=SE3(s.T_odom_from_body.R, np.array([x := s.T_odom_from_body.t[0], 0, min(1.5, x)])))
+        for s in made.odom
+    ]
+    return rollout(made, [(observation(1.0), plan("a")), (observation(5.0), plan("b"))])
+
+
+def test_a_flight_is_judged_by_height_and_gates(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = flight()
+    assert made.film.state()[0][5:] == ("z.pos", "vy.vel", "vz.vel")
+    assert made.film.action()[0] == ("vx.vel", "vy.vel", "vz.vel", "wz.vel")
+    for verifier in (truth, eyes):
+        assert verifier.judge(stage("climb", 0.5, 2.0), made).good
+        assert not verifier.judge(stage("climb", 3.5, 5.0), made).good
+    gate = replace(stage("gate", 3.0, 5.0), thing="red gate")
+    assert truth.judge(gate, made).good
+    assert not truth.judge(replace(gate, begin_ns=ns(4.5)), made).good, "it was through before"
+    assert eyes.judge(gate, made).why == "no red gate was seen"
+    where = GateSeen(np.array([2.0, 0.2, 1.4]), np.array([1.0, 0.0, 0.0]), 1.6, 1.4, 2.0, True, 1.0)
+    monkeypatch.setattr(GateMemory, "recall", lambda self, colour: where)
+    assert eyes.judge(gate, made).good
+    assert eyes.judge(replace(gate, begin_ns=ns(4.5)), made).why == "it did not come to the other side"
+    where = replace(where, centre=np.array([2.0, 1.2, 1.4]))
+    assert not eyes.judge(gate, made).good, "it flew past it"

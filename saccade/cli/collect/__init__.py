@@ -24,7 +24,7 @@ EXAMPLES = """examples:
   saccade collect yard --episodes 20 --out out/seen --by pictures   # as without a simulation's truth
   saccade collect hall --episodes 20 --out out/hall --model http://127.0.0.1:8000 --model-name aha-13b
 """
-WORLDS = ("yard", "hall", "table")
+WORLDS = ("yard", "hall", "gates", "table")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -36,6 +36,7 @@ class Truth(NamedTuple):
     y: float
     yaw: float
     verdict: dict[str, Any]
+    z: float = 0.0
 
 
 class Beside(NamedTuple):
@@ -119,7 +120,7 @@ class Film:
         self._due_ns = now_ns + _LOOK_NS
         pose = self._world.truth()
         x, y = float(pose.t[0]), float(pose.t[1])
-        self.truth.append(Truth(now_ns, x, y, pose.yaw, self._world.judge()))
+        self.truth.append(Truth(now_ns, x, y, pose.yaw, self._world.judge(), float(pose.t[2])))
         return ()
 
     def close(self) -> Iterable[Out]:
@@ -127,23 +128,30 @@ class Film:
         self._due_ns = NEVER_NS
         return ()
 
+    @property
+    def flies(self) -> bool:
+        """Whether the gate lets the body go up and down."""
+        return bool(self.verdicts) and "vz" in self.verdicts[0].axes
+
     def shown(self) -> dict[str, list[tuple[int, bytes]]]:
         """Stamps and messages of the pictures by a dataset's name of the camera, those that came."""
         return {name: self.pictures[topic] for name, topic in CAMERAS.items() if topic in self.pictures}
 
     def state(self) -> tuple[tuple[str, ...], Track]:
-        """What the body felt: the joints; or its pose in odom and its speeds forward and about the vertical."""
+        """What the body felt: the joints; or its pose in odom and its speeds, upwards too where it flies."""
         if self.joints:
             return tuple(f"{name}.pos" for name in self.joints), Track.of(self.felt, len(self.joints))
-        names = ("x.pos", "y.pos", "yaw.pos", "vx.vel", "wz.vel")
+        names: tuple[str, ...] = ("x.pos", "y.pos", "yaw.pos", "vx.vel", "wz.vel")
+        more = ("z.pos", "vy.vel", "vz.vel") if self.flies else ()
         if not self.odom:
-            return names, Track.of([], len(names))
+            return (*names, *more), Track.of([], len(names) + len(more))
         yaws = np.unwrap([state.T_odom_from_body.yaw for state in self.odom])
-        rows = [
-            (s.stamp_ns, np.array([*s.T_odom_from_body.t[:2], yaw, s.twist[0], s.twist[5]]))
-            for s, yaw in zip(self.odom, yaws, strict=True)
-        ]
-        return names, Track.of(rows, len(names))
+        rows = []
+        for s, yaw in zip(self.odom, yaws, strict=True):
+            x, y, z = s.T_odom_from_body.t
+            row = [x, y, yaw, s.twist[0], s.twist[5], z, s.twist[1], s.twist[2]]
+            rows.append((s.stamp_ns, np.array(row[: len(names) + len(more)])))
+        return (*names, *more), Track.of(rows, len(names) + len(more))
 
     def action(self) -> tuple[tuple[str, ...], Track]:
         """What the gate let the body do: targets of the joints, or speeds by axis."""

@@ -21,6 +21,7 @@ from saccade.clock import MS, SEC
 from saccade.geometry import F64
 from vla_node.embodiments.arm import ArmParams
 from vla_node.planner import Observation
+from vla_node.reasoners.embedded.gates import GateMemory, find_gate
 from vla_node.reasoners.embedded.grounding import Sighting
 from vla_node.reasoners.embedded.sight import Memory
 from vla_node.reasoners.embedded.steps import GoTo
@@ -102,6 +103,11 @@ class _Look:
 
 def _search(look: _Look) -> Opinion:
     """The thing is in the picture when the search is over."""
+    if look.end is not None and look.stage.thing.endswith(" gate"):
+        gate = find_gate(look.end, look.stage.thing.partition(" ")[0])
+        return Opinion(
+            gate is not None, f"seen {gate.range_m:.1f} m away" if gate else f"no {look.stage.thing} is seen"
+        )
     if look.end is None or look.target is None:
         return Opinion(None, "there is no picture of its end")
     memory = Memory()
@@ -145,6 +151,32 @@ def _pass(look: _Look) -> Opinion:
     through = min(widths[1:-1]) <= DOOR_M < min(widths[0], widths[-1])
     why = f"{gone_m:.1f} m, {min(widths):.1f} m between left and right at the narrowest"
     return Opinion(through and gone_m >= PASSED_M, why)
+
+
+def _climb(look: _Look) -> Opinion:
+    """Odometry says that it is higher."""
+    names, track = look.rollout.film.state()
+    low, high = track.between(np.array([look.stage.begin_ns, look.stage.end_ns]))[:, names.index("z.pos")]
+    return Opinion(bool(high - low > NEARER_M), f"{high - low:.1f} m higher by odometry")
+
+
+def _gate(look: _Look) -> Opinion:
+    """Its way by odometry led through the opening as it was seen."""
+    memory, colour = GateMemory(), look.stage.thing.partition(" ")[0]
+    for thought in look.rollout.thoughts_in(look.stage.begin_ns - _BEFORE_NS, look.stage.end_ns):
+        memory.look(thought.observation, [colour])
+    gate = memory.recall(colour)
+    if gate is None:
+        return Opinion(False, f"no {look.stage.thing} was seen")
+    names, track = look.rollout.film.state()
+    during = (track.stamps >= look.stage.begin_ns) & (track.stamps <= look.stage.end_ns)
+    way = track.values[during][:, [names.index(name) for name in ("x.pos", "y.pos", "z.pos")]] - gate.centre
+    ahead = way @ gate.normal
+    crossed = np.flatnonzero(ahead[:-1] * ahead[1:] <= 0)
+    if not len(crossed):
+        return Opinion(False, "it did not come to the other side")
+    aside_m = float(np.linalg.norm(way[crossed] - ahead[crossed, None] * gate.normal, axis=1).min())
+    return Opinion(aside_m < 0.5 * min(gate.width_m, gate.height_m), f"{aside_m:.2f} m from its middle")
 
 
 def _homeward(look: _Look) -> Opinion:
@@ -208,5 +240,5 @@ def _place(look: _Look) -> Opinion:
 
 _CHECKS: dict[str, Callable[[_Look], Opinion]] = {
     "search": _search, "approach": _approach, "pass": _pass, "arrive": _arrive, "homeward": _homeward,
-    "return": _return, "reach": _reach, "grasp": _grasp, "lift": _lift, "place": _place,
+    "return": _return, "climb": _climb, "gate": _gate, "reach": _reach, "grasp": _grasp, "lift": _lift, "place": _place,
 }  # fmt: skip

@@ -98,6 +98,9 @@ def _errand(world: str, seed: int, goal: Goal, need: _Need, options: str) -> Ass
     if world == "table":
         return Assignment(world, seed, goal.name, f"put the {goal.name} on the purple tray", options)
     back = ", then come back" if need.back() else ""
+    if world == "gates":
+        ways = ", then ".join(f"fly through the {name}" for name in goal.name.split(" and "))
+        return Assignment(world, seed, goal.name, f"{ways}{back or ', then go to the orange post'}", options)
     return Assignment(world, seed, goal.name, f"go to the {goal.name}{back}", options)
 
 
@@ -117,6 +120,13 @@ def _hall(seed: int) -> Offer:
     return Offer(goals, (Goal(GOAL),))
 
 
+def _gates(seed: int) -> Offer:
+    from sim.gates.layout import furnish
+
+    order = (Goal(" and ".join(gate.name for gate in furnish(seed).order)),)
+    return Offer(order, order)
+
+
 def _table(seed: int) -> Offer:
     from sim.table.layout import lay
 
@@ -127,4 +137,4 @@ def _table(seed: int) -> Offer:
 _NAMED = frozenset(
     f"{colour} {shape}" for colour in ("red", "blue", "green", "yellow") for shape in ("box", "cylinder", "ball")
 )
-OFFERS: dict[str, Callable[[int], Offer]] = {"yard": _yard, "hall": _hall, "table": _table}
+OFFERS: dict[str, Callable[[int], Offer]] = {"yard": _yard, "hall": _hall, "gates": _gates, "table": _table}

@@ -1,6 +1,7 @@
 """A rollout cut into stages, by its plans: what was tried when, in words that a policy can be told.
 
-A body that travels searches, approaches, passes doors, arrives and returns; an arm reaches, grasps, lifts and places.
+A body that travels searches, approaches, passes doors, arrives and returns; one that flies takes off, and goes through
+gates; an arm reaches, grasps, lifts and places.
 Steps are told by the embedded reasoners' own label, "step 2 of 3, ..."; another reasoner's errand is one stage a plan
 kind. Within a step the plan tells (a turn in place to look round; how much of the way is left), then what was felt: the
 robot's own map for doors, the gripper for a grasp.
@@ -20,9 +21,23 @@ from saccade.cli.collect.rollout import Rollout, Thought
 from saccade.clock import SEC
 from saccade.types import Plan, PlanKind
 from vla_node.reasoners.embedded.language import Misunderstood, parse
-from vla_node.reasoners.embedded.steps import GoTo, Put, Return, Step, Take, Until
+from vla_node.reasoners.embedded.steps import GoTo, Pass, Put, Return, Step, Take, Until
 
-KINDS = ("search", "approach", "pass", "arrive", "homeward", "return", "reach", "grasp", "lift", "place", "other")
+KINDS = (
+    "search",
+    "approach",
+    "pass",
+    "arrive",
+    "homeward",
+    "return",
+    "climb",
+    "gate",
+    "reach",
+    "grasp",
+    "lift",
+    "place",
+    "other",
+)
 ARRIVE_M = 1.2
 """A way that is no longer than this is the last of it."""
 DOOR_M = 2.1
@@ -35,7 +50,7 @@ _STILL_NS, _STILL = 200_000_000, 0.01
 """For so long, and by no more than this share of its way, has a gripper that is closed not moved."""
 _LABEL = re.compile(r"step (\d+) of \d+, ")
 _TRY = re.compile(r", try (\d+) of ")
-_LOOKING = ": looking for it"
+_LOOKING, _CLIMBING = ": looking for it", ": taking off"
 _DONE = 10_000
 
 
@@ -75,7 +90,7 @@ def cut(rollout: Rollout) -> list[Stage]:
         step = steps[span.step] if span.step < len(steps) else None
         if isinstance(step, Take):
             stages += _hand(rollout, span, step)
-        elif span.phase in ("approach", "return"):
+        elif span.phase in ("approach", "return") and not rollout.film.flies:
             stages += _doors(rollout, span, _travel(span, step))
         else:
             stages.append(_travel(span, step, _held(steps, span.step)))
@@ -118,8 +133,12 @@ def _spans(rollout: Rollout, steps: Sequence[Step]) -> Iterator[_Span]:
 def _phase(thought: Thought, step: Step | None, before: str) -> str:
     """Of a thought in a step, after the phase of the one `before` it in the same step."""
     plan = thought.plan
+    if _CLIMBING in plan.text:
+        return "climb"
     if isinstance(step, Return):
         return "return"
+    if isinstance(step, Pass):
+        return "search" if _LOOKING in plan.text else "gate"
     if not isinstance(step, GoTo | Until):
         return "place" if isinstance(step, Put) else "other"
     if _LOOKING in plan.text:
@@ -137,10 +156,10 @@ def _left_m(plan: Plan) -> float:
 
 def _travel(span: _Span, step: Step | None, held: str = "") -> Stage:
     landmark = step.landmark if isinstance(step, Until) else step
-    thing, place = (landmark.name, "") if isinstance(landmark, GoTo) else ("", "")
+    thing, place = (landmark.name, "") if isinstance(landmark, GoTo | Pass) else ("", "")
     words = {
         "search": f"look for the {thing}", "approach": f"go to the {thing}", "arrive": f"stop at the {thing}",
-        "return": "come back",
+        "return": "come back", "climb": "take off",
     }.get(span.phase, str(step) if step else "do as told")  # fmt: skip
     if isinstance(step, Put):
         thing, place = held, step.where.name

@@ -10,6 +10,7 @@ from typing import Any
 from saccade.cli.collect.doors import passed
 from saccade.cli.collect.film import Truth
 from saccade.cli.collect.rollout import Rollout
+from saccade.cli.collect.seen import landmark
 from saccade.cli.collect.stages import Stage, cut
 from saccade.cli.collect.verify import Opinion
 from saccade.clock import SEC, seconds
@@ -59,7 +60,14 @@ def _harm(first: Truth, last: Truth) -> str:
 
 
 def _thing(stage: Stage, rollout: Rollout) -> Thing | None:
-    return next((thing for thing in rollout.things if thing.name == stage.thing), None)
+    """The thing that is meant, by that name or by one that means the same; of a gate, one side of its frame."""
+    meant = landmark(stage.thing)
+    for thing in rollout.things:
+        if thing.name == stage.thing or thing.name.startswith(f"{stage.thing} "):
+            return thing
+        if meant is not None and landmark(thing.name) == meant:
+            return thing
+    return None
 
 
 def _search(stage: Stage, rollout: Rollout, during: list[Truth]) -> Opinion:
@@ -70,7 +78,8 @@ def _search(stage: Stage, rollout: Rollout, during: list[Truth]) -> Opinion:
     off = wrap_angle(math.atan2(thing.y - at.y, thing.x - at.x) - at.yaw)
     if abs(off) > _VIEW_RAD + math.atan2(thing.radius_m, math.dist((at.x, at.y), (thing.x, thing.y))):
         return Opinion(False, f"it is {abs(math.degrees(off)):.0f} degrees aside")
-    hidden = next((o.name for o in rollout.things if o is not thing and _between(at, thing, o)), "")
+    others = [other for other in rollout.things if not other.name.startswith(stage.thing)]
+    hidden = next((other.name for other in others if _between(at, thing, other)), "")
     return Opinion(not hidden, f"{hidden} stands before it" if hidden else "it can be seen")
 
 
@@ -98,6 +107,17 @@ def _arrive(stage: Stage, rollout: Rollout, during: list[Truth]) -> Opinion:
     left_m = math.dist((at.x, at.y), (thing.x, thing.y)) - thing.radius_m
     good = left_m <= THERE_M and _stands(during)
     return Opinion(good, f"{left_m:.2f} m from its edge{'' if _stands(during) else ', and moving'}")
+
+
+def _climb(stage: Stage, rollout: Rollout, during: list[Truth]) -> Opinion:
+    risen_m = during[-1].z - during[0].z
+    return Opinion(risen_m > _NEARER_M, f"{risen_m:.1f} m higher")
+
+
+def _gate(stage: Stage, rollout: Rollout, during: list[Truth]) -> Opinion:
+    """The opening was flown through in this stage, when it was its turn."""
+    good = stage.thing in during[-1].verdict["passed"] and stage.thing not in during[0].verdict["passed"]
+    return Opinion(good, f"the {stage.thing} was{'' if good else ' not'} flown through")
 
 
 def _homeward(stage: Stage, rollout: Rollout, during: list[Truth]) -> Opinion:
@@ -142,7 +162,7 @@ def _place(stage: Stage, rollout: Rollout, during: list[Truth]) -> Opinion:
 
 _CHECKS: dict[str, Callable[[Stage, Rollout, list[Truth]], Opinion]] = {
     "search": _search, "approach": _approach, "pass": _pass, "arrive": _arrive, "homeward": _homeward,
-    "return": _return, "reach": _held, "grasp": _held, "lift": _lift, "place": _place,
+    "return": _return, "climb": _climb, "gate": _gate, "reach": _held, "grasp": _held, "lift": _lift, "place": _place,
 }  # fmt: skip
 
 
