@@ -9,8 +9,8 @@ from map_node.params import MapNodeParams
 from map_node.sights import Sights
 from map_node.volume import store
 from map_node.volume.base import Snapshot, Volume
-from map_node.volume.cpu import CpuVolume
 from map_node.volume.esdf import Labels
+from map_node.volume.open import open_volume
 from saccade.errors import ConfigError
 from saccade.geometry import SE3
 from saccade.stages import Stages
@@ -26,7 +26,7 @@ class World:
         self._stages = stages
         self._height_m = params.height_m
         self._save = _writable(params.save) if params.save else None
-        self.volume: Volume = CpuVolume(params.volume)
+        self.volume: Volume = open_volume(params.volume)
         self.labels = Labels(self.volume)
         self.sights = Sights(params.pictures.keyframes)
         self._loaded = bool(params.load)

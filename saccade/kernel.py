@@ -34,6 +34,17 @@ def pair(dtype: Any) -> Any:
     return types.UniTuple(dtype, 2)
 
 
+def quad(dtype: Any) -> Any:
+    """The type of four numbers that a kernel returns."""
+    return types.UniTuple(dtype, 4)
+
+
+def source(function: Function) -> Function:
+    """The Python of a kernel, to be compiled for another target."""
+    made: Function = function.py_func  # type: ignore[attr-defined]
+    return made
+
+
 def kernel(result: Any, *arguments: Any, counted: bool = True) -> Callable[[Function], Function]:
     """Compile a function for one list of argument types; division by zero gives infinity or NaN, as in numpy.
 

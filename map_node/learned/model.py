@@ -59,7 +59,7 @@ class Model:
         require_verdict(self.card)
         self.least, self.most = views_of(self.card).least, views_of(self.card).most
         self._params = params
-        self._volume = CpuVolume(replace(volume, min_weight=KNOWN))
+        self._volume = CpuVolume(replace(volume, min_weight=KNOWN, device="cpu"))
         self._engine: Engine | None = None
         self._filled: set[int] = set()
         self._era = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +42,7 @@ class VolumeParams:
     half_life_s: float = param(30.0, "time in which the weights of what is out of sight halve", low=0)
     forget_s: float = param(120.0, "time after which what was not seen is dropped", low=0)
     blocks: int = param(0, "blocks of 8x8x8 voxels there is memory for; 0 = as many as the window has", low=0)
+    device: Literal["cpu", "cuda"] = param("cpu", "what works it out; cuda has been run in a simulator only")
     threads: int = param(2, "threads on the CPU, at most; what comes out does not depend on it", low=1, high=64)
 
     def __post_init__(self) -> None:
@@ -54,6 +55,8 @@ class VolumeParams:
             )
         if not (self.max_weight >= self.min_weight and 0 < self.yielding <= 1 and self.blocks >= 0):
             raise ConfigError(f"{self}: expected min_weight <= max_weight, 0 < yielding <= 1 and blocks >= 0")
+        if self.device not in ("cpu", "cuda"):
+            raise ConfigError(f"device is {self.device!r}; expected cpu or cuda")
         if not 1 <= self.threads <= 64:
             raise ConfigError(f"threads is {self.threads}; expected 1 to 64")
         if math.prod(self.shape) > 2**22:

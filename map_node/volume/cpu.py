@@ -7,7 +7,7 @@ import numpy as np
 from map_node.volume import kernels
 from map_node.volume.base import BLOCK, I32, I64, U16, Blocks, VolumeParams
 from map_node.volume.pool import Frame, Pool, Slots
-from saccade.geometry import F32
+from saccade.geometry import F32, F64
 from saccade.slices import Slices
 from saccade.types import U8
 
@@ -45,7 +45,7 @@ class CpuVolume(Pool):
         at: I32 = (np.stack(found, axis=1) + corner).astype(np.int32)
         return at
 
-    def _fuse(self, frame: Frame, at: I32, slots: I32, fade: F32) -> None:
+    def _fuse(self, frame: Frame, first_m: F64, slots: I32, fade: F32) -> None:
         """See `Pool`."""
         params = self.params
         if self._nearest_m.shape != frame.tiles:
@@ -57,12 +57,12 @@ class CpuVolume(Pool):
         def blocks(begin: int, end: int) -> None:
             kernels.integrate(
                 begin, end, frame.depth_m, frame.confidence, frame.rgb, self._nearest_m, self._least, frame.R_cam,
-                frame.t_cam, frame.pixels, params.voxel_m, params.reach_m, params.max_weight, params.yielding, at,
-                slots, fade, self._sdf_m, self._weight, self._rgb,
+                frame.offsets, frame.pixels, params.voxel_m, params.reach_m, params.max_weight, params.yielding,
+                first_m, slots, fade, self._sdf_m, self._weight, self._rgb,
             )  # fmt: skip
 
         self._slices.run(tiles, frame.tiles[0], _LEAST)
-        self._slices.run(blocks, len(at), _LEAST)
+        self._slices.run(blocks, len(slots), _LEAST)
 
     def _empty(self, slots: I32) -> None:
         """See `Pool`."""

@@ -13,15 +13,14 @@ import numpy.typing as npt
 
 from map_node.volume.base import BLOCK, I32, U16, Change, Volume
 from map_node.volume.minima import minima
+from map_node.volume.voxels import FREE, SURFACE, UNKNOWN, interpolated
 from saccade.errors import ConfigError
 from saccade.geometry import F32, F64
 from saccade.kernel import array, b1, buffer, f32, f64, i64, kernel, u8, u16, u64, void
 from saccade.slices import Slices
 from saccade.types import U8
 
-UNKNOWN, FREE, SURFACE = 0, 1, 2
-"""Labels of voxels. SURFACE is from half a voxel in front of it; above, labels count how far behind it, in
-`truncation / 253`."""
+__all__ = ["FREE", "SURFACE", "UNKNOWN", "Esdf", "Labels"]
 
 
 class Labels:
@@ -76,9 +75,7 @@ class Esdf(Labels):
                 f"distances up to {reach_m} m are {self.reach_voxels} voxels of {volume.params.voxel_m} m; "
                 "expected 1 to 180"
             )
-        none = self.reach_voxels**2
-        self._along_z, self._along_y, self.squared = (np.full(self.labels.shape, none, np.uint16) for _ in range(3))
-        self._slices = Slices(volume.params.threads)
+        self._make()
 
     def update(self, change: Change) -> None:
         """See `Labels.update`."""
@@ -89,6 +86,20 @@ class Esdf(Labels):
         blocks[x[inside], y[inside]] = 1
         if not elsewhere_same:
             blocks.fill(1)
+        self._measure(blocks)
+
+    def _make(self) -> None:
+        none = self.reach_voxels**2
+        self._along_z, self._along_y, self._along_x = (np.full(self.labels.shape, none, np.uint16) for _ in range(3))
+        self._slices = Slices(self.volume.params.threads)
+
+    @property
+    def squared(self) -> U16:
+        """See the class."""
+        return self._along_x
+
+    def _measure(self, blocks: U8) -> None:
+        """Follow labels that changed in `blocks` (x, y), at any height."""
         lines = np.zeros(self.labels.shape[0], np.uint8)
 
         def columns(begin: int, end: int) -> None:
@@ -96,7 +107,7 @@ class Esdf(Labels):
 
         self._slices.run(columns, len(lines), BLOCK)
         rows = self._minima(1, self._along_z, lines, self._along_y)
-        self._minima(0, self._along_y, rows.max(axis=0), self.squared)
+        self._minima(0, self._along_y, rows.max(axis=0), self._along_x)
 
     def _minima(self, axis: int, given: U16, lines: U8, squared: U16) -> U8:
         """Follow changes of `given` in these lines; which rows (X, Y) of `squared` are not as before."""
@@ -125,12 +136,12 @@ class Esdf(Labels):
     def _read(self, points: F64) -> tuple[F32, F32]:
         points = np.ascontiguousarray(points, np.float64).reshape(-1, 3)
         distance, gradient = np.empty(len(points), np.float32), np.empty((len(points), 3), np.float32)
-        params = self.volume.params
-        _interpolate(
-            (points - self.origin_m) / params.voxel_m - 0.5, self.labels, self.squared, params.voxel_m,
-            params.reach_m, distance, gradient,
-        )  # fmt: skip
+        self._interpolate((points - self.origin_m) / self.volume.params.voxel_m - 0.5, distance, gradient)
         return distance, gradient
+
+    def _interpolate(self, places: F64, distance: F32, gradient: F32) -> None:
+        params = self.volume.params
+        _interpolate(places, self.labels, self.squared, params.voxel_m, params.reach_m, distance, gradient)
 
 
 @kernel(void, buffer(u64, 3), i64, i64, i64)
@@ -189,24 +200,9 @@ def _within_columns(begin: int, end: int, labels: U8, blocks: U8, reach: int, sq
 def _interpolate(
     places: F64, labels: U8, squared: U16, voxel_m: float, reach_m: float, distance_m: F32, gradient: F32
 ) -> None:
-    """Distance and gradient at places (n, 3), in voxels from the centre of the first."""
+    """`interpolated` at places (n, 3)."""
     for n in range(len(places)):
         x, y, z = places[n]
-        i, j, k = math.floor(x), math.floor(y), math.floor(z)
-        inside = 0 <= i < labels.shape[0] - 1 and 0 <= j < labels.shape[1] - 1 and 0 <= k < labels.shape[2] - 1
-        distance_m[n] = 0.0 if inside else math.nan
-        gradient[n] = 0.0 if inside else math.nan
-        if not inside:
-            continue
-        for corner in range(8):
-            a, b, c = corner // 4, corner // 2 % 2, corner % 2
-            what = labels[i + a, j + b, k + c]
-            if what > SURFACE:
-                d = -(what - SURFACE) / 253 * reach_m
-            else:
-                d = math.sqrt(squared[i + a, j + b, k + c]) * voxel_m
-            fx, fy, fz = x - i if a else i + 1 - x, y - j if b else j + 1 - y, z - k if c else k + 1 - z
-            distance_m[n] += d * fx * fy * fz
-            gradient[n, 0] += (2 * a - 1) * d * fy * fz / voxel_m
-            gradient[n, 1] += (2 * b - 1) * d * fx * fz / voxel_m
-            gradient[n, 2] += (2 * c - 1) * d * fx * fy / voxel_m
+        distance_m[n], gradient[n, 0], gradient[n, 1], gradient[n, 2] = interpolated(
+            x, y, z, labels, squared, voxel_m, reach_m
+        )

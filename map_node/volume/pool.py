@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from map_node.volume.base import BLOCK, I32, I64, U16, Blocks, Change, VolumeParams
 from map_node.volume.voxels import TILE
@@ -14,6 +15,7 @@ from saccade.clock import SEC
 from saccade.geometry import F32, F64, SE3
 from saccade.types import U8, Depth
 
+_VOXELS = np.indices((BLOCK, BLOCK, BLOCK)).reshape(3, -1)
 _NO_COLOURS = np.empty((0, 0, 3), np.uint8)
 _NONE = np.empty((0, 3), np.int32)
 Slots = np.ndarray[tuple[int, ...], np.dtype[np.intp]]
@@ -23,8 +25,9 @@ class Frame(NamedTuple):
     """One depth image as kernels take it.
 
     rgb is empty where there are no colours. R_odom, t_blocks: camera to odometry, in blocks; R_cam, t_cam: odometry to
-    camera, in metres. `rays`: fx, fy, cx, cy as in `walk`; `pixels` as in `pixel`. Rays are walked along from every
-    `stride`-th pixel of every `stride`-th row; tiles (rows, columns).
+    camera, in metres. offsets (3, 512): a block's voxels from its first, in the camera's axes. `rays`: fx, fy, cx, cy
+    as in `walk`; `pixels` as in `pixel`. Rays are walked along from every `stride`-th pixel of every `stride`-th row;
+    tiles (rows, columns).
     """
 
     depth_m: F32
@@ -34,6 +37,7 @@ class Frame(NamedTuple):
     t_blocks: F64
     R_cam: F64
     t_cam: F64
+    offsets: F32
     rays: F64
     pixels: F32
     stride: int
@@ -63,8 +67,11 @@ class Pool(ABC):
         """Positions (n, 3) of the blocks in the window that the picture says something of, in order."""
 
     @abstractmethod
-    def _fuse(self, frame: Frame, at: I32, slots: I32, fade: F32) -> None:
-        """Average the frame that was marked last into blocks, whose weights are to be multiplied by `fade` before."""
+    def _fuse(self, frame: Frame, first_m: F64, slots: I32, fade: F32) -> None:
+        """Average the frame that was marked last into blocks, whose weights are to be multiplied by `fade` before.
+
+        first_m (n, 3): their first voxels' centres, in the camera's axes.
+        """
 
     @abstractmethod
     def _empty(self, slots: I32) -> None:
@@ -98,7 +105,9 @@ class Pool(ABC):
         dropped = self._make_room(found)
         found, slots = self._slots(found)
         age_s = np.maximum(depth.stamp_ns - self._seen_ns[slots], 0) / SEC
-        self._fuse(frame, found, slots, np.exp2(-age_s / self.params.half_life_s).astype(np.float32))
+        first_m = _turned(frame.R_cam, (found * BLOCK + 0.5).T * self.params.voxel_m) + frame.t_cam[:, None]
+        fade = np.exp2(-age_s / self.params.half_life_s).astype(np.float32)
+        self._fuse(frame, np.ascontiguousarray(first_m.T), slots, fade)
         self._seen_ns[slots] = self.stamp_ns = depth.stamp_ns
         return Change(np.concatenate([gone, dropped, found]), False)
 
@@ -177,6 +186,7 @@ class Pool(ABC):
             depth.depth_m, depth.confidence, rgb,
             np.ascontiguousarray(T_odom_from_cam.R), T_odom_from_cam.t / block_m,
             np.ascontiguousarray(T_cam_from_odom.R), T_cam_from_odom.t,
+            (_turned(T_cam_from_odom.R, _VOXELS) * params.voxel_m).astype(np.float32),
             np.array([camera.fx, camera.fy, camera.cx, camera.cy]),
             np.array([camera.fx, camera.fy, camera.cx + 0.5, camera.cy + 0.5], np.float32),
             # A block at the end of the range is hit by two rays each way, nearer ones by more.
@@ -221,3 +231,9 @@ class Pool(ABC):
         self._slot[where] = slots
         kept = slots >= 0
         return found[kept], slots[kept]
+
+
+def _turned(R: F64, points: npt.NDArray[Any]) -> F64:
+    """R points, for points (3, n), without the threads that a matrix product may start."""
+    turned: F64 = R[:, :1] * points[0] + R[:, 1:2] * points[1] + R[:, 2:] * points[2]
+    return turned

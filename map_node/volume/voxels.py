@@ -12,13 +12,16 @@ import math
 
 import numpy as np
 
-from map_node.volume.base import I32, I64
+from map_node.volume.base import I32, I64, U16
 from saccade.geometry import F32, F64
-from saccade.kernel import array, buffer, f32, f64, i32, i64, kernel, pair, u8, void
+from saccade.kernel import array, buffer, f32, f64, i32, i64, kernel, pair, quad, u8, u16, void
 from saccade.types import U8
 
 TILE = 16
 """Pixels along the edge of a tile of the picture."""
+UNKNOWN, FREE, SURFACE = 0, 1, 2
+"""Labels of voxels. SURFACE is from half a voxel in front of it; above, labels count how far behind it, in
+`truncation / 253`."""
 
 
 @kernel(
@@ -41,7 +44,8 @@ def walk(
     ray0 = (R[0, 0] * x + R[0, 1] * y + R[0, 2]) / block_m
     ray1 = (R[1, 0] * x + R[1, 1] * y + R[1, 2]) / block_m
     ray2 = (R[2, 0] * x + R[2, 1] * y + R[2, 2]) / block_m
-    at0, at1, at2 = math.floor(t_blocks[0]), math.floor(t_blocks[1]), math.floor(t_blocks[2])
+    at0, at1 = np.int64(math.floor(t_blocks[0])), np.int64(math.floor(t_blocks[1]))  # CUDA's floor is no integer
+    at2 = np.int64(math.floor(t_blocks[2]))
     ahead0, ahead1, ahead2 = ray0 >= 0, ray1 >= 0, ray2 >= 0
     per0 = per1 = per2 = next0 = next1 = next2 = math.inf
     if abs(ray0) > 1e-12:
@@ -104,7 +108,7 @@ def pixel(x: float, y: float, z: float, camera: F32, near_m: float, height: floa
 
     `camera`: fx, fy, and cx, cy from the picture's corner, which is half a pixel from the first pixel's centre.
     """
-    per_z = np.float32(1) / z
+    per_z = np.float32(1) / max(z, near_m)
     u, v = camera[0] * x * per_z + camera[2], camera[1] * y * per_z + camera[3]
     inside = (z >= near_m) & (u >= 0) & (v >= 0) & (u < width) & (v < height)
     at: int = np.int32(v) * np.int32(width) + np.int32(u) if inside else np.int32(-1)
@@ -139,8 +143,39 @@ def averaged(
 
 @kernel(u8, f32, f32, f32, f32, f32, counted=False)
 def labelled(s: float, weight: float, min_weight: float, near_m: float, reach_m: float) -> int:
-    """What a voxel is: 0 unknown, 1 free, 2 and more surface, see esdf.py."""
+    """What a voxel is: UNKNOWN, FREE, SURFACE or more."""
     behind = min(max(-s / reach_m, np.float32(0)), np.float32(1)) * np.float32(253)
-    surface = np.uint8(2) + np.uint8(behind)
-    what: int = np.uint8(0) if weight < min_weight else (np.uint8(1) if s > near_m else surface)
+    surface = np.uint8(SURFACE) + np.uint8(behind)
+    what: int = np.uint8(UNKNOWN) if weight < min_weight else (np.uint8(FREE) if s > near_m else surface)
     return what
+
+
+@kernel(i32, u16, u8, f32, counted=False)
+def blended(old: int, new: int, share: float) -> int:
+    """A colour in 256ths after one more observation of it, in whole grey levels, has its share."""
+    before = np.float32(old)
+    after: int = np.int32(before + (np.float32(new) * np.float32(256) - before) * share + np.float32(0.5))
+    return after
+
+
+@kernel(quad(f64), f64, f64, f64, array(u8, 3), array(u16, 3), f64, f64, counted=False)
+def interpolated(
+    x: float, y: float, z: float, labels: U8, squared: U16, voxel_m: float, reach_m: float
+) -> tuple[float, float, float, float]:
+    """Distance and its gradient (esdf.py) at a place, in voxels from the centre of the window's first; NaN outside."""
+    i, j, k = np.int64(math.floor(x)), np.int64(math.floor(y)), np.int64(math.floor(z))
+    if not (0 <= i < labels.shape[0] - 1 and 0 <= j < labels.shape[1] - 1 and 0 <= k < labels.shape[2] - 1):
+        return math.nan, math.nan, math.nan, math.nan
+    distance = along_x = along_y = along_z = 0.0
+    for corner in range(8):
+        a, b, c = corner // 4, corner // 2 % 2, corner % 2
+        what = labels[i + a, j + b, k + c]
+        d = math.sqrt(squared[i + a, j + b, k + c]) * voxel_m
+        if what > SURFACE:
+            d = (SURFACE - np.int64(what)) / 253 * reach_m
+        fx, fy, fz = x - i if a else i + 1 - x, y - j if b else j + 1 - y, z - k if c else k + 1 - z
+        distance += d * fx * fy * fz
+        along_x += (2 * a - 1) * d * fy * fz / voxel_m
+        along_y += (2 * b - 1) * d * fx * fz / voxel_m
+        along_z += (2 * c - 1) * d * fx * fy / voxel_m
+    return distance, along_x, along_y, along_z

@@ -47,10 +47,12 @@ def looking(at_m: tuple[float, float, float], to_m: tuple[float, float, float]) 
     return SE3(np.stack([right, np.cross(forward, right), forward], axis=1), np.array(at_m, float))
 
 
-def render(scene: Distance, T: SE3, stamp_ns: int = HZ_NS, range_m: float = 8.0, sure: int = 255) -> Depth:
+def render(
+    scene: Distance, T: SE3, stamp_ns: int = HZ_NS, range_m: float = 8.0, sure: int = 255, camera: Pinhole = CAMERA
+) -> Depth:
     """Sphere tracing; NaN where nothing is hit within the range."""
-    v, u = np.mgrid[: CAMERA.height, : CAMERA.width]
-    rays = np.stack([(u - CAMERA.cx) / CAMERA.fx, (v - CAMERA.cy) / CAMERA.fy, np.ones(u.shape)], -1).reshape(-1, 3)
+    v, u = np.mgrid[: camera.height, : camera.width]
+    rays = np.stack([(u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy, np.ones(u.shape)], -1).reshape(-1, 3)
     length = np.linalg.norm(rays, axis=1)
     world = rays @ T.R.T
     z = np.zeros(len(rays))
@@ -61,7 +63,7 @@ def render(scene: Distance, T: SE3, stamp_ns: int = HZ_NS, range_m: float = 8.0,
             break
     miss = (np.abs(scene(T.t + world * z[:, None])) > 1e-3) | (z > range_m) | (z <= 0)
     depth_m = np.where(miss, np.nan, z).reshape(u.shape).astype(np.float32)
-    return Depth(stamp_ns, "camera", depth_m, np.full(u.shape, sure, np.uint8), CAMERA)
+    return Depth(stamp_ns, "camera", depth_m, np.full(u.shape, sure, np.uint8), camera)
 
 
 def volume(**changes: object) -> CpuVolume:
