@@ -24,8 +24,14 @@ REQUIRED = [pip.get("requires", "") for pip in package.iterfind("export/pip")]
 # Versions that fit together by the table in saccade/cli/doctor/fits.py; a test holds these to it. TensorRT stays at 10:
 # there is no onnxruntime-gpu yet that links another libnvinfer. The extras [cuda,cudnn] bring CUDA's libraries along,
 # so that only the driver has to be installed.
-CUDA_12 = ["onnxruntime-gpu[cuda,cudnn]>=1.22,<1.27", "tensorrt-cu12>=10.9,<11", "cuda-python>=12.8,<13"]
-CUDA_13 = ["onnxruntime-gpu[cuda,cudnn]>=1.28,<1.32", "tensorrt-cu13>=10.13.2,<11", "cuda-python>=13,<14"]
+CUDA_12 = [
+    "onnxruntime-gpu[cuda,cudnn]>=1.22,<1.27", "tensorrt-cu12>=10.9,<11", "cuda-python>=12.8,<13",
+    "numba-cuda[cu12]>=0.30,<1",
+]  # fmt: skip
+CUDA_13 = [
+    "onnxruntime-gpu[cuda,cudnn]>=1.28,<1.32", "tensorrt-cu13>=10.13.2,<11", "cuda-python>=13,<14",
+    "numba-cuda[cu13]>=0.30,<1",
+]  # fmt: skip
 # Python 3.10 has no onnxruntime-gpu for CUDA 13.
 GPU = [f"{need}; python_version >= '3.11'" for need in CUDA_13] + [
     f"{need}; python_version < '3.11'" for need in CUDA_12
@@ -43,6 +49,7 @@ EXTRAS = {
         "onnxruntime>=1.20",
         "cuda-python>=12.8,<13; python_version < '3.12'",
         "cuda-python>=13,<14; python_version >= '3.12'",
+        "numba-cuda>=0.30,<1",
     ],
     "fleet": ["ray>=2.52,<3"],  # earlier ones have no tokens: who reaches a port runs code
     "arm": ["mink>=1.3,<2"],

@@ -6,7 +6,6 @@ from is never written here. What it says is put beside what was measured only in
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,9 +21,6 @@ from saccade.geometry import SE3
 from saccade.keyframes import Keyframes
 from saccade.types import U8, Depth
 from saccade.worker import ModelledWorker, ThreadWorker, Worker
-
-_M_PER_RAD = 1.0
-"""How far apart two keyframes are that look a radian apart from the same place."""
 
 
 class LearnedMap:
@@ -81,7 +77,7 @@ class LearnedMap:
         if len(views) < self._model.least:
             self._last = f"not run: {len(views)} keyframes; the model needs {self._model.least}"
             return False
-        chosen = _chosen(views, self._most)
+        chosen = self._chosen(views)
         stamps = frozenset(view.stamp_ns for view in chosen)
         if stamps == self._asked:
             return False
@@ -155,21 +151,18 @@ class LearnedMap:
     def _waits(self, now_ns: int) -> bool:
         return 0 <= now_ns - (self._begun_ns or 0) < nanoseconds(self.params.every_s)
 
+    def _chosen(self, views: Sequence[View]) -> tuple[View, ...]:
+        """The newest, and those that are the least apart from it as keyframes are, in the order of their stamps."""
+        newest = max(views, key=lambda view: view.stamp_ns)
+
+        def apart(view: View) -> float:
+            return self._keyframes.apart(newest.T_odom_from_cam, view.T_odom_from_cam)
+
+        return tuple(sorted(sorted(views, key=apart)[: self._most], key=lambda view: view.stamp_ns))
+
     def _refused(self, kind: str, why: str) -> Learned:
         self.counts[kind] += 1
         self._last = f"not used: {why}"
         if kind == "too slow":  # perhaps because it was being loaded
             self._asked = frozenset()
         return Learned(0, 0, why)
-
-
-def _chosen(views: Sequence[View], most: int) -> tuple[View, ...]:
-    """The newest, and those whose cameras are nearest to it and look the same way, in the order of their stamps."""
-    newest = max(views, key=lambda view: view.stamp_ns)
-
-    def apart(view: View) -> float:
-        a, b = newest.T_odom_from_cam, view.T_odom_from_cam
-        turn = math.acos(min(1.0, max(-1.0, float(a.R[:, 2] @ b.R[:, 2]))))
-        return float(np.linalg.norm(a.t - b.t)) + _M_PER_RAD * turn
-
-    return tuple(sorted(sorted(views, key=apart)[:most], key=lambda view: view.stamp_ns))

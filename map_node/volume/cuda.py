@@ -24,7 +24,7 @@ _THREADS, _MOST_GROUPS = 128, 4096
 
 
 class CudaVolume(Pool):
-    """See `Volume` and `Pool`. Of one thread, as CUDA's context is that of the thread that makes it."""
+    """See `Volume` and `Pool`."""
 
     def __init__(self, params: VolumeParams) -> None:
         super().__init__(params)
@@ -37,7 +37,8 @@ class CudaVolume(Pool):
         """See `Pool`."""
         params, corner = self.params, np.array(self.corner)
         self._frames += 1
-        depth_m, confidence, rgb = (_up(part) for part in (frame.depth_m, frame.confidence, frame.rgb))
+        rgb = frame.rgb if frame.rgb.size else np.zeros((1, 1, 3), np.uint8)
+        depth_m, confidence, rgb = (_up(part) for part in (frame.depth_m, frame.confidence, rgb))
         self._frame_on_device = depth_m, confidence, rgb
         rays = frame.depth_m.size // frame.stride**2
         kernels.mark[_groups(rays)](
@@ -73,9 +74,12 @@ class CudaVolume(Pool):
 
     def _read(self, slots: Slots) -> tuple[F32, F32, U16]:
         """See `Pool`."""
-        some = _voxels(len(slots))
-        if len(slots):
-            kernels.carry[_groups(len(slots) * BLOCK**3)](_up(slots.astype(np.int32)), *self._voxels, *some, 0)
+        n = len(slots)
+        if not n:
+            none = np.empty((0, BLOCK**3), np.float32)
+            return none, none, np.empty((0, BLOCK**3, 3), np.uint16)
+        some = _voxels(n)
+        kernels.carry[_groups(n * BLOCK**3)](_up(slots.astype(np.int32)), *self._voxels, *some, 0)
         sdf_m, weight, rgb = (part.copy_to_host() for part in some)
         return sdf_m, weight, rgb
 

@@ -93,7 +93,10 @@ def fuse(
     depth_m: F32, confidence: U8, rgb: U8, sure: F32, first_m: F64, offsets: F32, camera: F32, near_m: float,
     reach_m: float, max_weight: float, yielding: float, slots: I32, fade: F32, sdf_m: F32, weight: F32, colour: U16,
 ) -> None:  # fmt: skip
-    """Average what the picture says into voxels, one a thread, see `integrate` in kernels.py; `sure`: see `front`."""
+    """Average what the picture says into voxels, one a thread, see `integrate` in kernels.py; `sure`: see `front`.
+
+    `rgb` is of another height than the picture where there are no colours: nothing on a device is empty.
+    """
     height, width = depth_m.shape
     for m in range(cuda.grid(1), slots.shape[0] * _VOXELS, cuda.gridsize(1)):
         n, e = m // _VOXELS, m % _VOXELS
@@ -108,7 +111,7 @@ def fuse(
             if at >= 0:
                 v, u = at // width, at % width
                 s, w = observed(depth_m[v, u], confidence[v, u], z, near_m, reach_m)
-                if rgb.shape[0] > 0 and s < reach_m and w > 0:
+                if rgb.shape[0] == height and s < reach_m and w > 0:
                     for c in range(3):
                         colour[slot, e, c] = blended(colour[slot, e, c], rgb[v, u, c], w / (before + w))
         sdf_m[slot, e], weight[slot, e] = averaged(sdf_m[slot, e], before, s, w, reach_m, max_weight, yielding)

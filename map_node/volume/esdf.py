@@ -100,23 +100,23 @@ class Esdf(Labels):
 
     def _measure(self, blocks: U8) -> None:
         """Follow labels that changed in `blocks` (x, y), at any height."""
-        lines = np.zeros(self.labels.shape[0], np.uint8)
+        changed = np.zeros(self.labels.shape[:2], np.uint8)
 
         def columns(begin: int, end: int) -> None:
-            _within_columns(begin, end, self.labels, blocks, self.reach_voxels, self._along_z, lines)
+            _within_columns(begin, end, self.labels, blocks, self.reach_voxels, self._along_z, changed)
 
-        self._slices.run(columns, len(lines), BLOCK)
-        rows = self._minima(1, self._along_z, lines, self._along_y)
-        self._minima(0, self._along_y, rows.max(axis=0), self._along_x)
+        self._slices.run(columns, len(changed), BLOCK)
+        changed = self._minima(1, self._along_z, changed, self._along_y)
+        self._minima(0, self._along_y, changed, self._along_x)
 
-    def _minima(self, axis: int, given: U16, lines: U8, squared: U16) -> U8:
-        """Follow changes of `given` in these lines; which rows (X, Y) of `squared` are not as before."""
+    def _minima(self, axis: int, given: U16, moved: U8, squared: U16) -> U8:
+        """Follow rows (X, Y) of `given` that are not as before; which of `squared` are not."""
         changed = np.zeros(self.labels.shape[:2], np.uint8)
 
         def some(begin: int, end: int) -> None:
-            minima(begin, end, axis, given, lines, self.reach_voxels, squared, changed)
+            minima(begin, end, axis, given, moved, self.reach_voxels, squared, changed)
 
-        self._slices.run(some, len(lines), BLOCK)
+        self._slices.run(some, given.shape[1 - axis], BLOCK)
         return changed
 
     def distance_m(self, points: F64) -> F32:
@@ -186,14 +186,14 @@ def _within_column(labels: U8, reach: int, above: U16, squared: U16) -> bool:
     return differs != 0
 
 
-@kernel(void, i64, i64, array(u8, 3), array(u8, 2), i64, buffer(u16, 3), buffer(u8, 1))
-def _within_columns(begin: int, end: int, labels: U8, blocks: U8, reach: int, squared: U16, lines: U8) -> None:
-    """Squared distances within the columns of `blocks` (x, y); marks the begin-th to the end-th x with other values."""
+@kernel(void, i64, i64, array(u8, 3), array(u8, 2), i64, buffer(u16, 3), buffer(u8, 2))
+def _within_columns(begin: int, end: int, labels: U8, blocks: U8, reach: int, squared: U16, changed: U8) -> None:
+    """Squared distances within the columns of `blocks` (x, y) from the begin-th to the end-th x; marks what changed."""
     above = np.empty(labels.shape[2], np.uint16)
     for x in range(begin, end):
         for y in range(labels.shape[1]):
             if blocks[x // BLOCK, y // BLOCK] and _within_column(labels[x, y], reach, above, squared[x, y]):
-                lines[x] = 1
+                changed[x, y] = 1
 
 
 @kernel(void, array(f64, 2), array(u8, 3), array(u16, 3), f64, f64, buffer(f32, 1), buffer(f32, 2))

@@ -48,7 +48,7 @@ class Pool(ABC):
     """See `Volume`. Every array is made once, so memory does not grow; pages are touched when blocks are first used.
 
     The table of the window and what is known of each block are on the host; where voxels are, and what is done to them,
-    is its heirs'. Slots are given to blocks in the order of their positions, so two runs do the same.
+    subclasses know. Slots are given to blocks in the order of their positions, so two runs do the same.
     """
 
     def __init__(self, params: VolumeParams) -> None:
