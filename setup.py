@@ -79,6 +79,7 @@ setup(
         "sim": ["*.xml"],
         "vla_node.arms": ["cards/*"],
         "vla_node.policies": ["cards/*.yaml"],
+        "vla_node.policies.learned": ["*.yaml", "*.onnx"],
     },
     install_requires=REQUIRED,
     extras_require=EXTRAS,

@@ -69,6 +69,7 @@ class PolicyParams:
     lookahead_m: float = param(0.3, "distance to the point that is steered for", low=0, high=10000.0, live=True)
     lookahead_s: float = param(0.5, "what speed adds to it", low=0, high=10000.0, live=True)
     card: str = param("", "what drives: name or path of a policy's card; empty: the embedded policy")
+    travel: Literal["classical", "learned"] = param("classical", "the embedded policy that travels, written or learned")
     cameras: tuple[str, ...] = param((), "what its card calls a camera and the robot's own name: front=left")
     latency_s: float = param(0.1, "how long such a policy takes on virtual time", low=0, high=60.0)
 

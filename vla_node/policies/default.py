@@ -14,7 +14,7 @@ from vla_node.rollout import Style
 def default_policy(params: VlaParams, body: Body) -> FastPolicy:
     """The embedded policy for what drives, the flight policy for what flies, the grasp policy for an arm.
 
-    The last with a learned motion where one is named.
+    The first and the last as they were learned where that is asked for.
     """
     p = params.policy
     dt_ns = round(SEC / p.rate_hz)
@@ -30,4 +30,9 @@ def default_policy(params: VlaParams, body: Body) -> FastPolicy:
     style = Style(p.cruise_m_s, p.turn_rad_s, p.reached_m, p.reached_rad, p.lookahead_m, p.lookahead_s)
     if body.flies:
         return FlightPolicy(params.uav, style, body.base.radius_m + p.margin_m, p.horizon, dt_ns)
-    return EmbeddedPolicy(body.drive, body.base, body.limits, style, p.margin_m, p.horizon, dt_ns)
+    classical = EmbeddedPolicy(body.drive, body.base, body.limits, style, p.margin_m, p.horizon, dt_ns)
+    if p.travel == "learned":
+        from vla_node.policies.learned.open import open_learned  # needs ONNX Runtime
+
+        return open_learned(classical)
+    return classical

@@ -46,7 +46,7 @@ class EmbeddedPolicy:
         """See `FastPolicy.act`; it takes a millisecond. PolicyError without a map, or for a plan it cannot follow."""
         if look.grid is None:
             raise PolicyError("the embedded policy drives on the local map, and there is none")
-        motion, plan = self._motion(look), look.plan
+        motion, plan = self.motion(look), look.plan
         left_s = seconds(plan.obs_stamp_ns + plan.valid_for_ns - look.stamp_ns)
         motions = None
         if plan.kind is PlanKind.WAYPOINTS and len(plan.waypoints):
@@ -65,7 +65,7 @@ class EmbeddedPolicy:
     def close(self) -> None:
         """See `FastPolicy.close`."""
 
-    def _motion(self, look: Look) -> Motion:
+    def motion(self, look: Look) -> Motion:
         """Where the robot is, with the speeds it has been asked for and how these are about to change."""
         axes, T, twist = self.embodiment, look.state.T_odom_from_body, look.state.twist
         pose = Motion(float(T.t[0]), float(T.t[1]), T.yaw, float(twist[0]), float(twist[5]))

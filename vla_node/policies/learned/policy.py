@@ -1,0 +1,152 @@
+"""The learned policy: along a way it drives as a graph says that was trained to imitate who sees the true map.
+
+What is no way to drive along, turns on the spot, speeds, and the last steps to the end, is left to the embedded policy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from engines.engine import Engine, EngineError
+from saccade.clock import seconds
+from saccade.errors import ConfigError
+from saccade.geometry import F64
+from saccade.types import PlanKind
+from vla_node.policies.base import ActionKind, Look, PolicyError, PolicySpec
+from vla_node.policies.embedded import EmbeddedPolicy
+from vla_node.policies.learned.card import LearnedCard
+from vla_node.policies.learned.scan import BEARINGS
+from vla_node.policies.learned.sight import SCANS, STATE, Inputs, Sight
+from vla_node.policies.stub import check_look
+from vla_node.rollout import Motion, follow
+from vla_node.track import Track
+
+NEAR_M = 0.4
+"""So near to the end of its way the embedded policy takes over, which stops to the centimetre."""
+_REST = (0.03, 0.05)
+"""Rows that never ask for more, m/s and rad/s, ask for nothing."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """A look that is the graph's to answer: where the robot is, its way, a plain pursuit of it, and the inputs."""
+
+    motion: Motion
+    track: Track
+    nominal: list[Motion]
+    left_s: float
+    inputs: Inputs
+
+
+class LearnedPolicy:
+    """A `FastPolicy` by a card and its open graph, which it closes; `classical` does what it was not trained for.
+
+    It remembers half a second of what the camera saw. ConfigError where the robot, the card and the graph do not go
+    together.
+    """
+
+    def __init__(self, card: LearnedCard, engine: Engine, classical: EmbeddedPolicy) -> None:
+        self._card, self._engine, self._classical = card, engine, classical
+        self._sight = Sight(classical.limits.radius_m + classical.margin_m)
+        self._epoch: int | None = None
+        self._closed = False
+        try:
+            _check_robot(card, classical)
+            self._infer(blank(card.horizon))
+        except (ConfigError, PolicyError) as error:
+            engine.close()
+            raise ConfigError(f"{card.name}: {error}") from error
+
+    @property
+    def spec(self) -> PolicySpec:
+        """See `FastPolicy.spec`."""
+        own = self._classical
+        return PolicySpec(
+            f"learned {self._card.name}", ActionKind.VELOCITY, own.embodiment.axes, own.dt_ns, own.horizon, depth=True
+        )
+
+    def begin(self, epoch: int) -> None:
+        """See `FastPolicy.begin`."""
+        self._epoch = epoch
+        self._sight.forget()
+
+    def act(self, look: Look, timeout_ns: int) -> F64:
+        """See `FastPolicy.act`; it takes about a millisecond."""
+        check_look(self.spec, look, look.epoch if self._epoch is None else self._epoch, self._closed)
+        shown = self.shown(look)
+        if shown is None:
+            return self._classical.act(look, timeout_ns)
+        return self.answer(shown)
+
+    def shown(self, look: Look) -> Shown | None:
+        """What the graph is shown of a look; None for one that is the embedded policy's. PolicyError without depth."""
+        plan, own = look.plan, self._classical
+        if plan.kind is not PlanKind.WAYPOINTS or not len(plan.waypoints) or look.grid is None:
+            return None
+        motion, track = own.motion(look), Track(plan.waypoints)
+        if track.length_m - track.nearest(motion.x, motion.y) < NEAR_M:
+            return None
+        left_s = seconds(plan.obs_stamp_ns + plan.valid_for_ns - look.stamp_ns)
+        nominal = follow(motion, track, own.style, own.limits, seconds(own.dt_ns), own.horizon, left_s)
+        return Shown(motion, track, nominal, left_s, self._sight.see(look, motion, track, nominal))
+
+    def answer(self, shown: Shown) -> F64:
+        """The graph's rows (k, d) for what it is shown."""
+        return self._bounded(self._infer(shown.inputs), shown.left_s)
+
+    def close(self) -> None:
+        """See `FastPolicy.close`."""
+        self._closed = True
+        self._engine.close()
+
+    def _infer(self, inputs: Inputs) -> F64:
+        """The graph's rows (k, 2), m/s and rad/s."""
+        try:
+            rows = np.asarray(self._engine.infer(inputs)["rows"], np.float64)[0]
+        except (EngineError, KeyError) as error:
+            raise PolicyError(f"the graph has not answered: {error}") from error
+        if rows.shape != (self._card.horizon, 2) or not np.isfinite(rows).all():
+            raise PolicyError(f"the graph answered {rows.shape} with {rows.tolist()[:2]}; expected finite rows")
+        return rows
+
+    def _bounded(self, rows: F64, left_s: float) -> F64:
+        """Rows of the robot's axes, within its speeds, that come to rest before the plan ends."""
+        own, limits = self._classical, self._classical.limits
+        until_end = np.maximum(0.0, left_s - seconds(own.dt_ns) * np.arange(1, len(rows) + 1))
+        most = np.stack(
+            [np.minimum(limits.v_m_s, limits.a_m_s2 * until_end),
+             np.minimum(limits.w_rad_s, limits.aw_rad_s2 * until_end)], axis=1
+        )  # fmt: skip
+        speeds = np.clip(rows, -most, most)
+        out = np.zeros((len(rows), len(own.embodiment.axes)))
+        if (np.abs(speeds) > _REST).any():
+            out[:, [own.embodiment.forward, own.embodiment.turn]] = speeds
+        return out
+
+
+def blank(horizon: int) -> Inputs:
+    """Inputs of the right shapes, to try a graph with."""
+    return {
+        "scan": np.full((1, SCANS, BEARINGS), 5.0, np.float32),
+        "state": np.zeros((1, STATE), np.float32),
+        "nominal": np.zeros((1, horizon, 2), np.float32),
+    }
+
+
+def _check_robot(card: LearnedCard, own: EmbeddedPolicy) -> None:
+    """ConfigError for a robot that is not the one that the policy was trained for."""
+    pairs = (
+        ("limits.radius_m", own.limits.radius_m, card.radius_m), ("limits.v_m_s", own.limits.v_m_s, card.v_m_s),
+        ("limits.w_rad_s", own.limits.w_rad_s, card.w_rad_s), ("policy.horizon", own.horizon, card.horizon),
+        ("1 / policy.rate_hz", own.dt_ns, card.dt_ns),
+    )  # fmt: skip
+    for what, is_, trained in pairs:
+        if abs(is_ - trained) > 1e-9:
+            raise ConfigError(
+                f"trained for a robot with {what} of {trained:g}, and this one's is {is_:g}; "
+                "train one for it (python -m training.policy --help), or leave policy.travel: classical"
+            )
+    if "vz" in own.embodiment.axes:
+        raise ConfigError("trained for a base on the floor, and this one flies; leave policy.travel: classical")
