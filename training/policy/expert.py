@@ -1,6 +1,6 @@
 """Who is imitated: a driver that knows where everything stands and where everybody will walk.
 
-It rolls some two dozen manoeuvres forward for 2 s (as the dynamic window approach does, Fox et al. 1997) and takes
+It rolls some two dozen manoeuvres forward for 3 s (as the dynamic window approach does, Fox et al. 1997) and takes
 the one that comes furthest along the way, keeps its distance from things and from people where they will be, and that
 the gate would let pass by the robot's own map.
 """
@@ -23,13 +23,15 @@ from vla_node.embodiments.base import BaseLimits
 from vla_node.rollout import Motion, Style, follow, step
 from vla_node.track import Track
 
-STEP_S, STEPS = 0.05, 40
+STEP_S, STEPS = 0.05, 60
 """As long as a row: a turn rate that changes its sign stands at zero for a step, and longer ones would stick there."""
 _GATED_STEPS = 24
 """So far ahead the robot's own map counts: later it will be another map."""
 _THING_M, _PERSON_M = 0.08, 0.35
 """Distance kept from things, as the gate does, and from people, who do not keep theirs."""
-_ASIDE_M, _PACES = (0.0, 0.35, -0.35, 0.7, -0.7), (1.0, 0.4)
+_ASIDE_M, _SLOW_ASIDE_M = (0.0, 0.4, -0.4, 0.9, -0.9), (0.0, 0.4, -0.4)
+_SLOW = 0.4
+"""Of the cruising speed."""
 _PER_THING, _PER_PERSON, _PER_MAP = 20.0, 8.0, 8.0
 """What a metre too near costs, in metres of progress."""
 _PER_ASIDE, _PER_ERROR, _BACK = 0.25, 0.15, 0.1
@@ -80,7 +82,7 @@ class Expert:
     ) -> list[Motion]:
         """The best manoeuvre, STEPS of STEP_S, from where odometry has the robot, `m`, along its way."""
         manoeuvres = self._manoeuvres(m, track, left_s)
-        xs, ys, yaws = (np.array([[getattr(s, k) for s in way] for way in manoeuvres]) for k in ("x", "y", "yaw"))
+        xs, ys = (np.array([[getattr(s, k) for s in way] for way in manoeuvres]) for k in ("x", "y"))
         here = planar(SE3.from_rpy(0.0, 0.0, m.yaw, (m.x, m.y, 0.0)))
         T_world_from_odom = planar(T_world_from_base) @ here.inverse()
         world = T_world_from_odom.apply(np.stack([xs, ys, np.zeros_like(xs)], axis=-1))
@@ -102,7 +104,8 @@ class Expert:
         """Along the way, beside it, slower; turning, standing, backing, and turning aside."""
         out = [
             follow(m, track, self._style, self._limits, STEP_S, STEPS, left_s, aside, pace)
-            for pace in _PACES for aside in _ASIDE_M
+            for pace, asides in ((1.0, _ASIDE_M), (_SLOW, _SLOW_ASIDE_M))
+            for aside in asides
         ]  # fmt: skip
         out.append(follow(m, track, self._style, self._limits, STEP_S, STEPS, left_s, pace=0.0))
         for v, w in ((0.0, 0.0), (-0.3, 0.0), (-0.3, 0.5), (-0.3, -0.5), (0.35, 0.8), (0.35, -0.8)):
