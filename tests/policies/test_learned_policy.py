@@ -135,8 +135,11 @@ def test_a_pillar_is_seen_where_it_stands() -> None:
 
 
 def test_a_scan_backwards_is_the_mirrored_worlds() -> None:
-    left = scan.of_depth(depth_of([(2.0, 0.7, 0.15)]), CAMERA, T_BODY_FROM_CAM)
-    right = scan.of_depth(depth_of([(2.0, -0.7, 0.15)]), CAMERA, T_BODY_FROM_CAM)
+    depth = depth_of([(2.0, 0.7, 0.15)])[:, ::2]  # as many columns as are looked at: the same pixels, mirrored
+    camera = replace(CAMERA, fx=50.0, cx=39.75, width=80)
+    left = scan.of_depth(depth, camera, T_BODY_FROM_CAM)
+    right = scan.of_depth(depth[:, ::-1], replace(camera, cx=79 - camera.cx), T_BODY_FROM_CAM)
+    assert left.min() < 2.1
     assert np.allclose(left, right[::-1], atol=1e-5)
 
 

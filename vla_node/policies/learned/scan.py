@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 
-import cv2
 import numpy as np
 
 from saccade.geometry import F32, F64, SE3, Pinhole
@@ -38,12 +37,11 @@ def nothing() -> F32:
 
 def of_depth(depth_m: F32, camera: Pinhole, T_level_from_cam: SE3) -> F32:
     """What stands in a depth image (h, w) m, NaN = none; `T_level_from_cam` is to the robot's level frame."""
-    width, height = (min(a, b) for a, b in zip(_PIXELS, depth_m.shape[::-1], strict=True))
-    small = np.asarray(cv2.resize(depth_m, (width, height), interpolation=cv2.INTER_NEAREST), np.float64)
-    shown = camera.scaled(width, height)
-    u, v = np.meshgrid(np.arange(width, dtype=np.float64), np.arange(height, dtype=np.float64))
-    known = np.isfinite(small) & (small > 0.0)
-    points = T_level_from_cam.apply(shown.unproject(np.stack([u[known], v[known]], axis=-1), small[known]))
+    across, down = (max(1, size // most) for size, most in zip(depth_m.shape[::-1], _PIXELS, strict=True))
+    thin = depth_m[down // 2 :: down, across // 2 :: across].astype(np.float64)
+    v, u = np.nonzero(np.isfinite(thin) & (thin > 0.0))
+    pixels = np.stack([u * across + across // 2, v * down + down // 2], axis=-1).astype(np.float64)
+    points = T_level_from_cam.apply(camera.unproject(pixels, thin[v, u]))
     standing = points[(points[:, 2] >= LOW_M) & (points[:, 2] <= HIGH_M)]
     return _nearest(standing[:, :2], _LEAST)
 
