@@ -98,9 +98,7 @@ def test_it_does_not_drive_without_its_senses(learned: LearnedPolicy) -> None:
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 0.0, -1.0, 1e30])
-def test_whatever_depth_says_rows_are_finite_and_within_the_robots_speeds(
-    learned: LearnedPolicy, value: float
-) -> None:
+def test_whatever_depth_says_rows_are_finite_and_within_the_robots_speeds(learned: LearnedPolicy, value: float) -> None:
     shown = seeing()
     assert shown.depth_m is not None
     rows = learned.act(replace(shown, depth_m=np.full_like(shown.depth_m, value)), SEC)
@@ -116,9 +114,7 @@ def test_it_comes_to_rest_before_the_plan_ends(learned: LearnedPolicy) -> None:
 
 
 def test_the_same_looks_give_the_same_rows(learned: LearnedPolicy) -> None:
-    looks = [
-        replace(seeing([(2.0 - 0.1 * i, 0.2 * i, 0.25)]), stamp_ns=STAMP_NS + 50 * MS * i) for i in range(12)
-    ]
+    looks = [replace(seeing([(2.0 - 0.1 * i, 0.2 * i, 0.25)]), stamp_ns=STAMP_NS + 50 * MS * i) for i in range(12)]
     twice = []
     for _ in range(2):
         learned.begin(7)

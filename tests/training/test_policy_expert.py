@@ -31,7 +31,10 @@ def free_map() -> LocalMap:
 
 
 def driven(
-    things: Sequence[Thing], walkers: Sequence[Walker], seconds: float, start: Motion | None = None,
+    things: Sequence[Thing],
+    walkers: Sequence[Walker],
+    seconds: float,
+    start: Motion | None = None,
     offset: SE3 | None = None,
 ) -> tuple[list[Motion], float]:
     """Where the expert drives, re-deciding every 0.3 s, and how near it came to anything (from the robot's centre)."""

@@ -1,4 +1,4 @@
-"""Train the learned policy: `python -m training.policy --rounds 3 --episodes 8 --out out/policy`.
+"""Train the learned policy: `python -m training.policy --rounds 3 --episodes 6 --out out/policy`.
 
 DAgger (Ross, Gordon and Bagnell, AISTATS 2011): in each round the robot drives errands in the yard, the expert and the
 network of the round before by turns, and the network is fitted to what the expert would have done wherever that led.
@@ -41,8 +41,8 @@ class Plan:
     """What a run is: all of it goes into the card. `steps` of fitting a round; the last round has twice as many."""
 
     rounds: int = 3
-    episodes: int = 8
-    steps: int = 1500
+    episodes: int = 6
+    steps: int = 500
     seed: int = 0
     limit_s: float = 0.0
 
@@ -115,7 +115,7 @@ def _trained(plan: Plan, history: list[dict[str, Any]], net: TravelNet) -> dict[
         "data": f"{plan.rounds * plan.episodes} errands in the world `yard`, seeds {FIRST_SEED} to "
                 f"{FIRST_SEED + SEEDS - 1}, eyes with true depth, 2 to 4 people; {last['examples']} examples",
         "method": f"DAgger, {plan.rounds} rounds, the expert at the wheel for a share of 1, 1/2, 1/4 ...",
-        "steps": f"{plan.steps} a round of 128 examples, the last round {2 * plan.steps}",
+        "steps": f"{plan.steps} a round of 64 examples, the last round {2 * plan.steps}",
         "minutes": f"{sum(h['drove_s'] for h in history) / 60:.0f} of driving, "
                    f"{sum(h['fitted_s'] for h in history) / 60:.0f} of fitting, on a CPU",
         "seed": str(plan.seed),

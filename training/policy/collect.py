@@ -18,10 +18,11 @@ from saccade import params
 from saccade.cli.episodes.nav import Nav
 from saccade.cli.mission import MissionWatch
 from saccade.cli.session import modelled_latency, seeing_nodes
-from saccade.clock import SEC, nanoseconds, seconds
+from saccade.clock import MS, SEC, nanoseconds, seconds
 from saccade.geometry import F64
 from saccade.node import Sample, run
 from saccade.robots import robot_file
+from saccade.types import LocalMap
 from saccade.wire.convert import encode_text
 from saccade.wire.virtual import VirtualBus
 from safety_node.node import SafetyNode
@@ -36,11 +37,14 @@ from vla_node.policies.base import FastPolicy, Look, PolicySpec
 from vla_node.policies.default import default_policy
 from vla_node.policies.embedded import EmbeddedPolicy
 from vla_node.policies.learned.open import open_learned
-from vla_node.policies.learned.policy import LearnedPolicy
+from vla_node.policies.learned.policy import LearnedPolicy, Shown
+from vla_node.rollout import Motion
 
 ROBOT = "yard"
 _TURN_NS = SEC
 """Expert and learner take turns of this length."""
+_ASKED_NS = 100 * MS
+"""The expert is asked so often, and in between goes on with what it said: twenty labels a second are much alike."""
 Examples = dict[str, npt.NDArray[np.float32]]
 
 
@@ -67,6 +71,8 @@ class Taught:
         self._expert = Expert(truth, classical.limits, classical.style, classical.margin_m)
         self._rng = np.random.default_rng((drive.seed, 7))
         self._turn, self._expert_drives = -1, True
+        self._way: list[Motion] = []
+        self._asked_ns = self._plan_id = -1
         self.inputs: list[dict[str, Any]] = []
         self.labels: list[F64] = []
 
@@ -84,17 +90,22 @@ class Taught:
         shown = self._learner.shown(look)
         if shown is None or look.grid is None:
             return self._own.act(look, timeout_ns)
-        elapsed_s = seconds(look.stamp_ns - self._world.start_ns)
-        way = self._expert.drive(
-            shown.motion, shown.track, look.grid, shown.left_s, self._world.truth(), elapsed_s
-        )  # fmt: skip
-        rows = np.array([(m.v, m.w) for m in way[: self._own.horizon]])
-        self.inputs.append({name: array[0] for name, array in shown.inputs.items()})
-        self.labels.append(rows)
         turn = (look.stamp_ns - self._world.start_ns) // _TURN_NS
         if turn != self._turn:
             self._turn, self._expert_drives = turn, bool(self._rng.uniform() < self._drive.beta)
-        return rows if self._expert_drives else self._learner.answer(shown)
+        expected = self._label(look, look.grid, shown)
+        return expected if self._expert_drives else self._learner.answer(shown)
+
+    def _label(self, look: Look, grid: LocalMap, shown: Shown) -> F64:
+        """The expert's rows, which are kept with what was shown."""
+        since = (look.stamp_ns - self._asked_ns) // self._own.dt_ns
+        if look.stamp_ns - self._asked_ns >= _ASKED_NS or look.plan.id != self._plan_id:
+            since_start_s, T = seconds(look.stamp_ns - self._world.start_ns), self._world.truth()
+            self._way = self._expert.drive(shown.motion, shown.track, grid, shown.left_s, T, since_start_s)
+            self._asked_ns, self._plan_id, since = look.stamp_ns, look.plan.id, 0
+            self.inputs.append({name: array[0] for name, array in shown.inputs.items()})
+            self.labels.append(_rows(self._way[: self._own.horizon]))
+        return _rows(self._way[since : since + self._own.horizon])
 
     def close(self) -> None:
         """See `FastPolicy.close`."""
@@ -131,6 +142,10 @@ def _taught(vla: VlaParams, world: World, drive: Drive) -> Taught:
     classical: FastPolicy = default_policy(replace(vla, policy=replace(vla.policy, travel="classical")), body_of(vla))
     assert isinstance(classical, EmbeddedPolicy)
     return Taught(open_learned(classical, drive.card), classical, world, drive)
+
+
+def _rows(way: list[Motion]) -> F64:
+    return np.array([(m.v, m.w) for m in way])
 
 
 def _examples(taught: Taught) -> Examples:

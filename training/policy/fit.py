@@ -25,8 +25,8 @@ class Fit:
     """How one round is fitted."""
 
     steps: int
-    batch: int = 128
-    rate: float = 1e-3
+    batch: int = 64
+    rate: float = 2e-3
     seed: int = 0
 
 
