@@ -83,7 +83,7 @@ def driven(drives: list[Drive], folder: Path, number: int, jobs: int, console: C
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         made = pool.map(collect, [drive for drive, _ in todo]) if jobs > 1 else map(collect, [d for d, _ in todo])
         for (drive, file), (examples, outcome) in zip(todo, made, strict=True):
-            np.savez_compressed(file.with_suffix(".npz"), allow_pickle=False, **examples)  # type: ignore[arg-type]
+            np.savez_compressed(file.with_suffix(".npz"), allow_pickle=False, **examples)
             file.write_text(json.dumps(outcome))
             spl, hits = outcome["spl"], outcome["collisions"]
             console.print(f"round {number} seed {drive.seed}: {len(examples.get('rows', ()))} examples, {spl=} {hits=}")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -29,7 +30,7 @@ _GATED_STEPS = 24
 """So far ahead the robot's own map counts: later it will be another map."""
 _THING_M, _PERSON_M = 0.08, 0.35
 """Distance kept from things, as the gate does, and from people, who do not keep theirs."""
-_ASIDE_M, _SLOW_ASIDE_M = (0.0, 0.4, -0.4, 0.9, -0.9), (0.0, 0.4, -0.4)
+_ASIDE_M, _SLOW_ASIDE_M = (0.4, -0.4, 0.9, -0.9), (0.0, 0.4, -0.4)
 _SLOW = 0.4
 """Of the cruising speed."""
 _PER_THING, _PER_PERSON, _PER_MAP = 20.0, 8.0, 8.0
@@ -80,28 +81,40 @@ class Expert:
     def drive(
         self, m: Motion, track: Track, grid: LocalMap, left_s: float, T_world_from_base: SE3, elapsed_s: float
     ) -> list[Motion]:
-        """The best manoeuvre, STEPS of STEP_S, from where odometry has the robot, `m`, along its way."""
-        manoeuvres = self._manoeuvres(m, track, left_s)
-        xs, ys = (np.array([[getattr(s, k) for s in way] for way in manoeuvres]) for k in ("x", "y"))
-        here = planar(SE3.from_rpy(0.0, 0.0, m.yaw, (m.x, m.y, 0.0)))
-        T_world_from_odom = planar(T_world_from_base) @ here.inverse()
-        world = T_world_from_odom.apply(np.stack([xs, ys, np.zeros_like(xs)], axis=-1))
-        wx, wy = world[..., 0], world[..., 1]
-        now = T_world_from_base.t
-        cost = _PER_THING * _too_near(
-            self._truth.room_m(wx, wy), self._limits.radius_m + _THING_M,
-            float(self._truth.room_m(now[:1], now[1:2])[0]),
+        """The best manoeuvre, STEPS of STEP_S, from where odometry has the robot, `m`, along its way.
+
+        It is the plain pursuit wherever that comes too near to nothing.
+        """
+        here = SE3.from_rpy(0.0, 0.0, m.yaw, (m.x, m.y, 0.0))
+        danger = partial(
+            self._danger, m, grid, T_world_from_base.t, planar(T_world_from_base) @ here.inverse(), elapsed_s
         )  # fmt: skip
-        people = self._truth.people_m(wx, wy, elapsed_s)
-        cost += _PER_PERSON * _too_near(people, self._limits.radius_m + _PERSON_M, math.inf)
-        ahead = np.s_[:, :_GATED_STEPS]
-        mapped, known = grid.clearance_at(xs[ahead], ys[ahead]), float(grid.clearance_at(*np.array([[m.x], [m.y]]))[0])
-        cost += _PER_MAP * _too_near(mapped, self._limits.radius_m + self._margin_m, known)
-        cost += [self._course(m, way, track) for way in manoeuvres]
+        plain = follow(m, track, self._style, self._limits, STEP_S, STEPS, left_s)
+        if not danger([plain]).any():
+            return plain
+        manoeuvres = [plain, *self._manoeuvres(m, track, left_s)]
+        cost = danger(manoeuvres) + [self._course(m, way, track) for way in manoeuvres]
         return manoeuvres[int(np.argmin(cost))]
 
+    def _danger(
+        self, m: Motion, grid: LocalMap, now: F64, T_world_from_odom: SE3, elapsed_s: float, ways: list[list[Motion]]
+    ) -> F64:
+        """What manoeuvres (k,) cost that come too near to things, to people, or to what the map does not know free."""
+        xs, ys = (np.array([[getattr(s, k) for s in way] for way in ways]) for k in ("x", "y"))
+        world = T_world_from_odom.apply(np.stack([xs, ys, np.zeros_like(xs)], axis=-1))
+        wx, wy, ahead = world[..., 0], world[..., 1], np.s_[:, :_GATED_STEPS]
+        room, people = self._truth.room_m(wx, wy), self._truth.people_m(wx, wy, elapsed_s)
+        here_m = float(self._truth.room_m(now[:1], now[1:2])[0])
+        mapped, known_m = grid.clearance_at(xs[ahead], ys[ahead]), grid.clearance_at(*np.array([[m.x], [m.y]]))
+        radius_m = self._limits.radius_m
+        return (
+            _PER_THING * _too_near(room, radius_m + _THING_M, here_m)
+            + _PER_PERSON * _too_near(people, radius_m + _PERSON_M, math.inf)
+            + _PER_MAP * _too_near(mapped, radius_m + self._margin_m, float(known_m[0]))
+        )
+
     def _manoeuvres(self, m: Motion, track: Track, left_s: float) -> list[list[Motion]]:
-        """Along the way, beside it, slower; turning, standing, backing, and turning aside."""
+        """Beside the way, slower; turning, standing, backing, and turning aside."""
         out = [
             follow(m, track, self._style, self._limits, STEP_S, STEPS, left_s, aside, pace)
             for pace, asides in ((1.0, _ASIDE_M), (_SLOW, _SLOW_ASIDE_M))

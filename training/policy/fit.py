@@ -32,7 +32,7 @@ class Fit:
 
 def gathered(files: list[Path]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Examples of all episodes, those to train on and those to judge on."""
-    parts: tuple[list[dict[str, np.ndarray]], list[dict[str, np.ndarray]]] = ([], [])  # type: ignore[type-arg]
+    parts: tuple[list[dict[str, np.ndarray]], list[dict[str, np.ndarray]]] = ([], [])
     for i, file in enumerate(sorted(files)):
         with np.load(file, allow_pickle=False) as arrays:
             if "rows" in arrays:

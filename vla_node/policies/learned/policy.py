@@ -104,7 +104,7 @@ class LearnedPolicy:
     def _infer(self, inputs: Inputs) -> F64:
         """The graph's rows (k, 2), m/s and rad/s."""
         try:
-            rows = np.asarray(self._engine.infer(inputs)["rows"], np.float64)[0]
+            rows: F64 = np.asarray(self._engine.infer(inputs)["rows"][0], np.float64)
         except (EngineError, KeyError) as error:
             raise PolicyError(f"the graph has not answered: {error}") from error
         if rows.shape != (self._card.horizon, 2) or not np.isfinite(rows).all():

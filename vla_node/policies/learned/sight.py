@@ -84,4 +84,4 @@ def _state(look: Look, motion: Motion, track: Track) -> F32:
     v, w = float(look.state.twist[0]), float(look.state.twist[5])
     left_m, left_s = track.length_m - begin, seconds(look.plan.obs_stamp_ns + look.plan.valid_for_ns - look.stamp_ns)
     rest = (min(left_m, MOST_M), math.cos(end), math.sin(end), motion.v, motion.w, v, w, min(left_s, MOST_M))
-    return np.clip(np.array((*points, *rest)), -MOST_M, MOST_M).astype(np.float32)
+    return np.asarray(np.clip(np.array((*points, *rest)), -MOST_M, MOST_M), np.float32)
