@@ -62,6 +62,7 @@ VARIANTS = {
             "learned-motion", "the tool is moved by a network instead of inverse kinematics",
             grasp={"mover": "reach-ur5e"},
         ),
+        Variant("learned", "the fast policy that was learned by imitation, on a base", policy={"travel": "learned"}),
         *(Variant(name, f"chunks joined by {name}", executor={"scheduler": name}) for name in _SCHEDULERS),
     )
 }  # fmt: skip
