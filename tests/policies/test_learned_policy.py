@@ -148,8 +148,12 @@ def test_an_earlier_scan_is_seen_from_where_the_robot_is_now() -> None:
 def test_half_a_second_ago_is_remembered_and_no_longer() -> None:
     sight, own = Sight(0.46), classical()
 
-    def before(pillar_x: float, after_ms: int) -> float:
-        look = replace(seeing([(pillar_x, 0.0, 0.2)]), stamp_ns=STAMP_NS + after_ms * MS)
+    def before(pillar_x: float, after_ms: int, moved_m: float = 0.0) -> float:
+        """How near the pillar was by the second scan; the robot has moved forward since the others."""
+        T = SE3.from_rpy(0.0, 0.0, 0.0, (moved_m, 0.0, 0.0))
+        look = seeing([(pillar_x, 0.0, 0.2)], T_odom_from_cam=T @ T_BODY_FROM_CAM)
+        state = replace(look.state, T_odom_from_body=T)
+        look = replace(look, stamp_ns=STAMP_NS + after_ms * MS, state=state)
         motion, track = own.motion(look), Track(look.plan.waypoints)
         nominal = follow(motion, track, own.style, own.limits, 0.05, own.horizon, 3.0)
         shown = sight.see(look, motion, track, nominal)["scan"][0]
@@ -158,8 +162,12 @@ def test_half_a_second_ago_is_remembered_and_no_longer() -> None:
 
     assert before(3.0, 0) == pytest.approx(2.8, abs=0.08)
     assert before(2.5, 400) == pytest.approx(2.8, abs=0.08)
+    assert before(2.0, 450, moved_m=0.5) == pytest.approx(2.3, abs=0.08)  # nearer by as much as the robot moved
     assert before(2.0, 800) == pytest.approx(2.3, abs=0.08)  # of 400 ms
     assert before(1.5, 2000) == pytest.approx(1.3, abs=0.08)  # nothing of late
+    assert before(2.5, 1900) == pytest.approx(2.3, abs=0.08)  # a clock that went back
+    sight.forget()
+    assert before(2.0, 2100) == pytest.approx(1.8, abs=0.08)
 
 
 def test_a_map_says_what_is_occupied_what_is_unknown_and_where_it_fits() -> None:

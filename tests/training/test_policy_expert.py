@@ -94,7 +94,14 @@ def test_what_stands_counts_where_the_robot_really_is() -> None:
     assert near > VLA.limits.radius_m
 
 
-def test_it_does_not_back_up_to_get_on() -> None:
+def test_backing_does_not_count_as_getting_on() -> None:
+    expert = Expert(Truth.of([], []), VLA.limits, STYLE, VLA.policy.margin_m)
+    m = Motion(0.0, 0.0, math.pi, 0.0, 0.0)  # its way lies behind it
+    backs = [Motion(0.01 * i, 0.0, math.pi, -0.3, 0.0) for i in range(40)]
+    assert expert._course(m, backs, STRAIGHT) > expert._course(m, [m] * 40, STRAIGHT)
+
+
+def test_it_turns_to_a_way_behind_it() -> None:
     way, _ = driven([], [], 3.0, start=Motion(0.0, 0.0, math.pi * 0.9, 0.0, 0.0))
     assert min(m.v for m in way) > -0.05
     assert abs(way[-1].yaw) < 0.5 * math.pi

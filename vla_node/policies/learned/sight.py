@@ -24,7 +24,6 @@ FACES_LEFT = (*range(1, 2 * POINTS, 2), 2 * POINTS + 2, 2 * POINTS + 4, 2 * POIN
 """Of the state, what changes its sign in a mirror."""
 BEFORE_NS = 500 * MS
 """How much older the second scan is: so long ago a person was half a metre away."""
-_LATEST_NS = 600 * MS
 MOST_M = 4.0
 Inputs = dict[str, npt.NDArray[np.float32]]
 
@@ -63,7 +62,7 @@ class Sight:
     def _before(self, stamp_ns: int, T_odom_from_level: SE3, now: F32) -> F32:
         """The oldest scan of the last half second, seen from here; where nothing was seen yet, the present one."""
         seen = self._seen
-        if seen and not 0 <= stamp_ns - seen[-1][0] <= _LATEST_NS:
+        if seen and stamp_ns < seen[-1][0]:
             seen.clear()
         while seen and stamp_ns - seen[0][0] > BEFORE_NS:
             seen.popleft()
