@@ -104,11 +104,11 @@ def test_fitting_learns_and_is_repeatable() -> None:
     for _ in range(2):
         torch.manual_seed(0)
         nets.append(TravelNet(ROWS, BEARINGS))
-        fit(nets[-1], train, Fit(40, batch=32, rate=5e-3, seed=5))
+        fit(nets[-1], train, Fit(100, batch=32, rate=1e-2, seed=5))
     for a, b in zip(nets[0].parameters(), nets[1].parameters(), strict=True):
         assert torch.equal(a, b)
     loss, pursuit = judge(nets[0], train)
-    assert loss < 0.9 * pursuit
+    assert loss < 0.3 * pursuit
     assert judge(nets[0], other)[1] == pytest.approx(float(loss_of(other["nominal"], other)))
 
 

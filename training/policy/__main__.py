@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -55,18 +54,16 @@ class Plan:
 
 def run_round(plan: Plan, number: int, net: TravelNet, out: Path, jobs: int, console: Console) -> dict[str, Any]:
     """Drive, gather, fit; returns what is to be known of the round, which is kept, too."""
-    begun = time.monotonic()
     robot = params.load(VlaParams, robot_file(ROBOT), "vla_node")
     card = ship(net, robot, {}, out / f"before-{number}")
     outcomes = list(driven(plan.drives(number, card), out / "episodes", number, jobs, console))
-    drove_s = time.monotonic() - begun
     train, judged = gathered(sorted((out / "episodes").glob("*.npz")))
     took_s = fit(net, train, Fit(plan.steps * (2 if number + 1 == plan.rounds else 1), seed=plan.seed + number))
     loss, pursuit = judge(net, judged)
     done = {
         "round": number, "examples": len(train["rows"]), "judged": len(judged.get("rows", ())), "loss": loss,
         "pursuit": pursuit, "reached": float(np.mean([o["success"] for o in outcomes])),
-        "collided": float(np.mean([o["collisions"] > 0 for o in outcomes])), "drove_s": drove_s, "fitted_s": took_s,
+        "collided": float(np.mean([o["collisions"] > 0 for o in outcomes])), "drove_s": sum(o["seconds"] for o in outcomes), "fitted_s": took_s,
     }  # fmt: skip
     console.print("  ".join(f"{k} {v:.3g}" for k, v in done.items()))
     state = {"plan": asdict(plan), "net": net.state_dict(), "done": done}

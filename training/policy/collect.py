@@ -6,6 +6,7 @@ graph was shown, and the rows that the expert would have answered.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -113,7 +114,8 @@ class Taught:
 
 
 def collect(drive: Drive) -> tuple[Examples, dict[str, Any]]:
-    """The examples of one episode, float32 arrays (n, ...) by name, and what became of it."""
+    """The examples of one episode, float32 arrays (n, ...) by name, and what became of it and how long it took."""
+    begun = time.monotonic()
     cv2.setNumThreads(1)
     rng, path = np.random.default_rng((drive.seed, 8)), robot_file(ROBOT)
     people, errand = int(rng.integers(2, 5)), Nav(back=bool(rng.uniform() < 0.3))
@@ -135,7 +137,7 @@ def collect(drive: Drive) -> tuple[Examples, dict[str, Any]]:
         bus.close()
     said_done = mission.last is not None and mission.last.final and mission.last.progress >= 1.0
     outcome = {"seed": drive.seed, "beta": drive.beta, **errand.figures(world.judge(), said_done)}
-    return _examples(taught), outcome
+    return _examples(taught), {**outcome, "seconds": round(time.monotonic() - begun, 1)}
 
 
 def _taught(vla: VlaParams, world: World, drive: Drive) -> Taught:
