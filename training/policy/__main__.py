@@ -63,7 +63,8 @@ def run_round(plan: Plan, number: int, net: TravelNet, out: Path, jobs: int, con
     done = {
         "round": number, "examples": len(train["rows"]), "judged": len(judged.get("rows", ())), "loss": loss,
         "pursuit": pursuit, "reached": float(np.mean([o["success"] for o in outcomes])),
-        "collided": float(np.mean([o["collisions"] > 0 for o in outcomes])), "drove_s": sum(o["seconds"] for o in outcomes), "fitted_s": took_s,
+        "collided": float(np.mean([o["collisions"] > 0 for o in outcomes])),
+        "drove_s": sum(o["seconds"] for o in outcomes), "fitted_s": took_s,
     }  # fmt: skip
     console.print("  ".join(f"{k} {v:.3g}" for k, v in done.items()))
     state = {"plan": asdict(plan), "net": net.state_dict(), "done": done}
