@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 EXAMPLES = """examples:
   saccade demo                                             # a dog in the yard, among people, into out/demo
   saccade demo table                                       # an arm at a table
+  saccade demo gates                                       # a quadrotor among gates
   saccade demo hall --seed 3 --instruction "go to the blue cylinder, wait two seconds, then come back"
   saccade demo --inject drops=0.2@5s+3s                    # the same, with a camera that loses every fifth frame
 """
-SEEDS = {"yard": 102, "hall": 7, "table": 8}
+SEEDS = {"yard": 102, "hall": 7, "table": 8, "gates": 3}
 """World -> which one is shown."""
 _SECONDS = 240
 
@@ -84,10 +85,12 @@ def _demo(world: str, seed: int | None, text: str | None) -> Demo:
 
 
 def _errand(world: str) -> Errand:
+    from saccade.cli.episodes.fly import Fly
     from saccade.cli.episodes.nav import Nav
     from saccade.cli.episodes.reach import Reach
 
-    return Reach() if world == "table" else Nav(back=True, world=world, robot=world)
+    others: dict[str, Errand] = {"table": Reach(), "gates": Fly()}
+    return others.get(world) or Nav(back=True, world=world, robot=world)
 
 
 def _played(demo: Demo, out: Path, watch: MissionWatch, inject: str) -> Result:

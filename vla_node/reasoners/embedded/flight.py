@@ -80,8 +80,6 @@ class FlightReasoner:
                 return make_plan(obs, PlanKind.STOP, why, final=True)
             self._flight, self._epoch = Flight(Mission(steps)), obs.epoch
         flight, mission = self._flight, self._flight.mission
-        ground_m = -math.inf  # what hangs or stands anywhere is a thing; nothing is known of the ground below
-        mission.memory.look(obs, [step for step in mission.steps if isinstance(step, GoTo)], ground_m)
         flight.gates.look(obs, list(dict.fromkeys(step.colour for step in mission.steps if isinstance(step, Pass))))
         while mission.index < len(mission.steps):
             progress = mission.advance(obs)
@@ -144,6 +142,8 @@ class FlightReasoner:
         return mission.face(obs, yaw + SEARCH_STEP_RAD, text, last=False)
 
     def _go_to(self, step: GoTo, obs: Observation, flight: Flight, progress: Progress) -> Plan | None:
+        # Only now, as stereo ranges things badly that are far off; nothing is known of the ground below.
+        flight.mission.memory.look(obs, [step], floor_z_m=-math.inf)
         target = flight.mission.memory.recall(step)
         if target is None:
             return self._search(step.name, obs, flight, progress)
