@@ -134,6 +134,26 @@ def test_a_gate_that_is_not_in_sight_is_looked_for_all_round_and_from_higher_up(
     assert heights[-1] == pytest.approx(1.0 + 2 * 0.6)
 
 
+def test_one_that_sees_no_colours_or_nothing_says_so_and_hovers():
+    dark = replace(seen((0, 0, 1.0), 0.0), image=None, depth_m=None, blind="depth/image_rect stale (500 ms)")
+    told = FlightReasoner(1.0).plan(dark).plan
+    assert (told.kind, told.final) == (PlanKind.STOP, False)
+    assert "depth/image_rect stale" in told.text
+    bright = seen((0, 0, 1.0), 0.0, GATE)
+    grey = replace(bright, image=replace(bright.image, data=bright.image.data[..., 0]))
+    assert "grey" in FlightReasoner(1.0).plan(grey).plan.text
+
+
+def test_a_post_is_flown_up_to_at_its_height_and_faced():
+    post = (RED, (4.0, 1.0, 1.0), 0.25, 0.3, 1.8)
+    made = plan(FlightReasoner(1.0), (0, 0, 1.4), 0.2, post, solid=True, text="fly to the red post")
+    left = np.hypot(*(made.waypoints[-1] - np.array((4.0, 1.0, 1.4)))[:2])
+    assert left == pytest.approx(1.0, abs=0.1)
+    assert made.waypoints[-1][2] == pytest.approx(1.4)
+    facing = made.waypoints[-1] - made.waypoints[-2]
+    assert math.atan2(facing[1], facing[0]) == pytest.approx(math.atan2(1.0, 4.0), abs=0.05)
+
+
 def test_flights_are_spoken_of():
     assert parse("fly through the red gate and then fly through the violet hoop, then fly to the yellow post") == [
         Pass("red"), Pass("purple"), GoTo("yellow", "cylinder"),

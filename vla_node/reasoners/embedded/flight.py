@@ -129,6 +129,8 @@ class FlightReasoner:
         mission = flight.mission
         if obs.blind or obs.depth_m is None:
             return mission.halt(obs, f"cannot look for it: {obs.blind or 'there is no depth'}")
+        if obs.image is not None and obs.image.data.ndim == 2:
+            return mission.halt(obs, "the camera's picture is grey, so colours cannot be told", final=True)
         here, yaw = obs.state.T_odom_from_body.t, obs.state.T_odom_from_body.yaw
         if flight.height_m is not None and flight.height_m - here[2] > ARRIVED_M and not obs.held_ns:
             return _fly(obs, f"{mission.label()}: looking for it from higher up", [_at_height(here, flight.height_m)])
