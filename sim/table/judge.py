@@ -34,7 +34,7 @@ class Judge:
     def verdict(self) -> dict[str, Any]:
         """`goal`: what an errand is to be about, `tray`: where it may be put. `lifted`: seconds by name. Names:
 
-        `held`: is off the table and not on the tray; `on_tray`; `pushed`: was moved and never lifted. `hit`: the table,
+        `held`: is so high now; `on_tray`; `pushed`: was moved and never lifted. `hit`: the table,
         by the fingers, and all that was pushed; `collisions`: how many.
         """
         now = {name: self._cell.place(name) for name in self._began}
@@ -42,7 +42,7 @@ class Judge:
         moved = {name: float(np.hypot(*(now[name] - began)[:2])) for name, began in self._began.items()}
         pushed = [n for n, m in moved.items() if m > PUSHED_M and n not in self._lifted_ns]
         lifted = {name: round(seconds(at_ns), 2) for name, at_ns in self._lifted_ns.items()}
-        held = [n for n, at in now.items() if n not in on_tray and at[2] - self._began[n][2] > LIFTED_M]
+        held = [name for name, at in now.items() if at[2] - self._began[name][2] > LIFTED_M]
         hit = [*self._cell.hits, *pushed]
         return {
             **self._asked, "lifted": lifted, "held": held, "on_tray": on_tray, "pushed": pushed,

@@ -24,6 +24,7 @@ from vla_node.arms.target import grasp_plan
 from vla_node.params import VlaParams
 from vla_node.planner import make_plan
 from vla_node.policies.base import ActionKind, PolicyError
+from vla_node.policies.check import check_policy
 
 ARM = params.load(VlaParams, robot_file("table"), "vla_node").arm
 CARD, GRAPH = load_mover("reach-ur5e")
@@ -41,6 +42,7 @@ class Arm:
 
     def __init__(self):
         self.policy, self.kinematics = LearnedGrasp(ARM, Mover(CARD, GRAPH), ROW), Kinematics(ARM)
+        self.policy.begin(1)
         self.sent = np.append(ARM.home, 0.0)
         self.at, self.asked, self.now_ns = self.sent.copy(), np.zeros(7), T0
         self.tools, self.speeds, self.gripper = [], [], []
@@ -119,6 +121,11 @@ def test_a_way_that_leads_nowhere_ends():
     arm.policy._mover.rows = lambda joints, speeds, off: np.zeros((8, 6))
     with pytest.raises(PolicyError, match="after 8 s the tool is still"):
         arm.follow(plan_for(THING, 1.0, 1.0), 9.0)
+
+
+def test_it_keeps_the_contract_of_policies():
+    joints = dict(zip(ARM.axes, np.append(ARM.home, 0.0), strict=True))
+    check_policy(LearnedGrasp(ARM, Mover(CARD, GRAPH), ROW), look_of(plan_for(THING, 1.0, 1.0), joints))
 
 
 def test_a_plan_that_points_to_nothing_and_joints_that_are_not_heard_are_errors():

@@ -23,6 +23,7 @@ from vla_node.arms.target import puts
 from vla_node.arms.timing import timed
 from vla_node.embodiments.arm import ArmParams
 from vla_node.policies.base import ActionKind, Look, PolicyError, PolicySpec
+from vla_node.policies.stub import check_look
 
 NEAR_M, NEAR_RAD, STILL_RAD_S = 0.004, 0.04, 0.06
 """A tool this near, and this slow, has come to a place where something is done."""
@@ -63,17 +64,18 @@ class LearnedGrasp:
         self._T_arm_from_body = arm.T_body_from_arm.inverse()
         self._count = len(arm.joints)
         self._gripping = self._speeds_of_gripping(seconds(dt_ns))
-        self.begin(0)
+        self._epoch: int | None = None
+        self._closed = False
+        self._forget()
 
     def begin(self, epoch: int) -> None:
         """See `FastPolicy.begin`."""
-        self._target: F64 | None = None
-        self._values: tuple[float, ...] = ()
-        self._stages: deque[Stage] = deque()
-        self._since_ns = 0
+        self._epoch = epoch
+        self._forget()
 
     def act(self, look: Look, timeout_ns: int) -> F64:
         """See `FastPolicy.act`; PolicyError for plans that point to nothing or too far, and for ways without end."""
+        check_look(self.spec, look, self._epoch, self._closed)
         point, values = target_of(look.plan), tuple(look.plan.values.tolist())
         joints = positions_of(look, self.spec.axes)
         tool = self._kinematics.pose(joints[: self._count])
@@ -97,7 +99,14 @@ class LearnedGrasp:
 
     def close(self) -> None:
         """See `FastPolicy.close`."""
+        self._closed = True
         self._mover.close()
+
+    def _forget(self) -> None:
+        self._target: F64 | None = None
+        self._values: tuple[float, ...] = ()
+        self._stages: deque[Stage] = deque()
+        self._since_ns = 0
 
     def _grasping(self, joints: F64, point: F64) -> list[Stage]:
         grasp = self._arm.grasp
