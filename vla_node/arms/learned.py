@@ -66,12 +66,15 @@ class LearnedGrasp:
         self._gripping = self._speeds_of_gripping(seconds(dt_ns))
         self._epoch: int | None = None
         self._closed = False
-        self._forget()
+        self._target: F64 | None = None
+        self._values: tuple[float, ...] = ()
+        self._stages: deque[Stage] = deque()
+        self._since_ns = 0
 
     def begin(self, epoch: int) -> None:
         """See `FastPolicy.begin`."""
-        self._epoch = epoch
-        self._forget()
+        self._epoch, self._target, self._values = epoch, None, ()
+        self._stages.clear()
 
     def act(self, look: Look, timeout_ns: int) -> F64:
         """See `FastPolicy.act`; PolicyError for plans that point to nothing or too far, and for ways without end."""
@@ -101,12 +104,6 @@ class LearnedGrasp:
         """See `FastPolicy.close`."""
         self._closed = True
         self._mover.close()
-
-    def _forget(self) -> None:
-        self._target: F64 | None = None
-        self._values: tuple[float, ...] = ()
-        self._stages: deque[Stage] = deque()
-        self._since_ns = 0
 
     def _grasping(self, joints: F64, point: F64) -> list[Stage]:
         grasp = self._arm.grasp
