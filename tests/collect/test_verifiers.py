@@ -147,7 +147,7 @@ def test_eyes_want_it_near_and_the_robot_at_rest() -> None:
 def test_eyes_know_doors_by_the_map_and_the_start_by_odometry() -> None:
     made = drive()
     assert eyes.judge(stage("pass", 1.0, 4.6), made).good
-    assert not eyes.judge(stage("pass", 2.6, 3.0), made).good, "still in it"
+    assert not eyes.judge(stage("pass", 1.0, 3.0), made).good, "still in it"
     made.film.beside[:] = [beside(i / 10, np.inf, 1.0) for i in range(61)]
     assert not eyes.judge(stage("pass", 1.0, 4.6), made).good
     assert eyes.judge(stage("return", 0.5, 1.5), made).good

@@ -16,7 +16,7 @@ from typing import Any
 from saccade.cli.collect.clip import frames, save_clip
 from saccade.cli.collect.lerobot import Clip, write_dataset
 from saccade.cli.collect.needs import needed
-from saccade.cli.collect.propose import propose
+from saccade.cli.collect.propose import OFFERS, propose
 from saccade.cli.collect.rollout import Assignment, Rollout, play
 from saccade.cli.collect.score import keep, quality, signature
 from saccade.cli.collect.seen import seen_names
@@ -102,7 +102,7 @@ class Engine:
         except Exception as error:  # whatever one episode does, the loop goes on: it runs unattended
             known = isinstance(error, SaccadeError)
             return {**record, "error": str(error) if known else f"{type(error).__name__}: {error}"}
-        names = [thing.name for thing in rollout.things]
+        names = [goal.name for goal in OFFERS[errand.world](errand.seed).goals]
         return {
             **record, "said": rollout.said, "done": rollout.done, "seconds": _s(rollout.end_ns - rollout.start_ns),
             "seen": seen_names(rollout, names), "seen_at_start": seen_names(rollout, names, AT_START_M),

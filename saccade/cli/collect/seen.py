@@ -9,6 +9,7 @@ from saccade.cli.collect.rollout import Rollout
 from vla_node.reasoners.embedded.language import Misunderstood, parse
 from vla_node.reasoners.embedded.sight import Memory
 from vla_node.reasoners.embedded.steps import GoTo
+from vla_node.reasoners.embedded.tabletop import best
 
 
 def landmark(name: str) -> GoTo | None:
@@ -22,6 +23,9 @@ def landmark(name: str) -> GoTo | None:
 def seen_names(rollout: Rollout, names: Iterable[str], within_m: float = math.inf) -> list[str]:
     """Of these names, what was seen at any of the rollout's thoughts so near to the start, in their order."""
     targets = {name: target for name in names if (target := landmark(name)) is not None}
+    if rollout.arm is not None:  # it stands where it began, and what it looks at is small
+        looks = [thought.observation for thought in rollout.thoughts]
+        return [name for name, target in targets.items() if any(best(seen, target) is not None for seen in looks)]
     memory = Memory()
     for thought in rollout.thoughts:
         seen = thought.observation
