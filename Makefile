@@ -11,7 +11,7 @@ ROOMS := saccade engines perception_node map_node vla_node safety_node bridge_no
 
 .PHONY: demo test fuzz test-slow test-mutation test-train test-ros test-gpu lint kernels golden bench clean
 
-# WORLD: yard, hall, gates, or table, whose arm needs what the extra [arm] has.
+# WORLD: yard, gates, hall, or table, whose arm needs what the extra [arm] has.
 demo: $(if $(filter table,$(WORLD)),$(DEV),$(READY))
 ifdef RECORDING
 	$(BIN)/saccade replay "$(RECORDING)" --out "$(OUT)"

@@ -25,7 +25,7 @@ from vla_node.planner import NO_POINTS, NO_VALUES, VALID_FOR_NS, Reasoner
 from vla_node.policies.base import FastPolicy
 from vla_node.policies.open import open_policy
 from vla_node.reasoners.embedded.language import says_stop
-from vla_node.reasoners.open import open_reasoner
+from vla_node.reasoners.open import reasoner_of
 from vla_node.requests import Outcome, Requests, Told
 from vla_node.senses import Senses
 from vla_node.slow import SlowHalf, Thought
@@ -50,20 +50,12 @@ class VlaNode:
         """With the reasoner and the policy that the parameters name, unless these are given."""
         planner, card = params.planner, params.policy.card
         self.stages = Stages()
-        self._reasoner = reasoner or open_reasoner(
-            planner.reasoner,
-            params.limits.radius_m + planner.margin_m,
-            planner.standoff_m,
-            params.arm if params.embodiment == "arm" else None,
-            params.embodiment == "uav",
-        )
+        self._reasoner = reasoner or reasoner_of(params)
         self._slow = SlowHalf(self._reasoner, planner)
         self._ticks = TickGrid(round(SEC / params.policy.rate_hz))
         self._pilot = Pilot(params, policy or (open_policy(card) if card else None))
-        self._senses, self._epochs = (
-            Senses(params.stands, params.planner.birdseye, params.embodiment == "uav"),
-            Epochs(),
-        )
+        self._senses = Senses(params.stands, params.planner.birdseye, params.embodiment == "uav")
+        self._epochs = Epochs()
         self._seen = self._senses.reads | self._pilot.reads
         self.reads = self._seen | requests.READS | ASKS
         self.retune(params)

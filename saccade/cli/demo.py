@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 EXAMPLES = """examples:
   saccade demo                                             # a dog in the yard, among people, into out/demo
+  saccade demo gates                                       # a quadrotor among coloured gates
   saccade demo table                                       # an arm at a table
-  saccade demo gates                                       # a quadrotor among gates
   saccade demo hall --seed 3 --instruction "go to the blue cylinder, wait two seconds, then come back"
   saccade demo --inject drops=0.2@5s+3s                    # the same, with a camera that loses every fifth frame
 """
-SEEDS = {"yard": 102, "hall": 7, "table": 8, "gates": 3}
+SEEDS = {"yard": 102, "gates": 3, "table": 8, "hall": 7}
 """World -> which one is shown."""
 _SECONDS = 240
 
@@ -89,8 +89,8 @@ def _errand(world: str) -> Errand:
     from saccade.cli.episodes.nav import Nav
     from saccade.cli.episodes.reach import Reach
 
-    others: dict[str, Errand] = {"table": Reach(), "gates": Fly()}
-    return others.get(world) or Nav(back=True, world=world, robot=world)
+    errands: dict[str, Errand] = {"gates": Fly(), "table": Reach()}
+    return errands.get(world) or Nav(back=True, world=world, robot=world)
 
 
 def _played(demo: Demo, out: Path, watch: MissionWatch, inject: str) -> Result:
@@ -154,5 +154,5 @@ def _try_next(out: Path) -> list[str]:
     return [
         f"open {out / 'report.html'} in a browser, {out / 'run.mcap'} in Foxglove (config/foxglove_layout.json)",
         "saccade replay YOUR_BAG          # your own recording: rosbag2, MCAP, SQLite or ROS 1",
-        "saccade demo table               # an arm; saccade bench nav --episodes 20 for many errands of the dog",
+        "saccade demo table               # an arm; gates: a quadrotor; saccade bench nav: many errands of the dog",
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vla_node.dialects import dialect
 from vla_node.embodiments.arm import ArmParams
+from vla_node.params import VlaParams
 from vla_node.planner import Reasoner
 from vla_node.reasoners.embedded.reasoner import EmbeddedReasoner
 from vla_node.reasoners.params import ReasonerParams
@@ -35,3 +36,10 @@ def open_reasoner(
     from vla_node.reasoners.remote import RemoteReasoner
 
     return RemoteReasoner(params, spoken)
+
+
+def reasoner_of(params: VlaParams) -> Reasoner:
+    """The reasoner of a robot with these parameters. ConfigError."""
+    planner, arm = params.planner, params.arm if params.embodiment == "arm" else None
+    radius_m = params.limits.radius_m + planner.margin_m
+    return open_reasoner(planner.reasoner, radius_m, planner.standoff_m, arm, params.embodiment == "uav")

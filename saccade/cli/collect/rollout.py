@@ -25,7 +25,7 @@ from vla_node.embodiments.arm import ArmParams
 from vla_node.node import VlaNode
 from vla_node.params import VlaParams
 from vla_node.planner import Answer, Observation, Reasoner
-from vla_node.reasoners.open import open_reasoner
+from vla_node.reasoners.open import reasoner_of
 
 LIMIT_S = {"table": 75.0, "hall": 120.0, "gates": 150.0}
 _LIMIT_S = 180.0
@@ -131,8 +131,6 @@ def overheard_nodes(robot: str, points: bool = False) -> tuple[list[Node], Overh
     vla = params.load(VlaParams, path, "vla_node")
     vla = replace(vla, planner=replace(vla.planner, worker="modelled"))
     arm = vla.arm if vla.embodiment == "arm" else None
-    radius_m = vla.limits.radius_m + vla.planner.margin_m
-    flies = vla.embodiment == "uav"
-    reasoner = Overheard(open_reasoner(vla.planner.reasoner, radius_m, vla.planner.standoff_m, arm, flies))
+    reasoner = Overheard(reasoner_of(vla))
     gate = SafetyNode(params.load(SafetyParams, path, "safety_node"))
     return [*seeing_nodes(robot, points=points), VlaNode(vla, reasoner), gate], reasoner, arm
