@@ -30,7 +30,7 @@ fuzz: $(DEV) kernels
 test-slow: $(DEV)
 	$(BIN)/pytest -n 2 -m "slow and not mutation and not ros and not gpu"
 
-# Every comparison, sign and constant of the gate changed, and noticed: more than twenty minutes since it has three dimensions.
+# Every comparison, sign and constant of the gate changed, one at a time, and noticed: about ten minutes.
 test-mutation: $(DEV)
 	$(BIN)/pytest -m mutation
 
