@@ -12,17 +12,18 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from perception_node.movers import RANGE_M, Movers
 from perception_node.near import NO_REACH, Blindness, Reach, hide
+from perception_node.observing import LOWEST, arrivals, mark, update
 from perception_node.params import MapParams
 from perception_node.scan import Scan, Scanner
 from saccade.clock import seconds
-from saccade.geometry import F32, SE3, planar
-from saccade.kernel import array, buffer, f32, f64, i8, kernel, u8, void
+from saccade.geometry import F32, F64, SE3, planar
+from saccade.kernel import array, buffer, f32, i8, kernel, u8, void
 from saccade.types import I8, U8, Depth, LocalMap
 
 _FREE, _OCCUPIED = -0.6, 0.6
 """Log-odds from which on a cell counts as free, or occupied; in between it is unknown."""
-_LOWEST, _HIGHEST = -2.25, 2.7
 IntP = npt.NDArray[np.intp]
 Spot = tuple[float, float, float, float, float]
 
@@ -35,6 +36,8 @@ class LocalMapper:
         self._cells = n = 2 * round(params.size_m / params.resolution_m / 2)
         self._scanner = Scanner(params, params.size_m / math.sqrt(2))
         self._odds, self._spare = np.zeros((n, n), np.float32), np.zeros((n, n), np.float32)
+        self._before = np.full((n, n), np.inf, np.float32)
+        """Log-odds of cells before something came, on floor that was known to be free; infinity elsewhere."""
         self._corner: tuple[int, int] | None = None
         """Cell (x, y) of the world that is column 0, row 0 of the window."""
         self._stamp_ns = 0
@@ -42,7 +45,9 @@ class LocalMapper:
         self._occupancy = np.empty((n, n), np.int8)
         self._free = np.zeros((n + 2, n + 2), np.uint8)  # a rim: beyond the window nothing is known to be free
         self._distance = np.empty((n + 2, n + 2), np.float32)
-        self._blindness = Blindness(params.bearings)
+        self._blindness, self._movers = Blindness(params.bearings), Movers()
+        self._arrived = np.empty((64, 2))
+        self._moving: F64 = np.empty((0, 2))
 
     def update(
         self, depth: Depth, T_odom_from_base: SE3, T_base_from_cam: SE3, frame_id: str, reach: Reach = NO_REACH
@@ -58,17 +63,18 @@ class LocalMapper:
             T_level_from_cam = T_base_from_cam
         self._move(T_odom_from_base, depth.stamp_ns)
         scan = self._scanner(depth, T_level_from_cam)
-        self._observe(scan, T_odom_from_level, T_level_from_cam)
-        inside = self._disc(T_odom_from_base, self._params.robot_radius_m)
-        self._odds.flat[inside] = _LOWEST
+        self._observe(scan, T_odom_from_level, T_level_from_cam, depth.stamp_ns)
+        inside = self._disc(T_odom_from_base.t, self._params.robot_radius_m)
+        self._odds.flat[inside] = LOWEST
         _label(self._odds, self._free, self._occupancy)
         self._hide_near(scan, depth, T_odom_from_level, T_level_from_cam, reach, inside)
+        self._give_way(inside)
         return self._published(depth.stamp_ns, frame_id)
 
     def forget(self) -> None:
         """Begin anew, as after a jump of the clock or of odometry."""
         self._corner = None
-        self._blindness = Blindness(self._params.bearings)
+        self._blindness, self._movers = Blindness(self._params.bearings), Movers()
 
     def _move(self, T_odom_from_base: SE3, stamp_ns: int) -> None:
         """Move the window by whole cells to where the robot is, and let what is known fade."""
@@ -80,26 +86,45 @@ class LocalMapper:
         if self._corner is None or max(abs(corner[0] - self._corner[0]), abs(corner[1] - self._corner[1])) >= n:
             self._corner = corner
             self._odds.fill(0)
-            self._odds.flat[self._disc(T_odom_from_base, self._params.blind_radius_m)] = _LOWEST
+            self._before.fill(np.inf)
+            self._odds.flat[self._disc(T_odom_from_base.t, self._params.blind_radius_m)] = LOWEST
         elif corner != self._corner:
             dx, dy = corner[0] - self._corner[0], corner[1] - self._corner[1]
-            self._spare.fill(0)
-            self._spare[max(0, -dy) : n - max(0, dy), max(0, -dx) : n - max(0, dx)] = self._odds[
-                max(0, dy) : n + min(0, dy), max(0, dx) : n + min(0, dx)
-            ]
-            self._odds, self._spare, self._corner = self._spare, self._odds, corner
-        near = self._disc(T_odom_from_base, self._params.blind_radius_m)
+            self._odds = self._scrolled(self._odds, dx, dy, 0.0)
+            self._before = self._scrolled(self._before, dx, dy, np.inf)
+            self._corner = corner
+        near = self._disc(T_odom_from_base.t, self._params.blind_radius_m)
         kept = self._odds.flat[near]
         age_s = max(0.0, seconds(stamp_ns - self._stamp_ns)) if self._stamp_ns else 0.0
         np.multiply(self._odds, np.float32(0.5 ** (age_s / self._params.half_life_s)), out=self._odds)
         self._odds.flat[near] = kept
+        if self._params.passing_s > 0:
+            came, share = np.isfinite(self._before), np.float32(0.5 ** (age_s / self._params.passing_s))
+            before = self._before[came]
+            self._odds[came] = before + share * (self._odds[came] - before)
         self._stamp_ns = stamp_ns
 
-    def _observe(self, scan: Scan, T_odom_from_level: SE3, T_level_from_cam: SE3) -> None:
+    def _scrolled(self, cells: F32, dx: int, dy: int, beyond: float) -> F32:
+        """Cells (n, n) after the window has moved; their array becomes the spare one."""
+        n, out = self._cells, self._spare
+        out.fill(beyond)
+        out[max(0, -dy) : n - max(0, dy), max(0, -dx) : n - max(0, dx)] = cells[
+            max(0, dy) : n + min(0, dy), max(0, dx) : n + min(0, dx)
+        ]
+        self._spare = cells
+        return out
+
+    def _observe(self, scan: Scan, T_odom_from_level: SE3, T_level_from_cam: SE3, stamp_ns: int) -> None:
         """The inverse sensor model: every cell looks its bearing up in the scan."""
-        _update(
-            self._odds, self._hits, scan.obstacle_m, scan.free_m, scan.tan0, scan.tan_step, scan.blind_m,
-            *self._seen_from(scan, T_odom_from_level, T_level_from_cam), self._params.hit, self._params.miss,
+        spot = self._seen_from(scan, T_odom_from_level, T_level_from_cam)
+        mark(self._hits, scan.obstacle_m, scan.tan0, scan.tan_step, *spot)
+        if self._params.berth_m > 0:
+            count = arrivals(self._odds, self._hits, *spot[:3], RANGE_M, self._arrived)
+            eye = (T_odom_from_level @ T_level_from_cam).t[:2]
+            self._moving = self._movers.look(self._arrived[:count] + eye, stamp_ns)
+        update(
+            self._odds, self._before, self._hits, scan.obstacle_m, scan.free_m, scan.tan0, scan.tan_step, scan.blind_m,
+            *spot, self._params.hit, self._params.miss,
         )  # fmt: skip
 
     def _seen_from(self, scan: Scan, T_odom_from_level: SE3, T_level_from_cam: SE3) -> Spot:
@@ -127,11 +152,23 @@ class LocalMapper:
         )  # fmt: skip
         self._occupancy.flat[robot], self._free[1:-1, 1:-1].flat[robot] = occupancy, free
 
-    def _disc(self, T_odom_from_base: SE3, radius_m: float) -> IntP:
-        """Flat indices of the cells whose centres lie within `radius_m` of the robot."""
+    def _give_way(self, robot: IntP) -> None:
+        """Around what moves nothing is known to be free, but where the robot stands; see `Movers`."""
+        if not len(self._moving):
+            return
+        free = self._free[1:-1, 1:-1]
+        kept = free.flat[robot], self._occupancy.flat[robot]
+        for place in self._moving:
+            around = self._disc(place, self._params.berth_m)
+            known_free = around[free.flat[around] > 0]
+            free.flat[known_free], self._occupancy.flat[known_free] = 0, -1
+        free.flat[robot], self._occupancy.flat[robot] = kept
+
+    def _disc(self, place: F64, radius_m: float) -> IntP:
+        """Flat indices of the cells whose centres lie within `radius_m` of a place (x, y, ...) in odom."""
         assert self._corner is not None
         n, resolution_m = self._cells, self._params.resolution_m
-        x, y = (float(T_odom_from_base.t[i]) / resolution_m - self._corner[i] - 0.5 for i in (0, 1))
+        x, y = (float(place[i]) / resolution_m - self._corner[i] - 0.5 for i in (0, 1))
         reach = radius_m / resolution_m
         rows = np.arange(max(0, math.ceil(y - reach)), min(n, math.floor(y + reach) + 1))
         columns = np.arange(max(0, math.ceil(x - reach)), min(n, math.floor(x + reach) + 1))
@@ -145,41 +182,6 @@ class LocalMapper:
         _metres(self._distance, self._params.resolution_m, clearance_m)
         origin_m = (self._corner[0] * self._params.resolution_m, self._corner[1] * self._params.resolution_m)
         return LocalMap(stamp_ns, frame_id, self._params.resolution_m, origin_m, self._occupancy, clearance_m)
-
-
-@kernel(
-    void, buffer(f32, 2), buffer(u8, 2), array(f32, 1), array(f32, 1), f64, f64, f64, f64, f64, f64, f64, f64, f64, f64
-)
-def _update(
-    odds: F32, hits: U8, obstacle_m: F32, free_m: F32, tan0: float, tan_step: float, blind_m: float, x0_m: float,
-    y0_m: float, cell_m: float, c: float, s: float, hit: float, miss: float,
-) -> None:  # fmt: skip
-    """Add one scan to the log-odds (n, n); the window's corner is at `x0_m`, `y0_m` from the camera, heading (c, s)."""
-    n, bearings = odds.shape[0], len(obstacle_m) - 1
-    hits[:] = 0
-    for b in range(bearings):  # the obstacle's own cell: nearby, one cell spans many bearings and sees one of them
-        forward = obstacle_m[b]
-        if forward < math.inf:
-            left = forward * (tan0 + (b + 0.5) * tan_step)
-            j = math.floor((c * forward - s * left - x0_m) / cell_m)
-            i = math.floor((s * forward + c * left - y0_m) / cell_m)
-            if 0 <= i < n and 0 <= j < n:
-                hits[i, j] = 1
-    for i in range(n):
-        y = y0_m + (i + 0.5) * cell_m
-        for j in range(n):
-            x = x0_m + (j + 0.5) * cell_m
-            forward = c * x + s * y
-            if not forward > 0.0:
-                continue  # behind the camera
-            place = ((c * y - s * x) / forward - tan0) / tan_step
-            if not 0.0 <= place < bearings:
-                continue  # beside the picture
-            b = int(place)
-            if hits[i, j] or abs(forward - obstacle_m[b]) <= 0.6 * cell_m:
-                odds[i, j] = min(odds[i, j] + hit, _HIGHEST)
-            elif blind_m <= forward < free_m[b] - cell_m / 2:
-                odds[i, j] = max(odds[i, j] - miss, _LOWEST)
 
 
 @kernel(void, array(f32, 2), buffer(u8, 2), buffer(i8, 2))

@@ -161,6 +161,14 @@ class MapParams:
     half_life_s: float = param(
         20.0, "time after which half of what was known is forgotten, outside the blind radius", low=0
     )
+    passing_s: float = param(
+        0.0, "time after which half of what appeared on free floor, and did not stay, is forgotten; 0 = as all", low=0
+    )
+    berth_m: float = param(
+        0.0,
+        "so far around what moves the floor is not free: what it walks while the robot comes to rest; 0 = off",
+        low=0,
+    )
     odom_wait_ms: float = param(60.0, "how long a frame waits for odometry to reach its stamp", low=0, live=True)
     odom_ahead_ms: float = param(25.0, "how far odometry may be continued by its own twist instead of waiting", low=0)
     occupancy_hz: float = param(2.0, "occupancy grids a second", low=0, live=True)

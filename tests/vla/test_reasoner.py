@@ -104,6 +104,40 @@ def test_a_range_that_was_wrong_from_afar_is_corrected_nearby(reasoner):
     assert math.hypot(5.0 - x, 0.5 - y) == pytest.approx(0.8, abs=0.2)
 
 
+def test_a_place_seen_from_nearby_counts_even_if_it_looks_less_like_a_box_there(reasoner):
+    said, box = "go to the red box", Box(5.0, 0.5, 0.2, 0.2, 0.5, RED)
+    far = see(1, said, boxes=(box,))
+    reasoner.plan(replace(far, depth_m=far.depth_m * np.float32(0.78)))
+    near = see(5, said, x=3.0, boxes=(box,))
+    x, y, _ = end(reasoner.plan(replace(near, image=replace(near.image, data=cornered(near.image.data)))).plan)
+    assert math.hypot(5.0 - x, 0.5 - y) == pytest.approx(0.8, abs=0.2)
+
+
+def cornered(rgb):
+    """The picture with the corners of a red thing cut off, as those of a cube that is seen on its edge."""
+    rgb = rgb.copy()
+    rows, cols = np.nonzero((rgb[..., 0] > 100) & (rgb[..., 1] < 90))
+    off = np.hypot(rows - rows.mean(), cols - cols.mean()) > 1.08 * 0.5 * (np.ptp(rows) + 1)
+    rgb[rows[off], cols[off]] = 60
+    return rgb
+
+
+def test_a_way_that_is_closed_is_waited_for_before_a_long_detour(reasoner):
+    text, wall = "come back", (Box(2.0, 2.0, 0.1, 1.5, 1.0, BLUE), Box(2.0, -2.0, 0.1, 1.5, 1.0, BLUE))
+    person, x = Box(2.0, 0.0, 0.25, 0.5, 1.7, BLUE), 3.6
+    straight = reasoner.plan(see(1, text, x=x, yaw=math.pi, boxes=wall)).plan
+    assert len(straight.waypoints) == 3
+    for t in (2, 4, 6):
+        waiting = reasoner.plan(see(t, text, x=x, yaw=2.0, boxes=(*wall, person))).plan
+        assert "waiting" in waiting.text
+        assert end(waiting) == pytest.approx((x, 0.0, math.pi), abs=0.03), "facing the closed way"
+    assert "waiting" not in reasoner.plan(see(7, text, x=x, yaw=math.pi, boxes=wall)).plan.text
+    reasoner.plan(see(8, text, x=x, yaw=math.pi, boxes=(*wall, person)))
+    around = reasoner.plan(see(13.1, text, x=x, yaw=math.pi, boxes=(*wall, person))).plan
+    assert "waiting" not in around.text
+    assert np.abs(around.waypoints[:, 1]).max() > 3.0, "past the end of the wall"
+
+
 def test_of_two_alike_the_nearest_is_taken_and_it_says_so(reasoner):
     boxes = (BOX, Box(2.0, -0.6, 0.15, 0.15, 0.4, RED))
     plan = reasoner.plan(see(1, "go to the red box", boxes=boxes)).plan
@@ -136,6 +170,15 @@ def test_grey_pictures_cannot_show_colours(reasoner):
     assert plan.kind is PlanKind.STOP
     assert plan.final
     assert "grey" in plan.text
+
+
+def test_where_the_way_stays_closed_it_looks_around(reasoner):
+    text, ring = "go forward 3 m", [Box(x, y, 0.9, 0.1, 1.0, BLUE) for x, y in ((0.0, 0.8), (0.0, -0.8))]
+    ring += [Box(x, 0.0, 0.1, 0.9, 1.0, BLUE) for x in (0.8, -0.8)]
+    for t in (1, 3, 4.9):
+        assert "the way is blocked" in reasoner.plan(see(t, text, boxes=ring)).plan.text
+    assert "looking for a way" in reasoner.plan(see(5.1, text, boxes=ring)).plan.text
+    assert end(reasoner.plan(see(6, text, boxes=())).plan)[0] > 2.9, "the way is open again"
 
 
 def test_no_way_is_said(reasoner):

@@ -91,6 +91,17 @@ def test_strictly_only_floor_that_is_known_to_be_free_is_planned_over():
     assert find_path(cost_map(strip, start, RADIUS, strict=True), start, goal, 0.0) is None
 
 
+def test_what_is_unknown_below_the_cameras_view_is_gone_around_and_what_is_further_off_is_not():
+    start, goal = np.zeros(2), np.array([3.0, 0.0])
+    near, far = unseen(slice(70, 90), slice(92, 96)), unseen(slice(None), slice(110, 114))  # 0.6 and 1.5 m ahead
+    path = find_path(cost_map(near, start, RADIUS, blind_m=1.0), start, goal, 0.0)
+    fine = np.concatenate([np.linspace(a, b, 50) for a, b in pairwise(path)])
+    fine = fine[np.hypot(*fine.T) > RADIUS + 0.1]
+    assert near.clearance_at(*fine.T).min() > RADIUS - 0.12
+    path = find_path(cost_map(far, start, RADIUS, blind_m=1.0), start, goal, 0.0)
+    np.testing.assert_allclose(path, [(0, 0), (3, 0)], atol=0.06)
+
+
 def test_a_robot_that_stands_too_near_to_something_can_leave():
     boxes = [wall(0.3, -1.0, 1.0)]
     path = plan(chart(0, 0, 0, boxes), (0, 0), (-2, 0))

@@ -34,7 +34,7 @@ MIN_HEIGHT_M = 0.08
 class Sighting:
     """One object: centre (3,) metres in odom, width and height in metres, confidence 0..1, how its range was had.
 
-    `radius_m` is from its centre to its surface.
+    `radius_m` is from its centre to its surface; `whole`: the picture's edge does not cut it.
     """
 
     centre: F64
@@ -44,6 +44,7 @@ class Sighting:
     ranged_by: str
     range_m: float
     radius_m: float
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,7 +139,7 @@ def _locate(view: View, blob: U8, x: int, y: int, shape: str | None) -> Sighting
     if centre[2] + height_m / 2 < view.floor_z_m + MIN_HEIGHT_M:
         return None  # flat on the floor: a mark, a line, a reflection
     confidence = trust * (0.8 if cut else 1.0) * shape_fit(blob, shape, cut)
-    return Sighting(centre, width_m, height_m, confidence, ranged_by, depth, width_m / 2)
+    return Sighting(centre, width_m, height_m, confidence, ranged_by, depth, width_m / 2, whole=not cut)
 
 
 def _depth_of(view: View, blob: U8, x: int, y: int) -> float | None:

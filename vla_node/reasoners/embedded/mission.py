@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from saccade.geometry import wrap_angle
 from saccade.types import Plan, PlanKind
 from vla_node.planner import Observation, make_plan
+from vla_node.reasoners.embedded.patience import Kept
 from vla_node.reasoners.embedded.recovery import Recovery
 from vla_node.reasoners.embedded.routes import facing
 from vla_node.reasoners.embedded.sight import Memory
@@ -33,7 +34,7 @@ class Progress:
 
 @dataclass(slots=True)
 class Mission:
-    """The steps of one instruction."""
+    """The steps of one instruction. `closed_ns` is since when there is no way to where the current one leads."""
 
     steps: list[Step]
     memory: Memory = field(default_factory=Memory)
@@ -41,6 +42,8 @@ class Mission:
     index: int = 0
     progress: Progress | None = None
     last_yaw: float = 0.0
+    kept: Kept = field(default_factory=Kept)
+    closed_ns: int | None = None
 
     @property
     def last(self) -> bool:

@@ -15,6 +15,8 @@ HEADING_M = 0.02
 LOOK_RADII, LEAST_RADII, BLIND_RADII = 8.0, 2.0, 2.0
 """How far to look for a free way, what is too short to be one, and up to where unknown does not yet mean unexplored
 (the floor right in front of the robot is below the camera's view), in radii of the robot with its margin."""
+UNSEEN_RADII = 2.5
+"""Up to where the floor is below the camera's view whichever way the robot turns, in radii with its margin."""
 SPREAD_RAD = tuple(math.radians(a) for a in (0, 10, -10, 20, -20, 35, -35, 50, -50, 65, -65))
 
 
@@ -29,11 +31,15 @@ def route(
 ) -> F64 | None:
     """Waypoints (n, 3) to within `reach_m` of `goal`, ending with heading `yaw`, or facing the goal when None.
 
-    None when the local map offers no path, or none over floor that is known to be free if `strict`.
+    None when the local map offers no path, or none over floor that is known to be free if `strict`. Otherwise a way
+    that begins on such floor, as far as the camera does not see it from here, is taken where there is one.
     """
     assert obs.grid is not None
     here = obs.state.T_odom_from_body.t
-    path = find_path(cost_map(obs.grid, here[:2], radius_m, strict), here[:2], goal[:2], reach_m)
+    blind_m = 0.0 if strict else UNSEEN_RADII * radius_m
+    path = find_path(cost_map(obs.grid, here[:2], radius_m, strict, blind_m), here[:2], goal[:2], reach_m)
+    if path is None and blind_m:
+        path = find_path(cost_map(obs.grid, here[:2], radius_m), here[:2], goal[:2], reach_m)
     if path is None:
         return None
     end = np.array([*path[-1], here[2]])

@@ -65,12 +65,15 @@ class CostMap:
         return 0 <= row < int(height) and 0 <= col < int(width)
 
 
-def cost_map(grid: LocalMap, start: F64, radius_m: float, strict: bool = False) -> CostMap:
+def cost_map(
+    grid: LocalMap, start: F64, radius_m: float, strict: bool = False, blind_m: float = 0.0
+) -> CostMap:  # fmt: skip
     """Costs for a round robot at `start` (2,) metres in the grid's frame.
 
     Where there is too little room to what is not known to be free, the gate would stop the robot: such cells cost much,
-    as coming nearer may show that they are free, and are closed if `strict`. Cells around the start are always passable
-    unless occupied, so that a robot that stands too near to something can leave.
+    as coming nearer may show that they are free, and are closed if `strict`. What is unknown within `blind_m` of the
+    start is below the camera's view, and coming nearer shows nothing: it counts as occupied. Cells around the start are
+    always passable unless occupied, so that a robot that stands too near to something can leave.
     """
     step = max(1, round(CELL_M / grid.resolution_m))
     rows, cols = (n // step for n in grid.occupancy.shape)
@@ -83,9 +86,12 @@ def cost_map(grid: LocalMap, start: F64, radius_m: float, strict: bool = False) 
     tight = coarse(grid.clearance_m).mean(axis=(1, 3)) < radius_m
     resolution_m = grid.resolution_m * step
     to_occupied_m = _distance_m(occupied, resolution_m)
+    x = grid.origin_m[0] + (np.arange(cols) + 0.5) * resolution_m - start[0]
+    y = grid.origin_m[1] + (np.arange(rows) + 0.5) * resolution_m - start[1]
+    hidden = unknown & (np.hypot(x, y[:, None]) < blind_m)
     nearness = 1.0 - np.clip((to_occupied_m - radius_m) / (COMFORT_RADII * radius_m), 0.0, 1.0)
     cost = 1.0 + _NEAR_COST * nearness + np.where(tight, np.inf if strict else _TIGHT_COST, 0.0)
-    cost[to_occupied_m < radius_m] = np.inf
+    cost[(to_occupied_m < radius_m) | (_distance_m(hidden, resolution_m) < radius_m)] = np.inf
     out = CostMap(cost, unknown, resolution_m, grid.origin_m)
     row, col = out.cell(start)
     reach = math.ceil(radius_m / resolution_m)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -70,9 +71,9 @@ class Memory:
             near_m = max(SAME_M, SAME_SHARE * known.range_m)
             same = [s for s in fitting if np.linalg.norm(s.centre - known.centre) < near_m]
             if not self._nearer or best in same or _far(best, eye) >= _far(known, eye):
-                if not same or same[0].confidence < 0.8 * known.confidence:
-                    return  # another thing, or the same one seen worse (cut by the picture's edge): keep what is known
-                best = same[0]
+                if not same or not _better(same[0], known):
+                    return  # another thing, or the same one seen worse: keep what is known
+                best = replace(same[0], confidence=max(same[0].confidence, known.confidence))
         self._known[target] = best
         choice = "nearness" if self._nearer else "likeness, then nearness"
         others = f", chosen among {len(fitting)} by {choice}" if len(fitting) > 1 else ""
@@ -85,6 +86,15 @@ def _find(view: View, target: GoTo) -> list[Sighting]:
         return find_doors(view, target.colour)
     assert target.colour is not None  # the language lets nothing else pass without
     return find(view, target.colour, target.shape)
+
+
+def _better(sighting: Sighting, known: Sighting) -> bool:
+    """Whether a thing is seen as well as before, or wholly and from nearer: from there its place is surer.
+
+    Its likeness may be less: a cube whose corner comes into view looks rounder than from afar.
+    """
+    nearer = sighting.whole and sighting.ranged_by == known.ranged_by and sighting.range_m < known.range_m
+    return nearer or sighting.confidence >= 0.8 * known.confidence
 
 
 def _far(sighting: Sighting, eye: F64) -> float:

@@ -7,16 +7,20 @@ from collections.abc import Callable
 
 import numpy as np
 
+from saccade.clock import SEC
 from saccade.geometry import F64, wrap_angle
 from saccade.types import Plan, PlanKind
 from vla_node.planner import Observation, make_plan
 from vla_node.reasoners.embedded.grounding import Sighting
 from vla_node.reasoners.embedded.mission import Mission, Progress, standing, turning
+from vla_node.reasoners.embedded.patience import length_m
 from vla_node.reasoners.embedded.recovery import TRIES
 from vla_node.reasoners.embedded.routes import open_way, route
 
 ARRIVED_M = 0.20
 FACING_RAD = 0.20
+CLOSED_NS = 4 * SEC
+"""A way that has been closed for so long is looked for elsewhere; before, whoever stands in it may go."""
 HELD_SHORT_M = 0.4
 """A robot that the gate holds this near to its stand-off counts as arrived."""
 
@@ -46,12 +50,24 @@ def follow(
     """Waypoints to within `reach_m` of a goal, ending with heading `yaw`, or facing the goal when None."""
     if obs.grid is None:
         return mission.halt(obs, "there is no fresh local map")
-    way, plan = _way(obs, mission, radius_m, text, lambda strict: route(obs, goal, reach_m, yaw, radius_m, strict))
+    closed = mission.closed_ns is not None and obs.stamp_ns - mission.closed_ns >= CLOSED_NS
+    way, plan = _way(
+        obs, mission, radius_m, text, lambda strict: route(obs, goal, reach_m, yaw, radius_m, strict), closed
+    )
     if plan is not None:
         return plan
+    if way is None and mission.closed_ns is None:
+        mission.closed_ns = obs.stamp_ns
+    elif way is not None:
+        mission.closed_ns = None
     straight_m = float(np.hypot(*(goal - obs.state.T_odom_from_body.t)[:2]))
-    if way is None or float(np.hypot(*np.diff(way[:, :2], axis=0).T).sum()) > straight_m + detour_m:
+    if way is None or length_m(way) > straight_m + detour_m:
         return mission.halt(obs, "no path: the way is blocked")
+    look = mission.kept.wait(obs, goal, way)
+    if look is not None:
+        why = f"{text}; waiting, as the other way is {length_m(way):.1f} m long"
+        # Facing is done where it stood when it was seen: a robot under way would turn back to there.
+        return mission.face(obs, look, why, last=False) if standing(obs) else mission.halt(obs, why)
     return make_plan(
         obs, PlanKind.WAYPOINTS, text, waypoints=way, confidence=confidence, final=mission.last
     )  # fmt: skip
@@ -70,11 +86,15 @@ def roam(obs: Observation, mission: Mission, progress: Progress, radius_m: float
 
 
 def _way(
-    obs: Observation, mission: Mission, radius_m: float, text: str, find: Callable[[bool], F64 | None]
-) -> tuple[F64 | None, Plan | None]:
-    """A way by `find(strict)`, None where there is none; or the plan that looks for one, or gives up looking."""
+    obs: Observation, mission: Mission, radius_m: float, text: str, find: Callable[[bool], F64 | None],
+    closed: bool = False,
+) -> tuple[F64 | None, Plan | None]:  # fmt: skip
+    """A way by `find(strict)`, None where there is none; or the plan that looks for one, or gives up looking.
+
+    `closed`: there has been none for a while, and standing does not show where else one may be.
+    """
     recovery = mission.recovery
-    strict = recovery.active or obs.held_ns > 0
+    strict = recovery.active or obs.held_ns > 0 or closed
     way = find(strict)
     if way is not None:
         recovery.end()

@@ -1,0 +1,48 @@
+"""A way that is much longer all of a sudden: whoever stands in the old one may go, so a detour is put off a little."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from saccade.clock import SEC
+from saccade.geometry import F64
+from vla_node.planner import Observation
+from vla_node.track import Track
+
+DETOUR_M, DETOUR_SHARE = 1.5, 0.3
+"""A detour of more than both, metres and share of what was left to go, is worth waiting for."""
+PATIENCE_NS = 5 * SEC
+AHEAD_M = 2.0
+"""Who waits looks this far along the old way."""
+
+
+@dataclass(slots=True)
+class Kept:
+    """The way that a mission follows; `since_ns` is since when a much longer one has been put off."""
+
+    goal: F64 | None = None
+    way: F64 | None = None
+    since_ns: int | None = None
+
+    def wait(self, obs: Observation, goal: F64, way: F64) -> float | None:
+        """The heading in which to stand and look, or None when `way` (n, 3), which is kept then, is to be taken."""
+        here = obs.state.T_odom_from_body.t
+        if self.way is not None and self.goal is not None and float(np.hypot(*(goal - self.goal)[:2])) < DETOUR_M:
+            track = Track(self.way)
+            at_m = track.nearest(float(here[0]), float(here[1]))
+            left_m = track.length_m - at_m
+            if length_m(way) > left_m + max(DETOUR_M, DETOUR_SHARE * left_m):
+                self.since_ns = obs.stamp_ns if self.since_ns is None else self.since_ns
+                if obs.stamp_ns - self.since_ns < PATIENCE_NS:
+                    x, y = track.point(at_m + AHEAD_M)
+                    return math.atan2(y - here[1], x - here[0])
+        self.goal, self.way, self.since_ns = goal, way, None
+        return None
+
+
+def length_m(way: F64) -> float:
+    """Length in metres of waypoints (n, 3), on the ground."""
+    return float(np.hypot(*np.diff(way[:, :2], axis=0).T).sum())
