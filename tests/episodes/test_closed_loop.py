@@ -34,6 +34,14 @@ def test_it_gets_there() -> None:
     assert outcome["waiting_ratio"] < 0.05
 
 
+def test_it_gets_there_among_people() -> None:
+    busy = replace(episode().variant, world="&camera_hz=5")
+    outcome = play(episode(105, variant=busy))
+    assert outcome["success"], outcome
+    assert outcome["collisions"] == 0
+    assert outcome["spl"] > 0.6
+
+
 def test_two_runs_are_the_same_bytes_and_an_episode_ends() -> None:
     ears = [Ear(), Ear()]
     with painted_once():
