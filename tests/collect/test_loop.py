@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from rollout_scene import drive
 
-from saccade.cli.collect import loop, propose
+from saccade.cli.collect import add_arguments, loop, propose, run
 from saccade.cli.collect.loop import Engine, Plan
 from saccade.cli.collect.pictures import PictureVerifier
 from saccade.cli.collect.propose import Goal, Offer
@@ -21,6 +22,13 @@ from saccade.errors import ConfigError, DataError
 pytest.importorskip("pyarrow", reason="datasets need pyarrow (in requirements-dev.txt)")
 pytest.importorskip("av", reason="datasets need PyAV (in requirements-dev.txt)")
 PLAN = Plan("yard", 5)
+
+
+def parsed(*words: str) -> argparse.Namespace:
+    """Arguments of the command line."""
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return parser.parse_args(words)
 
 
 @pytest.fixture
@@ -73,6 +81,15 @@ def test_it_goes_on_where_it_was_and_comes_to_the_same(tmp_path: Path, played: l
     whole = engine(tmp_path / "whole")
     whole.run(4)
     assert (tmp_path / "out/episodes.jsonl").read_bytes() == (tmp_path / "whole/episodes.jsonl").read_bytes()
+
+
+def test_what_is_to_break_is_part_of_every_errand(tmp_path: Path, played: list[Assignment]) -> None:
+    engine(tmp_path / "out", Plan("yard", 5, faults="freeze@5s+2s")).run(1)
+    assert played[0].faults == "freeze@5s+2s"
+    assert json.loads((tmp_path / "out/collect.json").read_text())["faults"] == "freeze@5s+2s"
+    with pytest.raises(ConfigError, match="unknown fault"):
+        run(parsed("yard", "--out", str(tmp_path / "new"), "--fault", "fire"))
+    assert not (tmp_path / "new").exists()
 
 
 def test_another_collection_or_another_folder_is_not_touched(tmp_path: Path) -> None:

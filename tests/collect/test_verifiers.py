@@ -198,6 +198,7 @@ def test_agreement_is_counted_by_kind() -> None:
 
     rows = [row("lift", True, True), row("lift", True, False), row("place", None, True), row("place", False, False)]
     found = agreements(rows, "pictures")
+    assert list(found) == ["lift", "place", "all"]
     assert found["lift"].row()["precision"] == 0.5
     assert (found["all"].unknown, found["all"].row()["agree"]) == (1, 0.667)
 

@@ -40,6 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--by", choices=("truth", "pictures", "model"), default="truth",
                         help="whose opinion decides what is kept (default truth); all are recorded")  # fmt: skip
+    parser.add_argument("--fault", default="", metavar="FAULTS", help="faults, as in saccade replay --inject: without "
+                        "stages that fail nobody knows what a verifier is worth")  # fmt: skip
     parser.add_argument("--model", metavar="URL", help="ask this server of chat completions about each stage, too")
     parser.add_argument("--model-name", default="default", metavar="NAME", help="of the model, as the server has it")
     parser.add_argument("--token-file", default="", metavar="FILE", help="with the server's bearer token")
@@ -52,8 +54,10 @@ def run(args: argparse.Namespace) -> int:
     from saccade.cli import FAILED, OK
     from saccade.cli.collect.loop import Engine, Plan
     from saccade.cli.collect.report import table
+    from saccade.wire.inject import parse_faults
 
-    engine = Engine(args.out, Plan(args.world, args.seed, args.by), _verifiers(args))
+    parse_faults(args.fault)  # so that a wrong one is told before anything is played
+    engine = Engine(args.out, Plan(args.world, args.seed, args.by, faults=args.fault), _verifiers(args))
     with _Shown(args.episodes) as tell:
         engine.run(args.episodes, tell)
     summary = engine.finish(args.keep)

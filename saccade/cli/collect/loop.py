@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ class Plan:
     seed: int
     by: str = "truth"
     options: str = ""
+    faults: str = ""
     limit_s: float | None = None
 
 
@@ -59,6 +60,7 @@ class Engine:
         while len(self.records) < episodes:
             index = len(self.records)
             errand, why = propose(self.plan.world, self.plan.seed, self.records, self.plan.options)
+            errand = replace(errand, faults=self.plan.faults)
             about = f"{errand.instruction} (seed {errand.seed})"
             tell(index, about, 0.0)
             record = self._episode(index, errand, why, partial(tell, index, about))

@@ -17,7 +17,8 @@ from saccade.node import Node, Sample, run
 from saccade.robots import robot_file
 from saccade.types import Plan
 from saccade.wire.convert import encode_text
-from saccade.wire.virtual import VirtualBus
+from saccade.wire.inject import InjectSource, parse_faults
+from saccade.wire.virtual import Source, VirtualBus
 from safety_node.node import SafetyNode
 from safety_node.params import SafetyParams
 from sim.things import Thing
@@ -35,7 +36,7 @@ _LIMIT_S = 180.0
 class Assignment:
     """What is to be done where: an instruction about `goal` in a world of this seed.
 
-    `options` are added to the world's address.
+    `options` are added to the world's address; `faults` are what breaks, as in `saccade replay --inject`.
     """
 
     world: str
@@ -43,6 +44,7 @@ class Assignment:
     goal: str
     instruction: str
     options: str = ""
+    faults: str = ""
 
 
 class Thought(NamedTuple):
@@ -108,7 +110,9 @@ def play(errand: Assignment, limit_s: float | None = None, progress: Callable[[i
     reads = frozenset[str]().union(*(node.reads for node in nodes))
     world = make_world(kind, replace(options, seconds=1e6), reads)
     film, mission = Film(world, arm.axes if arm else ()), MissionWatch()
-    bus = VirtualBus(world, latency_ns=modelled_latency(errand.world, nodes))
+    faults = parse_faults(errand.faults)
+    source: Source = InjectSource(world, faults, errand.seed) if faults else world
+    bus = VirtualBus(source, latency_ns=modelled_latency(errand.world, nodes))
     bus.push(Sample("instruction", world.start_ns + SEC // 2, encode_text(errand.instruction)))
 
     def over() -> bool:

@@ -67,14 +67,15 @@ class Agreement:
 
 
 def agreements(stages: Iterable[dict[str, Any]], name: str, truth: str = "truth") -> dict[str, Agreement]:
-    """By kind of stage, and "all": verifier `name` against `truth`, over records with their `opinions`."""
+    """By kind of stage, "all" last: verifier `name` against `truth`, over records with their `opinions`."""
     out: dict[str, Agreement] = {}
     for stage in stages:
         opinions = stage["opinions"]
         if name in opinions and truth in opinions:
             for key in (stage["kind"], "all"):
                 out.setdefault(key, Agreement()).add(opinions[name]["good"], opinions[truth]["good"])
-    return out
+    total = out.pop("all", None)
+    return {**out, "all": total} if total else out
 
 
 def _share(part: int, whole: int) -> float | None:
