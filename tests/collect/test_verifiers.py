@@ -72,6 +72,8 @@ def test_truth_of_a_search_looks_for_what_hides_it() -> None:
     assert truth.judge(stage("search"), made).good
     wall = Thing("wall 1", "box", (0.1, 2.0, 2.4), (0, 0, 0), 3.3, 0.0)
     assert truth.judge(stage("search"), replace(made, things=(BOX, wall))).why == "wall 1 stands before it"
+    post = replace(made, things=(replace(BOX, name="orange post"),))
+    assert truth.judge(replace(stage("search"), thing="orange cylinder"), post).good, "it does not hide itself"
     aside = replace(made, things=(replace(BOX, x=2.5, y=3.0),))
     assert "90 degrees aside" in truth.judge(stage("search"), aside).why
 
@@ -237,6 +239,10 @@ def test_a_flight_is_judged_by_height_and_gates(monkeypatch: pytest.MonkeyPatch)
     for verifier in (truth, eyes):
         assert verifier.judge(stage("climb", 0.5, 2.0), made).good
         assert not verifier.judge(stage("climb", 3.5, 5.0), made).good
+    hovers = flight()
+    hovers.film.truth[:] = [t._replace(x=3.5 + 0.02 * t.stamp_ns / SEC) for t in hovers.film.truth]
+    assert truth.judge(stage("arrive"), hovers).good
+    assert not truth.judge(stage("arrive"), replace(made, things=(replace(BOX, x=3.0),))).good, "it flies on"
     gate = replace(stage("gate", 3.0, 5.0), thing="red gate")
     assert truth.judge(gate, made).good
     assert not truth.judge(replace(gate, begin_ns=ns(4.5)), made).good, "it was through before"

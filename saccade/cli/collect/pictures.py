@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from saccade.cli.collect.rollout import Rollout
-from saccade.cli.collect.seen import landmark
+from saccade.cli.collect.seen import landmark, look_for
 from saccade.cli.collect.stages import DOOR_M, Stage
 from saccade.cli.collect.verify import Opinion
 from saccade.clock import MS, SEC
@@ -81,7 +81,7 @@ class _Look:
         memory = Memory()
         for thought in self.rollout.thoughts_in(since_ns, self.stage.end_ns + _NEAR_NS // 3):
             if self.target is not None:
-                memory.look(thought.observation, [self.target])
+                look_for(memory, thought.observation, [self.target], self.rollout)
         return memory.recall(self.target) if self.target is not None else None
 
     def arm(self) -> ArmParams:
@@ -111,7 +111,7 @@ def _search(look: _Look) -> Opinion:
     if look.end is None or look.target is None:
         return Opinion(None, "there is no picture of its end")
     memory = Memory()
-    memory.look(look.end, [look.target])
+    look_for(memory, look.end, [look.target], look.rollout)
     sighting = memory.recall(look.target)
     if sighting is None:
         return Opinion(False, memory.describe(look.target))

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 
 from saccade.cli.collect.rollout import Rollout
+from vla_node.planner import Observation
 from vla_node.reasoners.embedded.language import Misunderstood, parse
 from vla_node.reasoners.embedded.sight import Memory
 from vla_node.reasoners.embedded.steps import GoTo
@@ -20,6 +21,11 @@ def landmark(name: str) -> GoTo | None:
     return steps[0]
 
 
+def look_for(memory: Memory, seen: Observation, targets: Iterable[GoTo], rollout: Rollout) -> None:
+    """Search an observation as the robot's own reasoner does: one that flies knows nothing of the ground below."""
+    memory.look(seen, targets, -math.inf if rollout.film.flies else None)
+
+
 def seen_names(rollout: Rollout, names: Iterable[str], within_m: float = math.inf) -> list[str]:
     """Of these names, what was seen at any of the rollout's thoughts so near to the start, in their order."""
     targets = {name: target for name in names if (target := landmark(name)) is not None}
@@ -30,5 +36,5 @@ def seen_names(rollout: Rollout, names: Iterable[str], within_m: float = math.in
     for thought in rollout.thoughts:
         seen = thought.observation
         if math.dist(seen.state.T_odom_from_body.t[:2], seen.start.t[:2]) <= within_m:
-            memory.look(seen, targets.values())
+            look_for(memory, seen, targets.values(), rollout)
     return [name for name, target in targets.items() if memory.recall(target) is not None]

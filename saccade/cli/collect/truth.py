@@ -19,8 +19,8 @@ from sim.things import Thing
 
 THERE_M = 1.05
 """From a thing's edge, or from the start: as in the bench of errands."""
-STANDING_M = 0.05
-"""Moved by no more in the last half second, a body stands."""
+STANDING_M, HOVERING_M = 0.05, 0.15
+"""Moved by no more in the last half second, a body stands, or hovers."""
 _VIEW_RAD = math.radians(38.0)
 """Half of what the worlds' cameras see, sideways."""
 _NEARER_M = 0.3
@@ -78,7 +78,7 @@ def _search(stage: Stage, rollout: Rollout, during: list[Truth]) -> Opinion:
     off = wrap_angle(math.atan2(thing.y - at.y, thing.x - at.x) - at.yaw)
     if abs(off) > _VIEW_RAD + math.atan2(thing.radius_m, math.dist((at.x, at.y), (thing.x, thing.y))):
         return Opinion(False, f"it is {abs(math.degrees(off)):.0f} degrees aside")
-    others = [other for other in rollout.things if not other.name.startswith(stage.thing)]
+    others = [o for o in rollout.things if o is not thing and not o.name.startswith(f"{stage.thing} ")]
     hidden = next((other.name for other in others if _between(at, thing, other)), "")
     return Opinion(not hidden, f"{hidden} stands before it" if hidden else "it can be seen")
 
@@ -105,8 +105,8 @@ def _arrive(stage: Stage, rollout: Rollout, during: list[Truth]) -> Opinion:
     if thing is None:
         return Opinion(False, f"there is no {stage.thing}")
     left_m = math.dist((at.x, at.y), (thing.x, thing.y)) - thing.radius_m
-    good = left_m <= THERE_M and _stands(during)
-    return Opinion(good, f"{left_m:.2f} m from its edge{'' if _stands(during) else ', and moving'}")
+    stands = _stands(during, HOVERING_M if rollout.film.flies else STANDING_M)
+    return Opinion(left_m <= THERE_M and stands, f"{left_m:.2f} m from its edge{'' if stands else ', and moving'}")
 
 
 def _climb(stage: Stage, rollout: Rollout, during: list[Truth]) -> Opinion:
@@ -137,10 +137,10 @@ def _pass(stage: Stage, rollout: Rollout, during: list[Truth]) -> Opinion:
     return Opinion(bool(door), door or "no door was passed")
 
 
-def _stands(during: list[Truth]) -> bool:
+def _stands(during: list[Truth], within_m: float) -> bool:
     last = during[-1]
     recent = [t for t in during if last.stamp_ns - t.stamp_ns <= 500_000_000]
-    return math.dist((recent[0].x, recent[0].y), (last.x, last.y)) <= STANDING_M
+    return math.dist((recent[0].x, recent[0].y), (last.x, last.y)) <= within_m
 
 
 def _held(stage: Stage, rollout: Rollout, during: list[Truth]) -> Opinion:
