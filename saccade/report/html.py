@@ -156,9 +156,8 @@ def _plans(summary: dict[str, Any]) -> str:
         return none("No plan was made: there is no message on plan.")
     rows = [
         [
-            text(f"#{p['id']}"), text(p["epoch"]), text(number(p["observed_s"], "s", 2)),
-            text(number(p["inference_ms"], "ms", 0)), text(number(p["planned_m"], "m", 2)),
-            text(number(p["travelled_m"], "m", 2)), text(number(p["off_m"], "m", 2)),
+            text(f"#{p['id']}"), text(number(p["observed_s"], "s", 2)), text(number(p["inference_ms"], "ms", 0)),
+            text(number(p["off_m"], "m", 2)),
             text(f"{p['kind'].lower().replace('_', ' ')}{', final' if p['final'] else ''}: {p['text']}"),
         ]
         for p in plans[-_PLANS_SHOWN:]
@@ -167,8 +166,8 @@ def _plans(summary: dict[str, Any]) -> str:
     more = none(f"{left} earlier plans are in summary.json.") if left else ""
     off_m = [p["off_m"] for p in plans if p["off_m"] is not None]
     told = f"While a plan was the newest the robot was at most {max(off_m):.2f} m off its way." if off_m else ""
-    heads = ("plan", "epoch", "image at", "thought", "planned", "travelled", "off", "says")
-    return table(heads, rows, "nnnnnnn") + more + (none(told) if told else "")
+    heads = ("plan", "image at", "thought", "off", "says")
+    return table(heads, rows, "nnnn") + more + (none(told) if told else "")
 
 
 def _timeline(run: Run, summary: dict[str, Any]) -> str:
