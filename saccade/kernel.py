@@ -48,6 +48,8 @@ def source(function: Function) -> Function:
 def kernel(result: Any, *arguments: Any, counted: bool = True) -> Callable[[Function], Function]:
     """Compile a function for one list of argument types; division by zero gives infinity or NaN, as in numpy.
 
+    The cache notices changes of a kernel's own file only: after a change of one that kernels elsewhere call, those
+    files must be touched, or their `__pycache__` removed.
     Indices are not checked at run time. Kernels release the interpreter's lock. TypeError at a call with other types.
     With `counted` false it borrows its arrays instead of counting references to them: several times faster for small
     functions that call one another in loops, and possible for those that make no arrays and call none that do.

@@ -19,6 +19,9 @@ I64 = npt.NDArray[np.int64]
 U16 = npt.NDArray[np.uint16]
 BLOCK = 8
 """Voxels along the edge of a block: what is allocated, rolled, aged and forgotten as one."""
+UNKNOWN, FREE, SURFACE = 0, 1, 2
+"""Labels of voxels. SURFACE is from half a voxel in front of it; above, labels count how far behind it, in
+`truncation / 253`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from map_node.volume import kernels
+from map_node.volume import kernels, marking
 from map_node.volume.base import BLOCK, I32, I64, U16, Blocks, VolumeParams
 from map_node.volume.pool import Frame, Pool, Slots
 from saccade.geometry import F32, F64
@@ -35,7 +35,7 @@ class CpuVolume(Pool):
         rows = len(range(frame.stride // 2, frame.depth_m.shape[0], frame.stride))
 
         def some(begin: int, end: int) -> None:
-            kernels.mark(
+            marking.mark(
                 begin, end, frame.depth_m, frame.R_odom, frame.t_blocks, frame.rays, frame.stride,
                 params.voxel_m * BLOCK, params.reach_m, params.max_range_m, corner, self._frames, self._marked,
             )  # fmt: skip

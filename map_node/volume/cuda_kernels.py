@@ -1,6 +1,6 @@
 """Kernels of the volume and of its distances for CUDA: each thread takes every n-th ray, tile, block, voxel or column.
 
-The maths of one of each is that of the CPU's kernels, the same source (voxels.py). This module is imported where there
+The maths of one of each is that of the CPU's kernels, the same source. This module is imported where there
 is a CUDA device, or CUDA's simulator. **It has not run on a GPU yet**: the tests run it in the simulator.
 """
 
@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numba import cuda
 
-from map_node.volume import voxels
-from map_node.volume.base import BLOCK, I32, I64, U16
-from map_node.volume.voxels import SURFACE, TILE
+from map_node.volume import esdf, kernels, marking
+from map_node.volume.base import BLOCK, I32, I64, SURFACE, U16
+from map_node.volume.kernels import TILE
 from saccade.geometry import F32, F64
 from saccade.kernel import buffer, f32, f64, i32, i64, source, u8, u16, void
 from saccade.types import U8
@@ -36,9 +36,9 @@ def _device(function: Function) -> Function:
     return made
 
 
-walk, in_front, pixel = _device(voxels.walk), _device(voxels.in_front), _device(voxels.pixel)
-observed, averaged, blended = _device(voxels.observed), _device(voxels.averaged), _device(voxels.blended)
-labelled, interpolated = _device(voxels.labelled), _device(voxels.interpolated)
+walk, interpolated = _device(marking.walk), _device(esdf.interpolated)
+in_front, pixel, observed = _device(kernels.in_front), _device(kernels.pixel), _device(kernels.observed)
+averaged, blended, labelled = _device(kernels.averaged), _device(kernels.blended), _device(kernels.labelled)
 
 
 @_kernel(

@@ -11,12 +11,11 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from map_node.volume.base import BLOCK, I32, U16, Change, Volume
+from map_node.volume.base import BLOCK, FREE, I32, SURFACE, U16, UNKNOWN, Change, Volume
 from map_node.volume.minima import minima
-from map_node.volume.voxels import FREE, SURFACE, UNKNOWN, interpolated
 from saccade.errors import ConfigError
 from saccade.geometry import F32, F64
-from saccade.kernel import array, b1, buffer, f32, f64, i64, kernel, u8, u16, u64, void
+from saccade.kernel import array, b1, buffer, f32, f64, i64, kernel, quad, u8, u16, u64, void
 from saccade.slices import Slices
 from saccade.types import U8
 
@@ -194,6 +193,29 @@ def _within_columns(begin: int, end: int, labels: U8, blocks: U8, reach: int, sq
         for y in range(labels.shape[1]):
             if blocks[x // BLOCK, y // BLOCK] and _within_column(labels[x, y], reach, above, squared[x, y]):
                 changed[x, y] = 1
+
+
+@kernel(quad(f64), f64, f64, f64, array(u8, 3), array(u16, 3), f64, f64, counted=False)
+def interpolated(
+    x: float, y: float, z: float, labels: U8, squared: U16, voxel_m: float, reach_m: float
+) -> tuple[float, float, float, float]:
+    """Distance and its gradient at a place, in voxels from the centre of the window's first; NaN outside."""
+    i, j, k = np.int64(math.floor(x)), np.int64(math.floor(y)), np.int64(math.floor(z))
+    if not (0 <= i < labels.shape[0] - 1 and 0 <= j < labels.shape[1] - 1 and 0 <= k < labels.shape[2] - 1):
+        return math.nan, math.nan, math.nan, math.nan
+    distance = along_x = along_y = along_z = 0.0
+    for corner in range(8):
+        a, b, c = corner // 4, corner // 2 % 2, corner % 2
+        what = labels[i + a, j + b, k + c]
+        d = math.sqrt(squared[i + a, j + b, k + c]) * voxel_m
+        if what > SURFACE:
+            d = (SURFACE - np.int64(what)) / 253 * reach_m
+        fx, fy, fz = x - i if a else i + 1 - x, y - j if b else j + 1 - y, z - k if c else k + 1 - z
+        distance += d * fx * fy * fz
+        along_x += (2 * a - 1) * d * fy * fz / voxel_m
+        along_y += (2 * b - 1) * d * fx * fz / voxel_m
+        along_z += (2 * c - 1) * d * fx * fy / voxel_m
+    return distance, along_x, along_y, along_z
 
 
 @kernel(void, array(f64, 2), array(u8, 3), array(u16, 3), f64, f64, buffer(f32, 1), buffer(f32, 2))

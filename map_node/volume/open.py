@@ -37,6 +37,6 @@ def _need_cuda() -> None:
         why = str(error)
     if why:
         raise ConfigError(
-            f"volume.device is cuda, but {why}. It needs an NVIDIA GPU with its driver and `pip install "
-            "'saccade[gpu]'`; `saccade doctor` says what is missing. Or set volume.device: cpu"
+            f"volume.device is cuda, but {why}. It needs an NVIDIA GPU with its driver (see `saccade doctor`) and "
+            "`pip install 'saccade[gpu]'`. Or set volume.device: cpu"
         )

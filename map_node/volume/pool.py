@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from map_node.volume.base import BLOCK, I32, I64, U16, Blocks, Change, VolumeParams
-from map_node.volume.voxels import TILE
+from map_node.volume.kernels import TILE
 from saccade.clock import SEC
 from saccade.geometry import F32, F64, SE3
 from saccade.types import U8, Depth
@@ -26,8 +26,8 @@ class Frame(NamedTuple):
 
     rgb is empty where there are no colours. R_odom, t_blocks: camera to odometry, in blocks; R_cam, t_cam: odometry to
     camera, in metres. offsets (3, 512): a block's voxels from its first, in the camera's axes. `rays`: fx, fy, cx, cy
-    as in `walk`; `pixels` as in `pixel`. Rays are walked along from every `stride`-th pixel of every `stride`-th row;
-    tiles (rows, columns).
+    as `walk` takes them; `pixels` as `pixel` does. Rays are walked along from every `stride`-th pixel of every
+    `stride`-th row; tiles (rows, columns).
     """
 
     depth_m: F32

@@ -55,9 +55,10 @@ def both(**changes):
 
 
 def see(volumes, scene, eye, n, coloured=True):
-    depth = render(scene, eye, n * HZ_NS, sure=200, camera=CAMERA)
+    depth, rng = render(scene, eye, n * HZ_NS, camera=CAMERA), np.random.default_rng(n)
+    depth.confidence[:] = rng.integers(150, 256, depth.confidence.shape, np.uint8)
     depth.depth_m[3, 4:9] = np.nan, np.inf, 0, -1, np.nan
-    rgb = np.random.default_rng(n).integers(0, 256, (*depth.depth_m.shape, 3), np.uint8) if coloured else None
+    rgb = rng.integers(0, 256, (*depth.depth_m.shape, 3), np.uint8) if coloured else None
     changes = [volume.integrate(depth, eye, rgb) for volume in volumes]
     np.testing.assert_array_equal(changes[0].at, changes[1].at)
 
