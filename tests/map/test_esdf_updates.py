@@ -8,7 +8,7 @@ from scipy.ndimage import distance_transform_edt
 
 from map_node.volume import esdf
 from map_node.volume.base import BLOCK, Blocks, Change, VolumeParams
-from map_node.volume.esdf import FREE, SURFACE, Esdf
+from map_node.volume.esdf import FREE, SURFACE, Esdf, Labels
 from map_node.volume.minima import minima
 
 REACH = 9
@@ -67,6 +67,9 @@ def test_parts_are_what_everything_is(seed, moves):
         told = [*volume.change(rng, rng.choice([0.05, 0.5])).tolist(), *entered]
         esdf.update(Change(np.array(told, np.int32).reshape(-1, 3), False))
         np.testing.assert_array_equal(esdf.squared, brute(esdf))
+        fresh = Labels(volume)
+        fresh.update(Change(volume.blocks().at, True))
+        np.testing.assert_array_equal(esdf.labels, fresh.labels)
 
 
 @pytest.mark.parametrize("move", [(0, 0, 0), (40, 0, 0), (0, -40, 1)])
