@@ -60,6 +60,7 @@ def brute(esdf):
 def test_parts_are_what_everything_is(seed, moves):
     rng, volume = np.random.default_rng(seed), Sparse()
     esdf = Esdf(volume, REACH * 0.1)
+    esdf.update(Change(volume.blocks().at, True))
     for move in moves:
         before = {tuple(at) for at in volume.blocks().at.tolist()}
         volume.corner = tuple(int(np.clip(c + m, -2, 2)) for c, m in zip(volume.corner, move, strict=True))
