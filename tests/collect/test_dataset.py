@@ -55,6 +55,9 @@ def test_missing_pictures_and_short_stages_are_named() -> None:
     holed = rollout(film(4.0, missing=(1.5,)), thoughts)
     with pytest.raises(DataError, match="missing on the way"):
         frames(holed, cut(holed)[0])
+    frozen = drive()
+    frozen.film.pictures["left/image_rect"] += [frozen.film.pictures["left/image_rect"][-1]] * 200
+    assert len(frames(frozen, cut(frozen)[1]).stamps) == 36, "what was taken before it froze is good"
     short = replace(cut(drive())[0], end_ns=ns(0.5))
     with pytest.raises(DataError, match="fewer than 5"):
         frames(drive(), short)

@@ -48,8 +48,9 @@ def frames(rollout: Rollout, stage: Stage) -> Frames:
     if not shown:
         raise DataError("no camera showed anything")
     first = next(iter(shown))
-    period_ns = int(np.median(np.diff([stamp for stamp, _ in shown[first]]))) if len(shown[first]) > 1 else SEC
-    wanted = [stamp for stamp, _ in shown[first] if stage.begin_ns <= stamp < stage.end_ns]
+    taken_ns = sorted({stamp for stamp, _ in shown[first]})  # a frozen camera shows one picture again and again
+    period_ns = int(np.median(np.diff(taken_ns))) if len(taken_ns) > 1 else SEC
+    wanted = [stamp for stamp in taken_ns if stage.begin_ns <= stamp < stage.end_ns]
     if len(wanted) < LEAST_FRAMES:
         raise DataError(f"{len(wanted)} pictures, fewer than {LEAST_FRAMES}")
     stamps = np.array(wanted, np.int64)
