@@ -134,6 +134,7 @@ def test_distances_gradients_and_clearance_are_those_of_the_cpu():
     gpu.restore(cpu.blocks(), cpu.corner, cpu.stamp_ns)
     distances = [open_esdf(volume, 0.6) for volume in (cpu, gpu)]
     for esdf in distances:
+        assert (esdf.squared == esdf.reach_voxels**2).all()
         esdf.update(Change(cpu.blocks().at, False))
     np.testing.assert_array_equal(distances[0].labels, distances[1].labels)
     np.testing.assert_array_equal(distances[0].squared, distances[1].squared)
