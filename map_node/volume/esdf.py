@@ -7,15 +7,15 @@ for the lines that something changed in. Where the window moved, all are worked 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from map_node.volume.base import BLOCK, FREE, I32, SURFACE, U16, UNKNOWN, Change, Volume
 from map_node.volume.minima import minima
 from saccade.errors import ConfigError
 from saccade.geometry import F32, F64
-from saccade.kernel import array, b1, buffer, f32, f64, i64, kernel, quad, u8, u16, u64, void
+from saccade.kernel import array, b1, buffer, f32, f64, i64, kernel, quad, u8, u16, void
 from saccade.slices import Slices
 from saccade.types import U8
 
@@ -53,8 +53,7 @@ class Labels:
             self.labels.fill(UNKNOWN)
             at = self.volume.blocks().at
         elif any(moved):
-            x, y, z = moved  # by eights: eight labels of a column are one number
-            _shift(self.labels.view(np.uint64), x * BLOCK, y * BLOCK, z)
+            _shift(self.labels, [d * BLOCK for d in moved])
         self.volume.label(at, self.labels)
         return at, not everything and not any(moved)
 
@@ -143,19 +142,13 @@ class Esdf(Labels):
         _interpolate(places, self.labels, self.squared, params.voxel_m, params.reach_m, distance, gradient)
 
 
-@kernel(void, buffer(u64, 3), i64, i64, i64)
-def _shift(grid: npt.NDArray[np.uint64], dx: int, dy: int, dz: int) -> None:
-    """Move what stays in a window that moves by so many elements, in place; what comes into it is 0."""
-    low, high = max(-dz, 0), grid.shape[2] - max(dz, 0)
-    column = np.empty(grid.shape[2], np.uint64)
-    for i in range(grid.shape[0]):
-        x = i if dx >= 0 else grid.shape[0] - 1 - i  # never over what is still to be moved
-        for j in range(grid.shape[1]):
-            y = j if dy >= 0 else grid.shape[1] - 1 - j
-            column[:] = 0
-            if 0 <= x + dx < grid.shape[0] and 0 <= y + dy < grid.shape[1]:
-                column[low:high] = grid[x + dx, y + dy, low + dz : high + dz]
-            grid[x, y] = column
+def _shift(labels: U8, by: Sequence[int]) -> None:
+    """Move what stays in a window that moves by so many voxels, in place; what comes into it is UNKNOWN."""
+    then = labels.copy()
+    labels.fill(UNKNOWN)
+    sides = list(zip(labels.shape, by, strict=True))
+    to = tuple(slice(max(-d, 0), n - max(d, 0)) for n, d in sides)
+    labels[to] = then[tuple(slice(max(d, 0), n + min(d, 0)) for n, d in sides)]
 
 
 @kernel(b1, array(u8, 1), i64, buffer(u16, 1), buffer(u16, 1), counted=False)
