@@ -38,10 +38,13 @@ class PlannerParams:
     standoff_m: float = param(
         0.6, "distance of the robot's centre from the surface of an object that it was sent to", low=0, high=10000.0
     )
+    patience_s: float = param(
+        0.0, "wait so long for whoever stands in the way to go before a much longer way is taken", low=0, high=1000.0
+    )
 
     def __post_init__(self) -> None:
         _positive("planner", self, "period_s", "valid_for_s")
-        _not_negative("planner", self, "latency_s", "history", "margin_m", "standoff_m")
+        _not_negative("planner", self, "latency_s", "history", "margin_m", "standoff_m", "patience_s")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,22 +7,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from saccade.clock import SEC
 from saccade.geometry import F64
 from vla_node.planner import Observation
 from vla_node.track import Track
 
 DETOUR_M, DETOUR_SHARE = 1.5, 0.3
 """A detour of more than both, metres and share of what was left to go, is worth waiting for."""
-PATIENCE_NS = 5 * SEC
 AHEAD_M = 2.0
 """Who waits looks this far along the old way."""
 
 
 @dataclass(slots=True)
 class Kept:
-    """The way that a mission follows; `since_ns` is since when a much longer one has been put off."""
+    """The way that a mission follows; `since_ns` is since when a much longer one has been put off.
 
+    `patience_ns` is for how long that is done.
+    """
+
+    patience_ns: int = 0
     goal: F64 | None = None
     way: F64 | None = None
     since_ns: int | None = None
@@ -36,7 +38,7 @@ class Kept:
             left_m = track.length_m - at_m
             if length_m(way) > left_m + max(DETOUR_M, DETOUR_SHARE * left_m):
                 self.since_ns = obs.stamp_ns if self.since_ns is None else self.since_ns
-                if obs.stamp_ns - self.since_ns < PATIENCE_NS:
+                if obs.stamp_ns - self.since_ns < self.patience_ns:
                     x, y = track.point(at_m + AHEAD_M)
                     return math.atan2(y - here[1], x - here[0])
         self.goal, self.way, self.since_ns = goal, way, None

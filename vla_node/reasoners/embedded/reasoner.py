@@ -15,6 +15,7 @@ from saccade.types import Plan, PlanKind
 from vla_node.planner import Answer, Observation, make_plan
 from vla_node.reasoners.embedded.language import Misunderstood, parse
 from vla_node.reasoners.embedded.mission import Mission, Progress, standing
+from vla_node.reasoners.embedded.patience import Kept
 from vla_node.reasoners.embedded.recovery import SEARCH_STEP_RAD
 from vla_node.reasoners.embedded.routes import free_behind
 from vla_node.reasoners.embedded.sight import Memory
@@ -41,9 +42,10 @@ WAY_ENDED_NS = 5 * SEC
 class EmbeddedReasoner:
     """Executes instructions of `language.py`, one mission an epoch; the default `Reasoner`."""
 
-    def __init__(self, radius_m: float, standoff_m: float) -> None:
+    def __init__(self, radius_m: float, standoff_m: float, patience_s: float = 0.0) -> None:
         self._radius_m = radius_m
         self._standoff_m = standoff_m
+        self._patience_ns = nanoseconds(patience_s)
         self._epoch = -1
         self._mission: Mission | None = None
 
@@ -73,7 +75,8 @@ class EmbeddedReasoner:
             steps, why = parse(observation.instruction), self.refuses(observation.instruction)
             if why or isinstance(steps, Misunderstood):
                 return make_plan(observation, PlanKind.STOP, why, final=True)
-            self._mission, self._epoch = Mission(steps), observation.epoch
+            kept = Kept(self._patience_ns)
+            self._mission, self._epoch = Mission(steps, kept=kept), observation.epoch
         mission = self._mission
         mission.memory.look(observation, [step for step in mission.steps if isinstance(step, GoTo)])
         while mission.index < len(mission.steps):
