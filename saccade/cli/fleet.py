@@ -1,4 +1,4 @@
-"""Independent jobs over this machine's cores, or over a Ray cluster's: the same results in the same order.
+"""Independent jobs over this machine's cores, or over a Ray cluster's: the same results, wherever they come from.
 
 A job and its result are values that can be pickled, and the function has a name in an installed module: it is sent by
 that name, so every node of a cluster needs the same version of Saccade. Ray speaks pickle, as process pools do: who can
@@ -12,7 +12,7 @@ import os
 import re
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from importlib.metadata import version
 from itertools import islice
@@ -39,7 +39,20 @@ class FleetError(SaccadeError):
 
 
 def map_jobs(function: Callable[[J], R], jobs: Sequence[J], processes: int | None = None, ray: str = "") -> Iterator[R]:
-    """`function` of each job, in their order.
+    """`function` of each job, in their order; see `as_they_end`."""
+    ready: dict[int, R] = {}
+    turn = 0
+    for index, result in as_they_end(function, jobs, processes, ray):
+        ready[index] = result
+        while turn in ready:
+            yield ready.pop(turn)
+            turn += 1
+
+
+def as_they_end(
+    function: Callable[[J], R], jobs: Sequence[J], processes: int | None = None, ray: str = ""
+) -> Iterator[tuple[int, R]]:
+    """(index of the job, `function` of it), each as soon as it is there.
 
     `processes`: so many at a time; None: as there are cores. 1: in this process. `ray`: on the cluster of that address
     instead, see ADDRESSES. ConfigError where there is none; what the function raises comes out as it was raised.
@@ -47,10 +60,15 @@ def map_jobs(function: Callable[[J], R], jobs: Sequence[J], processes: int | Non
     if ray:
         yield from _on_cluster(function, jobs, processes, ray)
     elif processes == 1:
-        yield from map(function, jobs)
+        yield from enumerate(map(function, jobs))
     else:
         with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-            yield from pool.map(function, jobs)
+            indices = {pool.submit(function, job): index for index, job in enumerate(jobs)}
+            try:
+                for future in as_completed(indices):
+                    yield indices[future], future.result()
+            finally:
+                pool.shutdown(cancel_futures=True)
 
 
 def checked(address: str) -> str:
@@ -61,16 +79,19 @@ def checked(address: str) -> str:
     return address
 
 
-def _on_cluster(function: Callable[[J], R], jobs: Sequence[J], processes: int | None, address: str) -> Iterator[R]:
+def _on_cluster(
+    function: Callable[[J], R], jobs: Sequence[J], processes: int | None, address: str
+) -> Iterator[tuple[int, R]]:
     with _cluster(checked(address), processes) as ray:
         remote = ray.remote(num_cpus=1, max_retries=1)(_run)
         most = processes or max(1, int(ray.cluster_resources().get("CPU", 1)))
-        waiting = (remote.remote(function, job, version("saccade")) for job in jobs)
-        under_way = list(islice(waiting, most))
+        waiting = ((remote.remote(function, job, version("saccade")), index) for index, job in enumerate(jobs))
+        under_way = dict(islice(waiting, most))
         while under_way:
-            result = _result(ray, under_way.pop(0))
-            under_way.extend(islice(waiting, 1))
-            yield result
+            (ended,), _ = ray.wait(list(under_way), num_returns=1)
+            result, index = _result(ray, ended), under_way.pop(ended)
+            under_way.update(islice(waiting, 1))
+            yield index, result
 
 
 def _run(function: Callable[[J], R], job: J, wanted: str) -> R:

@@ -10,10 +10,10 @@ import pytest
 from painted_once import painted_once
 from yard_scenes import NEAR, At, Ear, Mortal, episode
 
-from saccade.cli.bench.errands import played
 from saccade.cli.episodes import episode as episodes
 from saccade.cli.episodes.episode import play
 from saccade.cli.episodes.variants import Variant, episode_nodes
+from saccade.cli.fleet import map_jobs
 from saccade.clock import SEC
 from saccade.node import Node
 from sim.things import Thing
@@ -66,7 +66,7 @@ def test_it_gets_there_elsewhere_among_people_and_back(seed: int) -> None:
 @pytest.mark.slow
 def test_other_processes_find_the_same() -> None:
     short = [episode(seed, limit_s=2.0) for seed in (NEAR, 102, 125)]
-    assert list(played(short, 2)) == list(played(short, 1))
+    assert list(map_jobs(play, short, 2)) == list(map_jobs(play, short, 1))
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from saccade.cli import fleet
-from saccade.cli.fleet import FleetError, checked, map_jobs
+from saccade.cli.fleet import FleetError, as_they_end, checked, map_jobs
 from saccade.cli.session import run_session
 from saccade.errors import ConfigError, DataError
 from sim.bus import open_world
@@ -102,6 +102,11 @@ class FakeRay:
             raise self.exceptions.RayError("The worker died.\nMore of it")
         return result
 
+    def wait(self, references: list[Any], num_returns: int) -> tuple[list[Any], list[Any]]:
+        """The one that was sent last is the first to end."""
+        assert num_returns == 1
+        return references[-1:], references[:-1]
+
     def shutdown(self) -> None:
         self.down = True
 
@@ -118,6 +123,18 @@ def test_a_cluster_gives_the_results_in_order_and_is_never_sent_more_than_it_can
     assert on(ray, monkeypatch, lambda job: 2 * job, list(range(10))) == list(range(0, 20, 2))
     assert ray.most == 3
     assert ray.down
+
+
+def test_each_result_is_there_as_soon_as_its_job_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fleet, "_library", FakeRay)
+    ended = list(as_they_end(lambda job: 2 * job, [5, 6, 7, 8], ray="auto"))
+    assert ended == [(2, 14), (3, 16), (1, 12), (0, 10)]
+
+
+def test_processes_give_the_results_in_order_and_what_a_job_raises() -> None:
+    assert list(map_jobs(abs, [-3, 1, -2], 2)) == [3, 1, 2]
+    with pytest.raises(TypeError, match="abs"):
+        list(map_jobs(abs, [-3, "1"], 1))
 
 
 def test_what_a_job_raises_comes_out_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,13 +169,13 @@ import json, sys
 from pathlib import Path
 sys.path.insert(0, {scenes!r})
 from yard_scenes import episode
-from saccade.cli.bench.errands import played
+from saccade.cli.episodes.episode import play
 from saccade.cli.fleet import map_jobs
 
 def main():
     episodes = [episode(seed, limit_s=2.0) for seed in (102, 125, 130)]
-    on_ray = list(played(episodes, 2, "local"))
-    print(json.dumps([on_ray, list(played(episodes, 1))]))
+    on_ray = list(map_jobs(play, episodes, 2, "local"))
+    print(json.dumps([on_ray, list(map_jobs(play, episodes, 1))]))
 
 if __name__ == "__main__":
     main()

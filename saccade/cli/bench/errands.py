@@ -5,15 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from saccade.cli.bench.arguments import count
-from saccade.cli.fleet import ADDRESSES, map_jobs
+from saccade.cli.fleet import ADDRESSES, as_they_end
 
 if TYPE_CHECKING:
+    from saccade.cli.bench.journal import Journal
     from saccade.cli.episodes.episode import Episode
     from saccade.cli.episodes.errand import Errand
 
@@ -44,7 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser, bench: ErrandBench) -> None:
     parser.add_argument("--fault", default="", metavar="FAULTS", help="faults, as in saccade replay --inject")
     parser.add_argument("--jobs", type=count, metavar="N", help="processes (default: as many as cores)")
     parser.add_argument("--ray", default="", metavar="ADDRESS", help=f"on a Ray cluster: {ADDRESSES}")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every episode")
+    parser.add_argument("--json", type=Path, metavar="FILE",
+                        help="write every episode; until the last one is over they are kept in FILE.part, from which "
+                             "a bench that was ended goes on when it is called again")  # fmt: skip
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table into its part of this page")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="write a drawing (SVG)")
     parser.add_argument("--note", default="", help="circumstances to state on the page")
@@ -52,26 +55,54 @@ def add_arguments(parser: argparse.ArgumentParser, bench: ErrandBench) -> None:
 
 def run(args: argparse.Namespace, bench: ErrandBench, errand: Errand, options: str = "") -> int:
     """Play, print, write; exit code 0 whatever the robot did. `options` are those of its own that were given."""
-    from rich.console import Console
-
     from saccade.cli import OK
-    from saccade.cli.bench.errands_report import document_of, drawn, markdown, table
+    from saccade.cli.bench.journal import Journal, key_of
     from saccade.cli.episodes.episode import Episode
     from saccade.cli.episodes.variants import variant_of
-    from saccade.cli.page import with_part
-    from saccade.cli.progress import Bar
 
     names = list(dict.fromkeys(args.variant or bench.variants[:1]))
     variants = [variant_of(name, args.slow_latency, bench.variants) for name in names]
     seeds = range(args.seed, args.seed + args.episodes)
     episodes = [Episode(errand, seed, variant, args.fault) for seed in seeds for variant in variants]
-    outcomes: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
-    with Bar("playing", 0, len(episodes), sys.stderr.isatty()) as bar:
-        for done, (episode, outcome) in enumerate(
-            zip(episodes, played(episodes, args.jobs, args.ray), strict=True), start=1
-        ):
-            outcomes[episode.variant.name].append(outcome)
-            bar(done)
+    part = args.json.with_name(f"{args.json.name}.part") if args.json else None
+    with Journal(part, bench.name, episodes) as journal:
+        _play(episodes, journal, args)
+        outcomes = {
+            name: [journal.outcomes[key_of(episode)] for episode in episodes if episode.variant.name == name]
+            for name in names
+        }
+        _tell(args, bench, outcomes, options)
+        journal.remove()
+    return OK
+
+
+def _play(episodes: Sequence[Episode], journal: Journal, args: argparse.Namespace) -> None:
+    """Play what is not in the journal yet, and put it there."""
+    from saccade.cli.bench.journal import key_of
+    from saccade.cli.bench.tally import Tally
+    from saccade.cli.episodes.episode import play
+
+    left = []
+    with Tally(dict.fromkeys(episode.variant.name for episode in episodes), len(episodes)) as tally:
+        for episode in episodes:
+            if (known := journal.outcomes.get(key_of(episode))) is not None:
+                tally(episode.variant.name, known["success"])
+            else:
+                left.append(episode)
+        for index, outcome in as_they_end(play, left, args.jobs, args.ray):
+            journal.add(left[index], outcome)
+            tally(left[index].variant.name, outcome["success"])
+
+
+def _tell(
+    args: argparse.Namespace, bench: ErrandBench, outcomes: dict[str, list[dict[str, Any]]], options: str
+) -> None:
+    """Print the table, and write the files that were asked for."""
+    from rich.console import Console
+
+    from saccade.cli.bench.errands_report import document_of, drawn, markdown, table
+    from saccade.cli.page import with_part
+
     settings = {
         "episodes": args.episodes, "seed": args.seed, "options": options, "slow_latency_s": args.slow_latency,
         "fault": args.fault, "note": args.note,
@@ -85,14 +116,6 @@ def run(args: argparse.Namespace, bench: ErrandBench, errand: Errand, options: s
     if args.markdown:
         page = args.markdown.read_text() if args.markdown.is_file() else ""
         _write(args.markdown, with_part(page, f"saccade bench {bench.name}", markdown(document)))
-    return OK
-
-
-def played(episodes: Sequence[Episode], jobs: int | None = None, ray: str = "") -> Iterator[dict[str, Any]]:
-    """The outcomes in the order of the episodes, worked out by so many processes at a time; see `map_jobs`."""
-    from saccade.cli.episodes.episode import play
-
-    return map_jobs(play, episodes, jobs, ray)
 
 
 def _write(path: Path, text: str) -> None:
