@@ -121,3 +121,20 @@ def test_a_newer_plan_for_the_same_thing_changes_nothing_and_for_another_everyth
     policy.begin(2)
     assert policy.done_ns() is None
     assert np.isfinite(policy.act(look_of(plan_for(CENTRE), joints, later + 100 * ROW), 100 * MS)).all()
+
+
+def test_what_is_carried_is_held_as_firmly_as_it_was_taken():
+    policy = GraspPolicy(ARM, ROW, 1000)
+    held = HOME.copy()
+    held[6] = 0.5 * (ARM.gripper.open + ARM.gripper.closed)  # where the thing keeps the fingers
+    joints = dict(zip(ARM.axes, held.tolist(), strict=True))
+    seen = observed(looking_at(EYE, tuple(CENTRE)), np.ones((240, 320)))
+    put = grasp_plan(seen, np.array([0.3, -0.4, 0.06]), "put it there", values=np.array([0.0]))
+    rows = policy.act(look_of(put, joints), 100 * MS)
+    closed = np.isclose(rows[:, 6], ARM.gripper.closed)
+    opens = int(np.argmin(closed))
+    assert closed[:opens].all()
+    assert opens > 0
+    assert rows[opens, 0] == pytest.approx(rows[-1, 0], abs=1e-6), "it is over the place before it opens"
+    assert abs(rows[opens, 0] - rows[0, 0]) > 0.5
+    assert rows[-1, 6] == pytest.approx(ARM.gripper.open, abs=1e-6)

@@ -67,7 +67,11 @@ class Reach:
         return np.concatenate(rows)
 
     def put(self, positions: F64, point: F64) -> F64:
-        """Up, round the base and down until the face that was taken hold of is at a point (3,) m; open; up again."""
+        """Up, round the base and down until the face that was taken hold of is at a point (3,) m; open; up again.
+
+        Until then the gripper is sent to where it would be closed: where it is measured is where what it holds keeps
+        it, and sent there it would hold with no force.
+        """
         grasp, gripper = self._arm.grasp, self._arm.gripper
         if grasp.approach != "down" or not gripper.joint:
             raise PolicyError("only a gripper that comes from above can put something down")
@@ -76,7 +80,7 @@ class Reach:
         now = self._kinematics.pose(positions[: self._count])
         high_m = max(float(now.t[2]), float(point[2]) + grasp.standoff_m)
         raised, before = SE3(now.R, np.array([*now.t[:2], high_m])), SE3(onto.R, np.array([*onto.t[:2], high_m]))
-        up = self._straight(positions, now, raised)
+        up = self._straight(self._with_gripper(positions[: self._count], gripper.closed), now, raised)
         over = self._through(up[-1], _round(raised, before, grasp.turn_rad))
         down = self._straight(over[-1], before, end)
         opened = self._with_gripper(down[-1, : self._count], gripper.open)
