@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
-from saccade.clock import SEC, seconds
+import numpy as np
+
+from saccade.clock import seconds
 from saccade.geometry import F64, SE3
 from sim.gates.layout import GROUND_M, Layout
 from sim.gates.quad import RADIUS_M
+from sim.travel import Safety, Travel
 
 REACH_M = 1.2
 """So near to the post's edge, level, the robot's middle must come."""
 RETURNED_M = 0.8
-STUCK = (0.15, 0.05, 3)
-"""Told to go at so many m/s, and not so many metres further after so many seconds."""
 
 
 class Judge:
@@ -23,40 +23,21 @@ class Judge:
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self._start = self._last = self._push_from = layout.start.t
+        self._travel, self._safety = Travel(layout.start.t), Safety(layout.start.t, RADIUS_M)
         self._passed: dict[str, int] = {}
         self._astray: list[str] = []
-        self._reached_ns: int | None = None
-        self._returned_ns: int | None = None
-        self._left_m = self._closest_m = self._clearance_m = math.inf
-        self._travelled_m = 0.0
-        self._lost_ns: int | None = None
-        self._stuck_ns: int | None = None
-        self._push_ns = 0
 
     def see(self, T_world_from_base: SE3, lost: bool, told_m_s: float, elapsed_ns: int) -> None:
         """Note where it is, `elapsed_ns` after the start, and how fast it was told to go."""
-        here = T_world_from_base.t
-        self._travelled_m += math.dist(self._last, here)
-        self._pass(here, elapsed_ns)
-        self._last = here
-        goal = self._layout.goal
-        self._left_m = goal.distance_m(float(here[0]), float(here[1]))
-        self._closest_m = min(self._closest_m, self._left_m)
-        if self._reached_ns is None and self.through and self._left_m <= REACH_M:
-            self._reached_ns = elapsed_ns
-        if self.through and self._returned_ns is None and self._from_start_m() <= RETURNED_M:
-            self._returned_ns = elapsed_ns
-        if lost and self._lost_ns is None:
-            self._lost_ns = elapsed_ns
-        if told_m_s < STUCK[0] or math.dist(here, self._push_from) > STUCK[1]:
-            self._push_from, self._push_ns = here, elapsed_ns
-        elif self._stuck_ns is None and elapsed_ns - self._push_ns >= STUCK[2] * SEC:
-            self._stuck_ns = elapsed_ns
+        here, travel = T_world_from_base.t, self._travel
+        self._pass(np.asarray(travel.here), here, elapsed_ns)
+        travel.see(here, self._layout.goal.distance_m(float(here[0]), float(here[1])))
+        travel.reached.note(self.through and travel.left_m <= REACH_M, elapsed_ns)
+        travel.returned.note(self.through and travel.from_start_m <= RETURNED_M, elapsed_ns)
         length, width, height = GROUND_M
         free = min(length / 2 - abs(here[0]), width / 2 - abs(here[1]), height - here[2])
         gaps = (thing.gap_m(here) for thing in self._layout.things)
-        self._clearance_m = min(self._clearance_m, float(free) - RADIUS_M, min(gaps) - RADIUS_M)
+        self._safety.see(here, min(float(free), *gaps), lost, told_m_s, elapsed_ns)
 
     @property
     def through(self) -> bool:
@@ -76,37 +57,17 @@ class Judge:
             "order": [gate.name for gate in self._layout.order],
             "passed": {name: seconds(at_ns) for name, at_ns in self._passed.items()},
             "astray": list(self._astray),
-            "reached": self._reached_ns is not None,
-            "reached_s": _s(self._reached_ns),
-            "returned": self._returned_ns is not None,
-            "returned_s": _s(self._returned_ns),
-            "left_m": round(self._left_m, 3),
-            "closest_m": round(self._closest_m, 3),
-            "from_start_m": round(self._from_start_m(), 3),
-            "travelled_m": round(self._travelled_m, 3),
+            **self._travel.verdict(),
             "shortest_m": round(self._layout.shortest_m, 3),
-            "radius_m": RADIUS_M,
-            "clearance_m": round(self._clearance_m, 3),
-            "collisions": len(hits),
-            "hit": list(hits),
-            "struck": 0,
-            "fallen_s": _s(self._lost_ns),
-            "stuck_s": _s(self._stuck_ns),
+            **self._safety.verdict(hits, 0),
         }
 
-    def _pass(self, here: F64, elapsed_ns: int) -> None:
+    def _pass(self, before: F64, here: F64, elapsed_ns: int) -> None:
         for gate in self._layout.gates:
-            if not gate.through(self._last, here):
+            if not gate.through(before, here):
                 continue
             order = self._layout.order
             if not self.through and gate is order[len(self._passed)]:
                 self._passed[gate.name] = elapsed_ns
             elif gate.name not in self._passed:
                 self._astray.append(gate.name)
-
-    def _from_start_m(self) -> float:
-        return math.hypot(*(self._last - self._start)[:2])
-
-
-def _s(ns: int | None) -> float | None:
-    return None if ns is None else seconds(ns)
