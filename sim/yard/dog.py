@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import mujoco
 import numpy as np
@@ -19,7 +20,7 @@ from saccade.geometry import F64, R_BODY_FROM_OPTICAL, SE3, Pinhole
 from sim.cameras import Rig
 from sim.scene import Place
 from sim.world import TICK_NS
-from sim.yard.layout import YARD_M, YardLayout
+from sim.yard.layout import ROBOT_RADIUS_M, YARD_M, YardLayout
 from sim.yard.nature import Nature
 
 STEP_S = 0.002
@@ -43,6 +44,10 @@ GRAVITY_M_S2 = 9.81
 FALLEN = 0.5
 """Cosine of the tilt beyond which it lies."""
 _NEW_BUMP_STEPS = round(0.5 / STEP_S)
+_PUSH_STEPS = round(1.0 / STEP_S)
+"""What is met so soon after a person's touch was met by that push."""
+_FREE_M = 0.05
+"""What it was pushed against is met anew only once there was so much room between."""
 _FEET = tuple((x, y) for x in (0.20, -0.20) for y in (0.14, -0.14))
 
 _BODY = f"""
@@ -84,8 +89,16 @@ def mjcf(layout: YardLayout) -> str:
       <sensor><gyro site="imu"/><accelerometer site="imu"/></sensor></mujoco>"""
 
 
+class Hit(NamedTuple):
+    """A contact as it begins: with what, how fast the robot moved towards it, and whether a person pushed it there."""
+
+    name: str
+    towards_m_s: float
+    pushed: bool = False
+
+
 class Dog:
-    """The trunk among obstacles; contacts are told by name as they begin, with the speed they were met at."""
+    """The trunk among obstacles; contacts are told as they begin."""
 
     def __init__(self, layout: YardLayout, nature: Nature) -> None:
         self._model = mujoco.MjModel.from_xml_string(mjcf(layout))
@@ -97,11 +110,14 @@ class Dog:
         self._nature = nature
         self._late: deque[F64] = deque([np.zeros(3)] * max(1, round(nature.gait_s * SEC / TICK_NS)))
         self._target = np.zeros(3)
+        self._fixed = {thing.name: thing for thing in layout.things[: len(layout.things) - len(layout.walkers)]}
+        self._people = {walker.thing.name for walker in layout.walkers}
         self._touched: dict[str, int] = {}
+        self._against: set[str] = set()
         self._steps = 0
         self._pose: SE3 | None = None
-        self.hits: list[tuple[str, float]] = []
-        """(obstacle, own speed towards it in m/s), in order; the same one again within 0.5 s is the same hit."""
+        self.hits: list[Hit] = []
+        """In order; the same thing again within 0.5 s is the same hit."""
         self._inertia = np.array((MASS_KG, MASS_KG, 0.85))
         self.place([walker.at(0.0) for walker in layout.walkers])
         mujoco.mj_step(self._model, self._data, 50)
@@ -123,6 +139,9 @@ class Dog:
             if self._data.ncon > len(_FEET):
                 self._notice()
         self._pose = None
+        if self._against:
+            x, y = self.pose().t[:2].tolist()
+            self._against = {name for name in self._against if self._room_m(name, x, y) < _FREE_M}
 
     @property
     def fallen(self) -> bool:
@@ -181,5 +200,19 @@ class Dog:
             if self._steps - self._touched.get(name, -_NEW_BUMP_STEPS) >= _NEW_BUMP_STEPS:
                 normal = np.array(contact.frame[:3])  # from the first geom to the second
                 towards = -normal if pair[0] in self._obstacle else normal
-                self.hits.append((name, float(towards @ self._data.qvel[:3])))
+                self.hits.append(Hit(name, float(towards @ self._data.qvel[:3]), self._is_pushed(name)))
             self._touched[name] = self._steps
+
+    def _is_pushed(self, name: str) -> bool:
+        """Whether a person pushes it, or has just pushed it, against this; or did, and it has not come free since."""
+        touched = [self._touched[person] for person in self._people - {name} if person in self._touched]
+        pushed = bool(touched) and self._steps - max(touched) < _PUSH_STEPS
+        if pushed and name not in self._people:
+            self._against.add(name)
+        return pushed or name in self._against
+
+    def _room_m(self, name: str, x: float, y: float) -> float:
+        """Between the robot's disc and a thing that stands, or a wall around the yard."""
+        if name in self._fixed:
+            return self._fixed[name].distance_m(x, y) - ROBOT_RADIUS_M
+        return min(YARD_M[0] / 2 - abs(x), YARD_M[1] / 2 - abs(y)) - ROBOT_RADIUS_M

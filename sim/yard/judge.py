@@ -9,6 +9,7 @@ from typing import Any
 from saccade.geometry import SE3
 from sim.scene import Place
 from sim.travel import Safety, Travel
+from sim.yard.dog import Hit
 from sim.yard.layout import REACH_M, ROBOT_RADIUS_M, YARD_M, YardLayout
 from sim.yard.walkers import PERSON_RADIUS_M
 
@@ -40,16 +41,18 @@ class Judge:
             free = min(free, math.dist(here, person[:2]) - PERSON_RADIUS_M)
         self._safety.see(here, free, fallen, told_m_s, elapsed_ns)
 
-    def verdict(self, hits: Sequence[tuple[str, float]]) -> dict[str, Any]:
+    def verdict(self, hits: Sequence[Hit]) -> dict[str, Any]:
         """What was achieved and met; times in s since the start or None, distances in metres.
 
         `collisions`: with things, and with people while the robot moved towards them; `struck`: people who walked
-        into it. `clearance_m` is the least distance from the robot's disc to anything, negative within it.
+        into it; `pushed`: whatever they pushed it against. `clearance_m` is the least distance from the robot's disc to
+        anything, negative within it.
         """
         people = {walker.thing.name for walker in self._layout.walkers}
-        struck = [name for name, speed in hits if name in people and speed <= FAULT_M_S]
-        ran_into = [name for name, speed in hits if not (name in people and speed <= FAULT_M_S)]
+        own = [hit for hit in hits if not hit.pushed]
+        struck = [hit for hit in own if hit.name in people and hit.towards_m_s <= FAULT_M_S]
+        ran_into = [hit.name for hit in own if hit not in struck]
         return {
-            "goal": self._layout.goal.name, **self._travel.verdict(),
+            "goal": self._layout.goal.name, **self._travel.verdict(), "pushed": len(hits) - len(own),
             "shortest_m": round(self._layout.shortest_m, 3), **self._safety.verdict(ran_into, len(struck)),
         }  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from saccade.wire.convert import decode_odom
 from saccade.wire.images import decode_depth, decode_image
 from saccade.wire.virtual import VirtualBus
 from sim.bus import open_world
+from sim.scene import Place
 from sim.things import Thing
 from sim.ways import Floor, length_m
 from sim.yard.dog import Dog
@@ -116,8 +118,8 @@ def test_what_slips_is_felt_as_walked() -> None:
 def test_the_dog_runs_into_a_wall_and_that_is_its_doing() -> None:
     dog = Dog(bare(Thing("crate 1", "box", (0.6, 0.6, 0.6), (0, 0, 0), 1.5, 0.0)), NATURE)
     drive(dog, 4.0, 0.8, 0.0, 0.0)
-    name, speed = dog.hits[0]
-    assert name == "crate 1"
+    name, speed, pushed = dog.hits[0]
+    assert (name, pushed) == ("crate 1", False)
     assert speed > 0.4
     assert dog.pose().t[0] < 1.2
 
@@ -150,6 +152,33 @@ def test_a_person_who_walks_into_a_standing_dog_is_no_collision_of_the_dogs() ->
     assert dog.hits[0][0] == "person 1"
     assert (verdict["collisions"], verdict["struck"] > 0) == (0, True)
     assert verdict["clearance_m"] < 0
+
+
+def test_what_a_person_pushes_the_dog_against_is_not_its_collision() -> None:
+    body = Thing("person 1", "capsule", (0.25, 1.7), (0, 0, 0))
+    walker = Walker.on(body, [(0.0, 2.0), (0.0, -0.2)], 1.0, 0.6, 0.0)
+    crate = Thing("crate 1", "box", (0.6, 0.6, 0.6), (0, 0, 0), 0.0, -0.9)
+    layout = replace(bare(walkers=(walker,)), things=(crate, walker.thing))
+    dog, judge = Dog(layout, NATURE), Judge(layout)
+
+    def go(seconds: float, vy: float, people: bool) -> dict[str, Any]:
+        for _ in range(round(100 * seconds)):
+            places = (walker.at(len(seen) / 100 if people else 0.0),)
+            dog.place(places)
+            dog.tick(np.array((0.0, vy, 0.0)))
+            judge.see(dog.pose(), places, dog.fallen, 0.0, 0)
+            seen.append(places)
+        return judge.verdict(dog.hits)
+
+    seen: list[tuple[Place, ...]] = []
+    pushed = go(5.3, 0.0, people=True)
+    assert {hit.name for hit in dog.hits} == {"person 1", "crate 1"}
+    assert (pushed["collisions"], pushed["struck"], pushed["pushed"]) == (0, 1, 1)
+    again = go(2.0, -0.2, people=False)  # it leans on what it was pushed against: still the same
+    assert (again["collisions"], again["hit"]) == (0, [])
+    go(2.0, 0.3, people=False)
+    own = go(4.0, -0.4, people=False)
+    assert own["hit"] == ["crate 1"]
 
 
 def test_a_dog_that_is_thrown_over_lies_and_pushes_no_more() -> None:

@@ -4,7 +4,8 @@ Layouts, light, friction, latencies and drift are drawn by seed. Seeds below 100
 are held out: nothing was ever chosen on them. Every variant is given the same episodes. Success: it said that it was
 done, within 1 m of the goal's edge (or of its start, with --back), in 30 s and 6 s a metre of the shortest way,
 without a collision of its own doing and on its feet. SPL: success weighted by path length (Anderson et al. 2018),
-against the shortest way on the true map. A person who walks into a robot that stands is counted apart, as struck.
+against the shortest way on the true map. A person who walks into a robot that stands is counted apart, as struck,
+and so is whatever the robot is pushed against.
 """
 
 from __future__ import annotations

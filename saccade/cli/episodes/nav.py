@@ -7,7 +7,7 @@ from typing import Any
 
 THERE_M = 1.05
 """From the goal's edge, or from the start: so near it must be when it says that it is done."""
-_TOLD = ("left_m", "from_start_m", "clearance_m", "collisions", "hit", "struck", "fallen_s", "stuck_s")
+_TOLD = ("left_m", "from_start_m", "clearance_m", "collisions", "hit", "struck", "pushed", "fallen_s", "stuck_s")
 
 
 @dataclass(frozen=True, slots=True)
