@@ -1,0 +1,70 @@
+"""Saccade's own types to CDR bytes and back, each pair side by side, by kind of message. Pictures are in images.py."""
+
+from saccade.wire.convert.basic import (
+    Cdr,
+    decode,
+    duration_msg,
+    encode_bool,
+    encode_clock,
+    encode_text,
+    header,
+    pose_msg,
+    se3,
+    stamp_ns,
+    time_msg,
+)
+from saccade.wire.convert.cameras import decode_camera, encode_camera
+from saccade.wire.convert.decisions import (
+    decode_chunk,
+    decode_plan,
+    decode_verdict,
+    encode_chunk,
+    encode_path,
+    encode_plan,
+    encode_verdict,
+)
+from saccade.wire.convert.maps import decode_map, encode_map, encode_occupancy
+from saccade.wire.convert.motion import (
+    decode_command,
+    decode_odom,
+    decode_transforms,
+    encode_command,
+    encode_odom,
+    encode_transforms,
+    twist_command,
+    twist_msg,
+)
+
+__all__ = [
+    "Cdr",
+    "decode",
+    "decode_camera",
+    "decode_chunk",
+    "decode_command",
+    "decode_map",
+    "decode_odom",
+    "decode_plan",
+    "decode_transforms",
+    "decode_verdict",
+    "duration_msg",
+    "encode_bool",
+    "encode_camera",
+    "encode_chunk",
+    "encode_clock",
+    "encode_command",
+    "encode_map",
+    "encode_occupancy",
+    "encode_odom",
+    "encode_path",
+    "encode_plan",
+    "encode_text",
+    "encode_transforms",
+    "encode_verdict",
+    "header",
+    "pose_msg",
+    "se3",
+    "stamp_ns",
+    "time_msg",
+    "twist_command",
+    "twist_msg",
+]
