@@ -53,6 +53,8 @@ class Compiler(Protocol):
     """One backend that builds. Importing the module that holds it needs no GPU; using it may raise EngineError."""
 
     name: str
+    quick: bool
+    """Whether a graph is compiled in seconds, so that a search for layers may try many on what will run them."""
 
     def versions(self) -> dict[str, str]:
         """All that an engine file depends on here: of the library, CUDA and the driver, and which device.

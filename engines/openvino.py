@@ -27,6 +27,7 @@ class OpenVinoCompiler:
     """Compiles a graph once for this processor, so that it need not be at every start. See `Compiler`."""
 
     name = "openvino"
+    quick = True
 
     def __init__(self, options: OpenVinoOptions | None = None) -> None:
         self._options = options or OpenVinoOptions()

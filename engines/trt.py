@@ -35,6 +35,7 @@ class TrtCompiler:
     """See `Compiler`. Its engines share one device and its primary context."""
 
     name = "tensorrt"
+    quick = False
 
     def __init__(self, options: TrtOptions | None = None, allowed_plugins: Path | None = None) -> None:
         self._options = options or TrtOptions()

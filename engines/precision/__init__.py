@@ -3,6 +3,6 @@
 TensorRT 11 has no other way, and every backend then runs the same numbers. Needs the package onnx; no GPU.
 """
 
-from engines.precision.prepare import Kept, Passes, Prepared, Samples, prepare
+from engines.precision.prepare import Kept, Prepared, Samples, Trial, prepare
 
-__all__ = ["Kept", "Passes", "Prepared", "Samples", "prepare"]
+__all__ = ["Kept", "Prepared", "Samples", "Trial", "prepare"]

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from engines.compiler import Precision, Progress
-from engines.engine import Array
+from engines.engine import Array, Engine
+
+if TYPE_CHECKING:
+    from engines.precision.graph import Lowering
 
 Samples = Sequence[Mapping[str, Array]]
 """Inputs of the graph by name, as it is given them when it works; int8 takes its ranges from them."""
-Passes = Callable[[bytes], bool]
-"""Whether the answers of a graph, run on the CPU, are still good enough. For fp16 it is given a rehearsal: a graph that
-rounds on the CPU as the prepared one does on a GPU."""
+
+
+class Trial(Protocol):
+    """Where the graphs that a search tries are run, and what says whether their answers are still good enough."""
+
+    def open(self, lowering: Lowering, nodes: frozenset[str]) -> Engine:
+        """An engine that answers as the graph will with these nodes lowered. EngineError where there can be none."""
+
+    def against(self, engine: Engine) -> str:
+        """The first reason against its answers; empty where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +53,11 @@ class Prepared:
     lowered: float = 0.0
 
 
-def prepare(model: bytes, precision: Precision, samples: Samples, passes: Passes, progress: Progress) -> Prepared:
+def prepare(model: bytes, precision: Precision, samples: Samples, trial: Trial, progress: Progress) -> Prepared:
     """The graph `model` in `precision`, with fp32 inputs and outputs; fp32 gives it back as it is.
 
-    EngineError where no graph with fewer bits passes, where the graph cannot be converted, and without `samples`.
+    `trial` says which graphs are good enough. EngineError where none with fewer bits is, where the graph cannot be
+    converted, and without `samples`.
     """
     from engines.precision.half import Half
     from engines.precision.quantise import Quantised
@@ -55,4 +67,4 @@ def prepare(model: bytes, precision: Precision, samples: Samples, passes: Passes
         return Prepared(model, precision)
     progress(f"{precision}: reading the graph", 0.0)
     lowering = Half(model) if precision == "fp16" else Quantised(model, samples)
-    return search(model, lowering, precision, samples, passes, progress)
+    return search(lowering, precision, samples, trial, progress)

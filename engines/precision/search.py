@@ -12,15 +12,13 @@ from itertools import pairwise
 import numpy as np
 
 from engines.compiler import Precision, Progress
-from engines.engine import Array, EngineError
-from engines.options import OrtOptions
-from engines.ort import OrtEngine
+from engines.engine import Array, Engine, EngineError
 from engines.precision.graph import Lowering
-from engines.precision.prepare import Kept, Passes, Prepared, Samples
+from engines.precision.prepare import Kept, Prepared, Samples, Trial
 
 RUNS = 32
 """At most this many runs of layers are judged apart."""
-LOOKED = 2
+LOOKED = 3
 """Samples by which a run is judged."""
 
 
@@ -32,30 +30,31 @@ class Run:
     nodes: tuple[str, ...]
 
 
-def search(
-    model: bytes, lowering: Lowering, precision: Precision, samples: Samples, passes: Passes, progress: Progress
-) -> Prepared:
-    """The graph with the fewest nodes in fp32 that `passes`. See `prepare`."""
+def search(lowering: Lowering, precision: Precision, samples: Samples, trial: Trial, progress: Progress) -> Prepared:
+    """The graph with the fewest nodes in fp32 that `trial` has nothing against. See `prepare`."""
     everything = frozenset(lowering.nodes)
     progress(f"{precision}: all layers", 0.02)
-    if passes(lowering.rehearsed(everything)):
+    first = _against(trial, lowering, everything)
+    if not first:
         return Prepared(lowering.lowered(everything), precision, (), 1.0)
     if not samples:
         raise EngineError(f"{precision} of all layers does not pass, and without samples none can be judged apart")
     runs = runs_of(lowering.nodes)
-    errors = _errors(model, lowering, precision, runs, samples, progress)
+    errors = _errors(lowering, precision, runs, samples, trial, progress)
     worst = sorted(range(len(runs)), key=lambda i: (-errors[i], i))
     failed, kept = 0, 1
-    tried = 0
+    last, tried = first, 0
 
     def without(count: int) -> frozenset[str]:
         return everything - {name for i in worst[:count] for name in runs[i].nodes}
 
     def good(count: int) -> bool:
-        nonlocal tried
+        nonlocal last, tried
         progress(f"{precision}: {count} of {len(runs)} runs of layers in fp32", 1.0 - 0.3 * 0.8**tried)
         tried += 1
-        return passes(lowering.rehearsed(without(count)))
+        reason = _against(trial, lowering, without(count))
+        last = reason or last
+        return not reason
 
     while kept < len(runs) and not good(kept):
         failed, kept = kept, 2 * kept
@@ -65,13 +64,23 @@ def search(
         failed, kept = (failed, middle) if good(middle) else (middle, kept)
     if kept == len(runs):
         raise EngineError(
-            f"{precision} passes for no part of this graph: lowering even {runs[worst[-1]].name} alone is too much. "
+            f"{precision} passes for no part of this graph. With {runs[worst[-1]].name} alone lowered, of "
+            f"{len(runs)} runs of layers that which does least, it still says: {last}. With all lowered: {first}. "
             "Use fp32, or look at the tolerance of its card"
         )
     told = tuple(Kept(runs[i].name, len(runs[i].nodes), errors[i]) for i in worst[:kept])
     return Prepared(
         lowering.lowered(without(kept)), precision, told, 1.0 - sum(k.nodes for k in told) / len(everything)
     )
+
+
+def _against(trial: Trial, lowering: Lowering, nodes: frozenset[str]) -> str:
+    """What speaks against lowering these nodes: answers, or that there are none."""
+    try:
+        with trial.open(lowering, nodes) as engine:
+            return trial.against(engine)
+    except EngineError as error:
+        return str(error)
 
 
 def runs_of(nodes: tuple[str, ...], at_most: int = RUNS) -> list[Run]:
@@ -102,15 +111,18 @@ def _part(run: Run) -> str:
 
 
 def _errors(
-    model: bytes, lowering: Lowering, precision: Precision, runs: list[Run], samples: Samples, progress: Progress
+    lowering: Lowering, precision: Precision, runs: list[Run], samples: Samples, trial: Trial, progress: Progress
 ) -> list[float]:
-    """What lowering each run alone does to the outputs; infinite where it gives what is no number."""
+    """What lowering each run alone does to the outputs; infinite where it gives no answers, or what is no number."""
     looked = samples[:: -(-len(samples) // LOOKED)]
-    want = _answers(model, looked)
+    want = _answers(trial.open(lowering, frozenset()), looked)
     errors = []
     for number, run in enumerate(runs):
         progress(f"{precision}: judging {run.name}", 0.05 + 0.65 * number / len(runs))
-        errors.append(noise(_answers(lowering.rehearsed(frozenset(run.nodes)), looked), want))
+        try:
+            errors.append(noise(_answers(trial.open(lowering, frozenset(run.nodes)), looked), want))
+        except EngineError:
+            errors.append(float("inf"))
     return errors
 
 
@@ -132,6 +144,6 @@ def noise(got: list[dict[str, Array]], want: list[dict[str, Array]]) -> float:
     return worst
 
 
-def _answers(model: bytes, samples: Samples) -> list[dict[str, Array]]:
-    with OrtEngine("graph", model, "", OrtOptions()) as engine:
+def _answers(opened: Engine, samples: Samples) -> list[dict[str, Array]]:
+    with opened as engine:
         return [{name: array.copy() for name, array in engine.infer(sample).items()} for sample in samples]

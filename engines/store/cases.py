@@ -45,14 +45,14 @@ def reference(card: Card, models: tuple[bytes, ...]) -> Engine:
     return joined(card, [OrtEngine(card.name, model, "", options) for model in models])
 
 
-def cases_for(card: Card, models: tuple[bytes, ...], progress: Progress, *, every_size: bool = True) -> Cases:
-    """Run the reference on what an engine of this card is tried on; without `every_size`, in the usual size only."""
+def cases_for(card: Card, models: tuple[bytes, ...], progress: Progress) -> Cases:
+    """Run the reference on what an engine of this card is tried on."""
     sizes = tried_sizes(card, models)
     with reference(card, models) as engine:
         if card.golden and not (parity := check_golden(card, engine)).passed:
             raise EngineError(f"{card.name}: even the CPU does not give the golden output here: {parity}")
         found = [Case("golden input", inputs, _outputs(engine, inputs), None) for inputs in _golden(card, sizes)]
-        scenes = list(_scenes(card, sizes if every_size else sizes[:1]))
+        scenes = list(_scenes(card, sizes))
         for i, scene in enumerate(scenes):
             progress(f"reference: {scene.name}", i / len(scenes))
             inputs = shown(card, scene)

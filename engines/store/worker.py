@@ -66,7 +66,7 @@ def _build(request: dict[str, Any], progress: Any) -> dict[str, Any]:
     if card.build.precision != "fp32":
         from engines.store.lowered import lowered
 
-        made, kept = lowered(card, models, request["calibration"], progress)
+        made, kept = lowered(card, models, compiler, request["calibration"], progress)
     timing = Path(request["timing"])
     own = part_of(folder / timing.name)  # two builds at once must not write one file
     with contextlib.suppress(FileNotFoundError):
