@@ -1,5 +1,7 @@
 """From a box in a picture to closed fingers, in MuJoCo and through the gate; nothing moves where something is wrong."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from arm_scene import ARM, HALF_M, HOME, T0, box_around, depth_of, look_of, looking_at, observed
@@ -7,7 +9,7 @@ from arm_scene import ARM, HALF_M, HOME, T0, box_around, depth_of, look_of, look
 pytest.importorskip("mink", reason="arms need mink (an extra, in requirements-dev.txt)")
 from arm_cell import LIMITS, ROW, TICK, Cell
 
-from saccade.clock import MS, seconds
+from saccade.clock import MS, SEC, seconds
 from saccade.types import Decision, PlanKind
 from vla_node.arms.policy import GraspPolicy
 from vla_node.arms.target import grasp_plan, of_box
@@ -112,7 +114,8 @@ def test_a_newer_plan_for_the_same_thing_changes_nothing_and_for_another_everyth
     first = policy.act(look_of(plan_for(CENTRE), joints), 100 * MS)
     done_ns = policy.done_ns()
     later = T0 + 4 * ROW
-    second = policy.act(look_of(plan_for(np.add(CENTRE, [0.005, 0.0, 0.0])), joints, later), 100 * MS)
+    near = look_of(plan_for(np.add(CENTRE, [0.005, 0.0, 0.0])), joints, later)
+    second = policy.act(replace(near, promised=first), 100 * MS)
     np.testing.assert_array_equal(second[:6], first[4:])
     assert policy.done_ns() == done_ns
     moved = policy.act(look_of(plan_for(np.add(CENTRE, [0.0, 0.08, 0.0])), joints, later), 100 * MS)
@@ -121,6 +124,22 @@ def test_a_newer_plan_for_the_same_thing_changes_nothing_and_for_another_everyth
     policy.begin(2)
     assert policy.done_ns() is None
     assert np.isfinite(policy.act(look_of(plan_for(CENTRE), joints, later + 100 * ROW), 100 * MS)).all()
+
+
+def test_a_way_waits_for_an_arm_that_is_stood_still():
+    policy, plan = GraspPolicy(ARM, ROW, 10), plan_for(CENTRE)
+    joints = dict(zip(ARM.axes, HOME.tolist(), strict=True))
+
+    def rows(after_s: float, **changes):
+        return policy.act(replace(look_of(plan, joints, T0 + round(after_s * SEC)), **changes), 100 * MS)
+
+    begun = rows(0.0)
+    under_way = rows(1.0, promised=begun)
+    assert not np.array_equal(under_way, begun)
+    np.testing.assert_array_equal(rows(4.0), under_way, "it braked, and was not asked meanwhile")
+    held = [rows(4.0 + i * 0.05, held=True, promised=begun) for i in range(1, 20)]
+    assert all(np.array_equal(row, under_way) for row in held), "the gate stands it still"
+    np.testing.assert_array_equal(rows(5.0, promised=begun)[:-1], under_way[1:])
 
 
 def test_what_is_carried_is_held_as_firmly_as_it_was_taken():

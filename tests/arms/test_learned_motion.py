@@ -101,6 +101,15 @@ def test_it_puts_down_what_it_holds_and_rises_again(taken):
     assert tools[-1, 2] > place[2] + 0.09
 
 
+def test_it_closes_all_the_way_though_it_is_stopped_in_the_middle_of_it(taken):
+    closing = int(np.argmax(np.array(taken.gripper) > 0.002))
+    arm = Arm().follow(plan_for(THING, 1.0, 1.0), closing * seconds(ROW))
+    arm.now_ns, arm.asked = arm.now_ns + 20 * SEC, np.zeros(7)
+    arm.follow(plan_for(THING, 1.0, 1.0), 7.0 - closing * seconds(ROW))
+    assert arm.gripper[-1] == pytest.approx(ARM.gripper.closed, abs=1e-3)
+    assert arm.tools[-1] == pytest.approx(taken.tools[-1], abs=0.005)
+
+
 def test_a_plan_that_points_elsewhere_is_followed_at_once_and_two_arms_do_the_same():
     arms = [
         Arm().follow(plan_for(THING, 1.0, 1.0), 1.0).follow(plan_for([0.40, -0.2, 0.06], 1.0, 1.0), 3.0) for _ in "ab"

@@ -17,7 +17,7 @@ from saccade.errors import ConfigError
 from saccade.geometry import F64, SE3
 from vla_node.arms.kinematics import Kinematics
 from vla_node.arms.mover import Mover, off_by
-from vla_node.arms.policy import SAME_M, positions_of, target_of
+from vla_node.arms.policy import SAME_M, positions_of, stood_ns, target_of
 from vla_node.arms.reach import DROP_M, SETTLE_S
 from vla_node.arms.target import puts
 from vla_node.arms.timing import timed
@@ -69,7 +69,7 @@ class LearnedGrasp:
         self._target: F64 | None = None
         self._values: tuple[float, ...] = ()
         self._stages: deque[Stage] = deque()
-        self._since_ns = 0
+        self._since_ns = self._seen_ns = 0
 
     def begin(self, epoch: int) -> None:
         """See `FastPolicy.begin`."""
@@ -90,6 +90,9 @@ class LearnedGrasp:
                     self._mover.card.check(stage.goal)
             self._stages = deque(stages)
             self._target, self._values, self._since_ns = point, values, look.stamp_ns
+        else:
+            self._since_ns += stood_ns(look, self._seen_ns, self.spec.dt_ns)
+        self._seen_ns = look.stamp_ns
         speeds = np.zeros(len(joints)) if len(look.asked) != len(joints) else np.nan_to_num(look.asked)
         while self._stages:
             stage = self._stages[0]

@@ -21,7 +21,8 @@ class GraspPolicy:
     """Joint positions on absolute time: the whole grasp is worked out when a plan comes, and read off from then on.
 
     A newer plan of the same epoch changes nothing unless its target is another, or its `values` are: see
-    `vla_node.arms.target.grasp_plan`. `act` takes tens of milliseconds when it works out a way, else microseconds.
+    `vla_node.arms.target.grasp_plan`. While the arm is stood still the way waits for it: see `stood_ns`. `act` takes
+    tens of milliseconds when it works out a way, else microseconds.
     """
 
     def __init__(self, arm: ArmParams, dt_ns: int, horizon: int) -> None:
@@ -35,7 +36,7 @@ class GraspPolicy:
         self._target: F64 | None = None
         self._values: tuple[float, ...] = ()
         self._rows: F64 | None = None
-        self._begin_ns = 0
+        self._begin_ns = self._seen_ns = 0
 
     def act(self, look: Look, timeout_ns: int) -> F64:
         """See `FastPolicy.act`; PolicyError also for plans that point to nothing, and for what is out of reach."""
@@ -47,6 +48,9 @@ class GraspPolicy:
             way = self._reach.put if puts(look.plan) else self._reach.grasp
             self._rows = way(positions_of(look, self.spec.axes), in_arm)
             self._target, self._values, self._begin_ns = point, values, look.stamp_ns
+        else:
+            self._begin_ns += stood_ns(look, self._seen_ns, self.spec.dt_ns)
+        self._seen_ns = look.stamp_ns
         assert self._rows is not None
         first = (look.stamp_ns - self._begin_ns) // self.spec.dt_ns
         index = np.clip(np.arange(first, first + self.spec.horizon), 0, len(self._rows) - 1)
@@ -60,6 +64,17 @@ class GraspPolicy:
 
     def close(self) -> None:
         """See `FastPolicy.close`."""
+
+
+def stood_ns(look: Look, seen_ns: int, dt_ns: int) -> int:
+    """How much of the time since the look at `seen_ns` an arm that was under way did nothing of what it was to do.
+
+    All of it where the gate stands it still, or where nothing was asked of it meanwhile and it braked: a way that went
+    on without it would be cut short, and what is held would be let go of in mid-air.
+    """
+    gone_ns = look.stamp_ns - seen_ns
+    braked = gone_ns > 2 * dt_ns and not len(look.promised)
+    return gone_ns if look.held or braked else 0
 
 
 def target_of(plan: Plan) -> F64:
