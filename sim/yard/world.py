@@ -20,7 +20,7 @@ from sim.options import WorldOptions, choice, rate
 from sim.scene import Place, Scene
 from sim.world import TICK_NS, Kind, Messages, Stream
 from sim.yard.decor import YardDecor
-from sim.yard.dog import RIG, Dog
+from sim.yard.dog import MOUNTING, RIGS, Dog
 from sim.yard.gait import Gait
 from sim.yard.judge import Judge
 from sim.yard.layout import YARD_M, furnish
@@ -31,20 +31,21 @@ ATTITUDE_SIGMA_RAD = math.radians(0.15)
 
 @dataclass(frozen=True, slots=True)
 class YardOptions(WorldOptions):
-    """What a URL may ask of the yard; `eyes=rgbd` shows true depth instead of a second picture."""
+    """What a URL may ask of the yard; `eyes=rgbd` shows true depth instead of a second picture, `lens` is how wide."""
 
     camera_hz: int = rate(10)
     odom_hz: int = rate(50)
     imu_hz: int = rate(100)
     right: str = choice("mono", "mono", "rgb")
     eyes: str = choice("stereo", "stereo", "rgbd")
+    lens: str = choice("wide", "wide", "narrow")
     people: int = 2
 
 
 class Yard:
     """See `sim.world.Simulation`."""
 
-    mounting = RIG.T_base_from
+    mounting = MOUNTING
 
     def __init__(self, options: YardOptions, start_ns: int) -> None:
         self.layout, self.nature = furnish(options.seed, options.people), draw(options.seed)
@@ -52,7 +53,8 @@ class Yard:
         self._options, self._start_ns = options, start_ns
         self._dog, self._judge = Dog(self.layout, self.nature), Judge(self.layout)
         left, right, legs, imu, gait = (np.random.default_rng((options.seed, 2, i)) for i in range(5))
-        self._eyes = eyes(RIG, self.nature, options.eyes, options.right, self.scene, options.renderer, left, right)
+        rig = RIGS[options.lens]
+        self._eyes = eyes(rig, self.nature, options.eyes, options.right, self.scene, options.renderer, left, right)
         self._odometer, self._imu = LegOdometer(self.nature, legs), sensors.Imu(imu)
         self._gait = Gait(float(gait.uniform(0.0, math.tau)))
         self._command = commands.Standing(np.zeros(3))
