@@ -24,6 +24,8 @@ from saccade.types import I8, U8, Depth, LocalMap
 
 _FREE, _OCCUPIED = -0.6, 0.6
 """Log-odds from which on a cell counts as free, or occupied; in between it is unknown."""
+_PERSON_M = 0.5
+"""So far before its middle one who walks is seen."""
 IntP = npt.NDArray[np.intp]
 Spot = tuple[float, float, float, float, float]
 
@@ -121,7 +123,8 @@ class LocalMapper:
         if self._params.berth_m > 0:
             count = arrivals(self._odds, self._hits, *spot[:3], RANGE_M, self._arrived)
             eye = (T_odom_from_level @ T_level_from_cam).t[:2]
-            self._moving = self._movers.look(self._arrived[:count] + eye, stamp_ns)
+            arrived = self._arrived[:count] + eye
+            self._moving = self._movers.look(arrived, stamp_ns, lambda place: _shows(scan, place - eye, *spot[3:]))
         update(
             self._odds, self._before, self._hits, scan.obstacle_m, scan.free_m, scan.tan0, scan.tan_step, scan.blind_m,
             *spot, self._params.hit, self._params.miss,
@@ -182,6 +185,16 @@ class LocalMapper:
         _metres(self._distance, self._params.resolution_m, clearance_m)
         origin_m = (self._corner[0] * self._params.resolution_m, self._corner[1] * self._params.resolution_m)
         return LocalMap(stamp_ns, frame_id, self._params.resolution_m, origin_m, self._occupancy, clearance_m)
+
+
+def _shows(scan: Scan, place_m: F64, c: float, s: float) -> bool:
+    """Whether a scan with heading (c, s) shows what is at a place (2,) from its camera: neither beside nor behind."""
+    x, y = place_m.tolist()
+    forward = c * x + s * y
+    if forward <= 0.0:
+        return False
+    bearing = math.floor(((c * y - s * x) / forward - scan.tan0) / scan.tan_step)
+    return 0 <= bearing < len(scan.free_m) - 1 and bool(scan.free_m[bearing] > forward - _PERSON_M)
 
 
 @kernel(void, array(f32, 2), buffer(u8, 2), buffer(i8, 2))

@@ -76,3 +76,23 @@ def test_who_passed_by_is_forgotten_soon_where_nobody_looks_and_what_stays_is_no
     assert (0 <= at(grid, 2.05, 0.0) < 50) == gone
     assert at(grid, 1.2, 0.0) >= 0
     assert at(grid, 6.0, 0.0) != 0
+
+
+def aside(i):
+    """Somebody who crosses from 1.5 m left to the right at 1 m/s, 2.2 m ahead."""
+    y = 1.5 - 0.1 * max(0, i - 12)
+    return [(2.2, y - 0.2, y + 0.2, 1.5)]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "y", "expected"), [(0.5, -0.4, True), (1.5, -0.9, True), (1.5, 0.4, False), (3.5, -0.9, False)]
+)
+def test_who_has_walked_out_of_the_picture_is_taken_to_walk_on(seconds, y, expected):
+    mapper = LocalMapper(WIDE)
+    grid = film(mapper, aside, 24)  # now 0.4 m left of the middle
+    assert (at(grid, 1.7, y) == -1) == (y > -0.5)
+    away = SE3.from_rpy(0, 0, np.pi, (0, 0, 0))
+    for i in range(round(seconds * 10)):
+        depth = depth_of(room(4.0), CAMERA, SEC + (24 + i) * 100 * MS)
+        grid = mapper.update(depth, away, T_BASE_FROM_CAM, "odom")
+    assert (at(grid, 1.7, y) == -1) == expected
