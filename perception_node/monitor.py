@@ -66,7 +66,7 @@ class PairMonitor:
         looks = {"left": left[::_LOOK, ::_LOOK], "right": right[::_LOOK, ::_LOOK]}
         faults = [fault for side, look in looks.items() if (fault := exposure(side, look))]
         if faults:
-            return faults[0] if len(faults) == 1 else faults[0]._replace(side="")
+            return faults[0] if len(faults) == 1 else Fault(faults[0].name, "; ".join(fault.text for fault in faults))
         if fault := self._frozen(looks, moving):
             return fault
         self._note(zero_disparity_px)
@@ -117,7 +117,7 @@ class PairMonitor:
                 f"most {limit:g} px: the pair is not rectified, or its calibration no longer holds",
             )
         behind = -rows.dx[aligned] - zero_disparity_px < -limit
-        if behind.mean() > 0.6:
+        if behind.size >= self._params.min_matches and behind.mean() > 0.6:  # of a few, all may be wrong matches
             return Fault(
                 "cameras swapped",
                 f"{100 * behind.mean():.0f} % of {behind.size} matches have a negative disparity; expected left to be "

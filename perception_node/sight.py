@@ -125,7 +125,7 @@ class Sight:
         yield from self._dirt()
         clear = _clearer(m)
         water = m.red < p.water_red
-        veil = clear.veil / p.veil if water else min(clear.veil / p.veil, p.spread / clear.spread)
+        veil = clear.veil / p.veil if water else min(clear.veil / p.veil, p.spread / max(clear.spread, 1e-3))
         yield _Measure(
             "turbid water" if water else "fog", veil, 1.0, never,
             f"the darkest grey is {100 * clear.veil:.0f} % of the middle one in both cameras (far half "

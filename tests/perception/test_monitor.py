@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from perception_scenes import wall_pair
 
-from perception_node.monitor import PairMonitor
+from perception_node import monitor
+from perception_node.monitor import PairMonitor, Rows
 from perception_node.params import MonitorParams
 from saccade.clock import MS, SEC
 
@@ -53,6 +54,16 @@ def test_swapped_cameras_are_named():
     assert look(right, left).name == "cameras swapped"
 
 
+def test_a_few_matches_in_line_do_not_name_swapped_cameras(monkeypatch):
+    """Rows as a repeated pattern gives them: hardly any match is right, and the few in line prove nothing."""
+    dy = np.where(np.arange(40) < 3, 0.0, np.resize([-60.0, 35.0, 90.0, -15.0], 40))
+    rows = Rows(np.random.default_rng(1).uniform(0, 1, (40, 2)), dy, np.full(40, 12.0))
+    monkeypatch.setattr(monitor, "_matches", lambda *_: rows)
+    assert look(*scene()) is None
+    monkeypatch.setattr(monitor, "_matches", lambda *_: rows._replace(dy=np.zeros(40)))
+    assert look(*scene()).name == "cameras swapped"
+
+
 def test_what_is_infinitely_far_may_have_any_disparity():
     """A converged rig: all disparities are negative, and right; cx_left - cx_right says so."""
     left, right = scene()
@@ -68,6 +79,13 @@ def test_a_blank_or_white_picture_names_its_side(grey, name, side):
     fault = look(*pair)
     assert fault.name == name
     assert fault.text.startswith(("left", "right")[side])
+
+
+def test_both_cameras_are_named_where_both_are_blank():
+    fault = look(np.full((240, 400), 5, np.uint8), np.full((240, 400), 9, np.uint8))
+    assert (fault.name, fault.side) == ("blank", "")
+    assert "left is blank: grey values 5" in fault.text
+    assert "right is blank: grey values 9" in fault.text
 
 
 def test_a_picture_that_is_half_white_is_not_over_exposed():

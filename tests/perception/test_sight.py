@@ -11,7 +11,7 @@ from perception_scenes import HEIGHT, WIDTH, drive, play, wall_pair
 from engines.card import load_card
 from engines.open import open_engine
 from engines.stereo import StereoMatcher
-from perception_node.figures import Gauge
+from perception_node.figures import Eye, Figures, Gauge
 from perception_node.params import SightParams
 from perception_node.sight import Sight
 from saccade.clock import MS, SEC
@@ -77,6 +77,16 @@ def test_fog_is_named_and_clear_air_is_not(look):
         s = sample(seed, SIZE, 64, effects=("sensor", "haze"), scene="street")
         named.append("fog" in look(s.left, s.right)[1])
     assert sum(named) >= 2
+
+
+def test_a_room_that_is_black_but_for_a_lamp_is_judged():
+    """All greys but a few are one: the range of grey is nothing."""
+    black = Eye(mean=1.0, white=0.004, sharp=0.1, veil=1.0, spread=0.0)
+    figures = Figures(black, black, 0.5, 0.9, 0.0, 1.0, (1.0, 1.0), np.ones((2, 9, 12)))
+    sight = Sight(SightParams())
+    for i in range(14):
+        found = sight.look(figures, SEC + i * 100 * MS, moving=False)
+    assert {"left too dark", "right too dark"} <= {finding.name for finding in found}
 
 
 def test_a_blue_veil_is_water(pairs, look):
