@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from engines.engine import Engine
+from engines.engine import Engine, EngineError
 
 Precision = Literal["fp32", "fp16", "int8"]
 Progress = Callable[[str, float], None]
@@ -29,7 +29,23 @@ class Shapes:
             raise ValueError(f"shapes {self}: expected 0 < smallest <= usual <= largest in every size")
 
     def __str__(self) -> str:
-        return " .. ".join("x".join(map(str, shape)) for shape in (self.smallest, self.usual, self.largest))
+        return " .. ".join(map(_said, (self.smallest, self.usual, self.largest)))
+
+
+def check_within(
+    name: str, tensor: str, shape: Sequence[int], smallest: Sequence[int], largest: Sequence[float]
+) -> None:
+    """EngineError where an input has a shape that its engine was not built for."""
+    if not all(a <= size <= b for size, a, b in zip(shape, smallest, largest, strict=True)):
+        raise EngineError(
+            f"{name}: input {tensor!r} is {_said(shape)}; its engine was built for {_said(smallest)} to "
+            f"{_said(largest)}. Give it pictures of another size, or build one by a card of your own that says "
+            f"build: {{shapes: {{{tensor}: {{smallest: [...], usual: [...], largest: [...]}}}}}}"
+        )
+
+
+def _said(shape: Sequence[float]) -> str:
+    return "x".join(map(str, shape))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from engines.compiler import check_within
 from engines.engine import Array, ClosesItself, EngineError, EngineSpec, TensorSpec
 from engines.onnx_file import graph_inputs, read_model
 from engines.options import OpenVinoOptions
@@ -93,6 +95,8 @@ class OpenVinoEngine(ClosesItself):
 
     def _fit(self, shapes: dict[str, tuple[int, ...]], sizes: Mapping[str, int]) -> None:
         """A graph for these shapes, where it is not compiled for all of them already."""
+        if self._graph is None:
+            _check_within(self._name, self._compiled, shapes)
         self._outputs = {}
         if self._graph is not None and (self._graph.is_dynamic() or self._shapes):
             self._graph.reshape({name: list(shape) for name, shape in shapes.items()})
@@ -130,6 +134,14 @@ def properties(options: OpenVinoOptions) -> dict[str, Any]:
     if options.device == "CPU":
         given |= {"INFERENCE_NUM_THREADS": threads(options.threads, options.share), "ENABLE_CPU_PINNING": False}
     return given
+
+
+def _check_within(name: str, compiled: Any, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """EngineError where a graph was compiled for other shapes than these."""
+    for port in compiled.inputs:
+        tensor, dims = next(one for one in shapes if one in port.get_names()), list(port.get_partial_shape())
+        smallest, largest = [d.get_min_length() for d in dims], [d.get_max_length() for d in dims]
+        check_within(name, tensor, shapes[tensor], smallest, [inf if n < 0 else n for n in largest])
 
 
 def last_line(error: Exception) -> str:

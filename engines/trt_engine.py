@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from engines.compiler import check_within
 from engines.device.device import Device, DeviceTensor, Graph, HostDeviceArray, Memory, Priority, Stream
 from engines.engine import Array, ClosesItself, EngineError, EngineSpec, TensorSpec
 from engines.trt_library import Messages, logger_of
@@ -114,12 +115,7 @@ class TrtEngine(ClosesItself):
             raise EngineError(f"{self.spec.name} is closed; open it again with open_engine")
         self.spec.check_inputs(inputs)
         for tensor, (smallest, _, largest) in zip(self.spec.inputs, self._limits, strict=True):
-            shape = inputs[tensor.name].shape
-            if any(not a <= n <= b for a, n, b in zip(smallest, shape, largest, strict=True)):
-                built = f"{smallest} to {largest}"
-                raise EngineError(
-                    f"{self.spec.name}: input {tensor.name!r} is {shape}; the engine was built for {built}"
-                )
+            check_within(self.spec.name, tensor.name, inputs[tensor.name].shape, smallest, largest)
 
     def _shape(self, inputs: Sizes) -> None:
         """Tell TensorRT the inputs' shapes and hear the outputs'; what was captured for others is dropped."""

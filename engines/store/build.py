@@ -18,7 +18,7 @@ from engines.engine import Array, EngineError
 from engines.store.compilers import compiler_path
 from engines.store.files import Untrusted, cannot_write, part_of, private_folder, put_in_place, read_files, sha256
 from engines.store.gate import gate_digest
-from engines.store.key import Key, entry_name, key_of, models_of, versions_digest
+from engines.store.key import Key, entry_name, key_of, models_of, samples_digest, versions_digest
 from engines.store.known_bad import known_bad
 from engines.store.lock import locked
 from engines.store.machine import machine
@@ -50,7 +50,8 @@ class Job:
     """Whether it has to leave the processor to others, because a robot may be moving."""
 
     calibration: tuple[Mapping[str, Array], ...] = ()
-    """Inputs that int8 takes its ranges from; empty: those that engines are tried on."""
+    """Inputs that int8 takes its ranges from, and an engine with other ranges is built again; empty: whichever it has,
+    else those that engines are tried on."""
 
     @property
     def folder(self) -> Path:
@@ -62,13 +63,25 @@ class Job:
         """Size of the graphs."""
         return sum(map(len, self.models))
 
+    @property
+    def calibrated(self) -> str:
+        """Hash of the calibration, empty where there is none."""
+        return samples_digest(self.calibration) if self.calibration else ""
+
     def using(self, progress: Progress) -> Job:
         """The same with its progress told to somebody else."""
         return replace(self, progress=progress)
 
 
 def job(card: Card, **how: Any) -> Job:
-    """The job of a card; EngineError where its compiler, device or graphs are missing, or its model was not probed."""
+    """The job of a card; EngineError where its compiler, device or graphs are missing, its model was not probed, or a
+    calibration is given that no int8 would use.
+    """
+    if how.get("calibration") and card.build.precision != "int8":
+        raise EngineError(
+            f"{card.name}: only int8 takes ranges from a recording, and this is {card.build.precision}; add "
+            "--precision int8, or leave --calibrate out"
+        )
     require_verdict(card)
     models = models_of(card)
     return Job(card, models, key_of(card, models), **how)
@@ -85,7 +98,7 @@ def ensure(work: Job, *, again: bool = False) -> Manifest:
     with locked(root() / "locks" / f"{work.folder.name}.lock", work.progress, work.stop) as progress:
         work = work.using(progress)
         found = read_manifest(work.folder)
-        if found is not None and not again:
+        if found is not None and not again and work.calibrated in ("", found.calibrated):
             if found.status == "quarantined":
                 raise quarantined(work.card, found)
             if is_current(work.card, found) and is_whole(work.folder, found):
@@ -146,7 +159,7 @@ def _built(work: Job, warnings: tuple[str, ...], kept: Manifest | None) -> Manif
     other = "-b" if kept is not None and "graph-0.engine" in kept.files else ""  # of two names the one not in use
     before = Manifest(
         work.card.name, work.key.clear(), "unverified", model_bytes=work.model_bytes, warnings=warnings,
-        precision=work.card.build.precision, built=_now(), path=work.card.path,
+        precision=work.card.build.precision, built=_now(), path=work.card.path, calibrated=work.calibrated,
     )  # fmt: skip
     private_folder(root())
     private_folder(folder)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from engines.card import Card
 from engines.compiler import BuildPlan
-from engines.engine import EngineError
+from engines.engine import Array, EngineError
 from engines.store.compilers import compiler_of
 from engines.store.files import sha256
 from engines.store.shapes import plans
@@ -61,6 +63,15 @@ def entry_name(card: Card, key: Key) -> str:
 def versions_digest(versions: Mapping[str, str]) -> str:
     """Hash of what a compiler says of its versions and device, in whatever order."""
     return sha256("\n".join(f"{name} {value}" for name, value in sorted(versions.items())).encode())[:16]
+
+
+def samples_digest(samples: Iterable[Mapping[str, Array]]) -> str:
+    """Hash of inputs by name, in their order."""
+    said = hashlib.sha256()
+    for inputs in samples:
+        for name, array in sorted(inputs.items()):
+            said.update(f"{name} {array.dtype} {array.shape} ".encode() + np.ascontiguousarray(array).tobytes())
+    return said.hexdigest()
 
 
 def folder_name(name: str) -> str:

@@ -40,6 +40,8 @@ class Manifest:
     model_bytes: int = 0
     """Size of the graphs it was built from, by which builds are compared."""
     precision: str = "fp32"
+    calibrated: str = ""
+    """Hash of the inputs that int8 took its ranges from; empty: those that engines are tried on."""
     kept: tuple[str, ...] = ()
     """Layers left in fp32."""
     warnings: tuple[str, ...] = ()

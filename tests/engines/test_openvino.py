@@ -73,6 +73,18 @@ def test_sizes_that_disagree_are_refused_by_their_names(blob):
             engine.infer(wrong)
 
 
+def test_what_lies_outside_the_shapes_it_was_built_for_is_told_with_what_to_do():
+    shapes = {name: Shapes((1, 3, 16, 32), (1, 3, 32, 64), (1, 3, 32, 96)) for name in ("left_bgr", "right_bgr")}
+    plan, compiler = BuildPlan(shapes=shapes), OpenVinoCompiler(ONE)
+    with compiler.load("blocks", compiler.build(MODEL, plan, None, lambda what, share: None), plan) as engine:
+        before = engine.infer(pair())["flow"].copy()
+        for height, width in ((8, 64), (32, 128)):
+            words = rf"'left_bgr' is 1x3x{height}x{width}; .* for 1x3x16x32 to 1x3x32x96.*build: {{shapes: {{left_bgr:"
+            with pytest.raises(EngineError, match=words):
+                engine.infer(pair(height, width))
+        assert (engine.infer(pair())["flow"] == before).all()
+
+
 def test_inputs_are_read_where_they_lie():
     """A second call sees what was written into the same array meanwhile, whatever was shared before."""
     with opened() as engine:

@@ -44,6 +44,23 @@ def test_what_is_verified_is_not_built_again(verified, tmp_path):
     assert builds() == 0
 
 
+def test_other_ranges_are_another_int8_engine_in_the_same_place(tmp_path, cache, no_child):
+    """And the one that is there is not given back in silence; who only opens it takes whichever it is."""
+    card = with_runtime(card_at(tmp_path), precision="int8")
+    dark, light = ((shown(card, slanted((96, 160), 16)),), (shown(card, slanted((96, 160), 8)),))
+    first = ensure(job(card, calibration=dark))
+    for calibration, so_far in ((dark, 0), ((), 0), (light, 1), (light, 1), ((), 1)):
+        found = ensure(job(card, calibration=calibration))
+        assert found.status == "verified"
+        assert (found.calibrated != first.calibrated) == bool(so_far)
+
+
+def test_a_recording_is_not_taken_where_nothing_would_use_it(tmp_path, cache):
+    card = card_at(tmp_path)
+    with pytest.raises(EngineError, match="only int8 takes ranges from a recording, and this is fp32"):
+        job(card, calibration=({"left": None},))
+
+
 def test_folders_and_files_are_for_this_user_alone(verified):
     for path in (root(), verified[1], *verified[1].iterdir()):
         assert path.stat().st_mode & 0o077 == 0
