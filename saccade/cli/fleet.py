@@ -16,7 +16,9 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from importlib.metadata import version
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
+from threading import Thread
 from typing import Any, TypeVar
 
 from saccade.errors import ConfigError, SaccadeError
@@ -62,13 +64,25 @@ def as_they_end(
     elif processes == 1:
         yield from enumerate(map(function, jobs))
     else:
-        with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        with ProcessPoolExecutor(processes, get_context("spawn"), _end_with_parent) as pool:
             indices = {pool.submit(function, job): index for index, job in enumerate(jobs)}
             try:
                 for future in as_completed(indices):
                     yield indices[future], future.result()
             finally:
                 pool.shutdown(cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """In a worker: end it when the process that it works for is killed; of itself it would wait for jobs forever."""
+    parent = parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 def checked(address: str) -> str:

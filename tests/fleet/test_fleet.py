@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -162,6 +163,36 @@ def test_a_node_without_saccade_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
 
     with pytest.raises(ConfigError, match="install Saccade there"):
         on(FakeRay(), monkeypatch, fail, [1])
+
+
+KILLED = """
+import os, sys, time
+from saccade.cli.fleet import map_jobs
+
+def work(_):
+    print(os.getpid(), flush=True)
+    time.sleep(300)
+
+if __name__ == "__main__":
+    list(map_jobs(work, [1, 2], 2))
+"""
+
+
+@pytest.mark.slow
+def test_processes_end_with_the_one_that_they_work_for(tmp_path: Path) -> None:
+    script = tmp_path / "killed_script.py"
+    script.write_text(KILLED)
+    path = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, env=path) as parent:
+        assert parent.stdout is not None
+        workers = [int(parent.stdout.readline()) for _ in "ab"]
+        parent.kill()
+        try:
+            parent.communicate(timeout=60)  # reads until no process has the pipe open any more
+        except subprocess.TimeoutExpired:
+            for pid in workers:
+                os.kill(pid, signal.SIGKILL)
+            raise
 
 
 LOCALLY = """
