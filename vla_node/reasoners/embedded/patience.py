@@ -29,11 +29,18 @@ class Kept:
     way: F64 | None = None
     since_ns: int | None = None
 
+    def to(self, goal: F64) -> F64 | None:
+        """The way (n, 3) that is followed to this goal, if there is one."""
+        if self.way is None or self.goal is None or float(np.hypot(*(goal - self.goal)[:2])) >= DETOUR_M:
+            return None
+        return self.way
+
     def wait(self, obs: Observation, goal: F64, way: F64) -> float | None:
         """The heading in which to stand and look, or None when `way` (n, 3), which is kept then, is to be taken."""
         here = obs.state.T_odom_from_body.t
-        if self.way is not None and self.goal is not None and float(np.hypot(*(goal - self.goal)[:2])) < DETOUR_M:
-            track = Track(self.way)
+        kept = self.to(goal)
+        if kept is not None:
+            track = Track(kept)
             at_m = track.nearest(float(here[0]), float(here[1]))
             left_m = track.length_m - at_m
             if length_m(way) > left_m + max(DETOUR_M, DETOUR_SHARE * left_m):

@@ -8,7 +8,7 @@ import numpy as np
 
 from saccade.geometry import F64
 from vla_node.planner import Observation
-from vla_node.reasoners.embedded.search import cost_map, find_path
+from vla_node.reasoners.embedded.search import cost_map, find_path, stay_on
 
 HEADING_M = 0.02
 """Length of the last segment that only carries a heading."""
@@ -27,19 +27,25 @@ def facing(position: F64, yaw: float) -> F64:
 
 
 def route(
-    obs: Observation, goal: F64, reach_m: float, yaw: float | None, radius_m: float, strict: bool = False
-) -> F64 | None:
+    obs: Observation, goal: F64, reach_m: float, yaw: float | None, radius_m: float, strict: bool = False,
+    kept: F64 | None = None,
+) -> F64 | None:  # fmt: skip
     """Waypoints (n, 3) to within `reach_m` of `goal`, ending with heading `yaw`, or facing the goal when None.
 
     None when the local map offers no path, or none over floor that is known to be free if `strict`. Otherwise a way
-    that begins on such floor, as far as the camera does not see it from here, is taken where there is one.
+    that begins on such floor, as far as the camera does not see it from here, is taken where there is one. Another way
+    than `kept` (n, 3), which is followed now, must be much better.
     """
     assert obs.grid is not None
     here = obs.state.T_odom_from_body.t
-    blind_m = 0.0 if strict else UNSEEN_RADII * radius_m
-    path = find_path(cost_map(obs.grid, here[:2], radius_m, strict, blind_m), here[:2], goal[:2], reach_m)
-    if path is None and blind_m:
-        path = find_path(cost_map(obs.grid, here[:2], radius_m), here[:2], goal[:2], reach_m)
+    path = None
+    for blind_m in (0.0,) if strict else (UNSEEN_RADII * radius_m, 0.0):
+        costs = cost_map(obs.grid, here[:2], radius_m, strict, blind_m)
+        if kept is not None:
+            stay_on(costs, kept)
+        path = find_path(costs, here[:2], goal[:2], reach_m)
+        if path is not None:
+            break
     if path is None:
         return None
     end = np.array([*path[-1], here[2]])

@@ -24,6 +24,8 @@ COMFORT_RADII = 1.0
 """Beyond the robot's radius, obstacles up to this many radii away still cost."""
 
 _NEAR_COST, _TIGHT_COST, _START_COST = 4.0, 6.0, 10.0
+_OTHER_WAY, _BESIDE_M = 1.25, 0.3
+"""How much dearer a way is than one that is followed already, and how far beside that one is still on it."""
 _STEPS = tuple((dr, dc, math.hypot(dr, dc)) for dr in (-1, 0, 1) for dc in (-1, 0, 1) if dr or dc)
 I64 = npt.NDArray[np.int64]
 
@@ -106,6 +108,18 @@ def _distance_m(cells: npt.NDArray[np.bool_], resolution_m: float) -> F64:
         return np.full(cells.shape, np.inf)
     pixels = cv2.distanceTransform((~cells).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     return (pixels.astype(np.float64) - 0.5) * resolution_m
+
+
+def stay_on(costs: CostMap, way: F64) -> None:
+    """Make all other cells dearer than those of a way (n, 2+) in metres that is followed already.
+
+    Of two ways that are about as good, what is seen from the one makes the other look better: a robot that always took
+    the better one would go to and fro.
+    """
+    on = np.zeros(costs.cost.shape, np.uint8)
+    cells = np.rint((way[:, :2] - np.array(costs.origin_m)) / costs.resolution_m - 0.5).astype(np.int32)
+    cv2.polylines(on, [cells[:, None]], False, 1, 2 * round(_BESIDE_M / costs.resolution_m) + 1)
+    costs.cost[on == 0] *= _OTHER_WAY
 
 
 def find_path(costs: CostMap, start: F64, goal: F64, reach_m: float) -> F64 | None:

@@ -17,6 +17,10 @@ MIN_CONFIDENCE = 0.2
 SAME_M, SAME_SHARE = 0.8, 0.4
 """Two sightings are taken for one thing when they are this near to each other: metres, or share of the first one's
 range if that is more, for stereo ranges are poor far away."""
+SLIVER = 0.6
+"""Of how wide it was known to be: what looks narrower than this is partly hidden."""
+EMPTY_M = 0.5
+"""Where the picture shows only what is so much further, a thing is not."""
 GREY_SPREAD = 3
 """A picture whose channels never differ by more than this shows no colour; a single one may just face a grey wall."""
 
@@ -48,7 +52,9 @@ class Memory:
         floor_z_m = float(observation.state.T_odom_from_body.t[2]) if floor_z_m is None else floor_z_m
         view = View(image.data, observation.depth_m, camera, T, floor_z_m)
         for target in dict.fromkeys(targets):
-            self._remember(target, _find(view, target), T.t)
+            known = self._known.get(target)
+            gone = known is not None and shows_nothing(view, known)
+            self._remember(target, _find(view, target), T.t, gone)
 
     def recall(self, target: GoTo) -> Sighting | None:
         """Where the target is as far as is known, or None."""
@@ -59,7 +65,7 @@ class Memory:
         nothing = f"no {target.name} was seen"
         return self._notes.get(target, nothing if self._saw_colour else f"{nothing}, nor any colour at all")
 
-    def _remember(self, target: GoTo, sightings: list[Sighting], eye: F64) -> None:
+    def _remember(self, target: GoTo, sightings: list[Sighting], eye: F64, gone: bool) -> None:
         fitting = [s for s in sightings if s.confidence >= MIN_CONFIDENCE]
         known = self._known.get(target)
         if not fitting:
@@ -67,7 +73,7 @@ class Memory:
                 self._notes[target] = f"a {target.colour} thing is in sight, but it does not look like a {target.shape}"
             return
         best = min(fitting, key=lambda s: _far(s, eye)) if self._nearer else fitting[0]
-        if known is not None:
+        if known is not None and not gone:
             near_m = max(SAME_M, SAME_SHARE * known.range_m)
             same = [s for s in fitting if np.linalg.norm(s.centre - known.centre) < near_m]
             if not self._nearer or best in same or _far(best, eye) >= _far(known, eye):
@@ -81,6 +87,18 @@ class Memory:
         self._notes[target] = f"ranged by {best.ranged_by}{shape}{others}"
 
 
+def shows_nothing(view: View, known: Sighting) -> bool:
+    """Whether a view shows that a thing is not where it was seen: past that place, in the picture, to what is behind."""
+    if view.depth_m is None:
+        return False
+    place = view.T_odom_from_cam.inverse().apply(known.centre)
+    u, v = (round(float(at)) for at in view.camera.project(place)) if place[2] > 0 else (-1, -1)
+    if not (2 <= u < view.camera.width - 2 and 2 <= v < view.camera.height - 2):
+        return False
+    patch = view.depth_m[v - 2 : v + 3, u - 2 : u + 3]
+    return bool(np.isfinite(patch).all() and patch.min() > place[2] + known.radius_m + EMPTY_M)
+
+
 def _find(view: View, target: GoTo) -> list[Sighting]:
     if target.shape == "door":
         return find_doors(view, target.colour)
@@ -91,8 +109,11 @@ def _find(view: View, target: GoTo) -> list[Sighting]:
 def _better(sighting: Sighting, known: Sighting) -> bool:
     """Whether a thing is seen as well as before, or wholly and from nearer: from there its place is surer.
 
-    Its likeness may be less: a cube whose corner comes into view looks rounder than from afar.
+    Its likeness may be less: a cube whose corner comes into view looks rounder than from afar. A sliver of it is no
+    better however near: what hides the rest lends it its own depth.
     """
+    if sighting.radius_m < SLIVER * known.radius_m:
+        return False
     nearer = sighting.whole and sighting.ranged_by == known.ranged_by and sighting.range_m < known.range_m
     return nearer or sighting.confidence >= 0.8 * known.confidence
 

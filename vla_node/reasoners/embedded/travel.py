@@ -52,8 +52,9 @@ def follow(
         return mission.halt(obs, "there is no fresh local map")
     closed = mission.closed_ns is not None and obs.stamp_ns - mission.closed_ns >= CLOSED_NS
     way, plan = _way(
-        obs, mission, radius_m, text, lambda strict: route(obs, goal, reach_m, yaw, radius_m, strict), closed
-    )
+        obs, mission, radius_m, text,
+        lambda strict: route(obs, goal, reach_m, yaw, radius_m, strict, mission.kept.to(goal)), closed,
+    )  # fmt: skip
     if plan is not None:
         return plan
     if way is None and mission.closed_ns is None:
