@@ -148,8 +148,36 @@ def test_of_two_alike_the_nearest_is_taken_and_it_says_so(reasoner):
     plan = reasoner.plan(see(1, "go to the red box", boxes=boxes)).plan
     assert "among 2" in plan.text
     assert end(plan)[1] < 0.2
-    kept = reasoner.plan(see(2, "go to the red box", boxes=(BOX,))).plan
-    assert end(kept)[1] < 0.2, "the choice stands when it is out of sight"
+    person = Box(1.2, -0.36, 0.15, 0.25, 1.7, BLUE)
+    kept = reasoner.plan(see(2, "go to the red box", y=0.5, boxes=(*boxes, person))).plan
+    assert np.hypot(end(kept)[0] - 2.0, end(kept)[1] + 0.6) < 1.0, "the choice stands when it is out of sight"
+    other = reasoner.plan(see(3, "go to the red box", boxes=(BOX,))).plan
+    assert np.hypot(end(other)[0] - 3.0, end(other)[1] - 0.5) < 1.0, "and not when it is seen to be gone"
+
+
+def test_a_sliver_beside_what_hides_the_rest_moves_nothing(reasoner):
+    seen = reasoner.plan(see(1, "go to the red box")).plan
+    hiding = (BOX, Box(1.6, 0.0, 0.1, 0.265, 1.7, BLUE))
+    now = see(2, "go to the red box", boxes=hiding)
+    near = np.where(now.image.data[..., 0] > 150, np.float32(1.8), now.depth_m)  # as stereo smears it
+    sliver = replace(now, depth_m=near, grid=see(2, "", boxes=(BOX,)).grid)
+    assert 40 < (near == np.float32(1.8)).sum() < 0.5 * (see(1, "").image.data[..., 0] > 150).sum()
+    assert end(reasoner.plan(sliver).plan)[:2] == pytest.approx(end(seen)[:2], abs=0.1)
+
+
+def test_of_two_ways_as_good_the_one_that_is_followed_is_kept(reasoner):
+    def over(t_s, y):
+        return see(t_s, "go to the red box", boxes=(BOX, Box(1.5, 0.4 + y, 0.1, 0.9, 1.0, BLUE)))
+
+    text = "go to the red box"
+    first = reasoner.plan(replace(see(0, text), grid=over(0, 0.1).grid)).plan
+    side = np.sign(first.waypoints[1, 1] - 0.4)
+    again = reasoner.plan(replace(see(1, text), grid=over(1, 0.1 * side).grid)).plan
+    assert np.sign(again.waypoints[1, 1] - 0.4) == side, "now the other way is a little shorter"
+    far = reasoner.plan(replace(see(9, text), grid=over(9, 0.8 * side).grid)).plan
+    late = reasoner.plan(replace(see(15, text), grid=over(15, 0.8 * side).grid)).plan
+    assert "waiting" in far.text or np.sign(far.waypoints[1, 1] - 0.4) == -side
+    assert np.sign(late.waypoints[1, 1] - 0.4) == -side, "and now by far"
 
 
 def test_a_box_is_no_ball(reasoner):

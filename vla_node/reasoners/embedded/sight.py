@@ -88,7 +88,7 @@ class Memory:
 
 
 def shows_nothing(view: View, known: Sighting) -> bool:
-    """Whether a view shows that a thing is not where it was seen: past that place, in the picture, to what is behind."""
+    """Whether a view shows that a thing is not where it was seen: in the picture, only what is behind that place."""
     if view.depth_m is None:
         return False
     place = view.T_odom_from_cam.inverse().apply(known.centre)
