@@ -74,17 +74,17 @@ def test_a_body_that_still_turns_where_it_should_stand_is_let_come_to_rest(reaso
     assert reasoner.plan(see(5, text, x=2.15, y=0.4, yaw=0.15)).plan.text == f"done: {text}"
 
 
-def test_what_is_not_in_sight_is_looked_for_by_turning_once_around(reasoner):
+def test_what_is_not_in_sight_is_looked_for_by_turning_twice_around(reasoner):
     text = "go to the red box"
-    for k in range(7):
+    for k in range(14):
         plan = reasoner.plan(see(k, text, yaw=0.9 * k, boxes=())).plan
         assert plan.kind is PlanKind.WAYPOINTS
         assert np.ptp(plan.waypoints[:, :2], axis=0).max() <= 0.021, "in place"
         assert 0.5 < math.remainder(end(plan)[2] - 0.9 * k, math.tau) < math.pi - 0.5, "always to the left"
-    plan = reasoner.plan(see(8, text, yaw=6.3, boxes=())).plan
+    plan = reasoner.plan(see(15, text, yaw=12.6, boxes=())).plan
     assert plan.kind is PlanKind.STOP
     assert plan.final
-    assert "not found after a full turn" in plan.text
+    assert "not found after 2 full turns" in plan.text
 
 
 def test_what_was_seen_is_remembered(reasoner):

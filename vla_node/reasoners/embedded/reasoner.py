@@ -35,6 +35,8 @@ from vla_node.reasoners.embedded.travel import ARRIVED_M, FACING_RAD, approach, 
 
 TURNED_RAD = 0.08
 BACK_UP_M_S = 0.2
+SEARCH_TURNS = 2
+"""Whoever stood before a thing in the first turn may have gone on in the second."""
 WAY_ENDED_NS = 5 * SEC
 """A way that has been closed for so long has ended; before, whoever stands in it may go."""
 
@@ -100,8 +102,9 @@ class EmbeddedReasoner:
         unable = _cannot_look(step, obs, mission, mission.memory)
         if unable is not None:
             return unable
-        if abs(progress.turned_rad) >= math.tau:
-            return mission.halt(obs, f"not found after a full turn; {mission.memory.describe(step)}", final=True)
+        if abs(progress.turned_rad) >= SEARCH_TURNS * math.tau:
+            why = f"not found after {SEARCH_TURNS} full turns; {mission.memory.describe(step)}"
+            return mission.halt(obs, why, final=True)
         text = f"{mission.label()}: looking for it, turned {math.degrees(progress.turned_rad):.0f} degrees so far"
         return mission.face(obs, obs.state.T_odom_from_body.yaw + SEARCH_STEP_RAD, text, last=False)
 
