@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+from collections.abc import Iterable
 from pathlib import Path
 
 _LIBRARIES = ("numpy", "opencv-python-headless", "opencv-contrib-python-headless", "onnxruntime", "onnxruntime-gpu")
@@ -19,10 +20,10 @@ def cpu() -> str:
         return platform.processor() or platform.machine()
 
 
-def versions() -> dict[str, str]:
-    """Version of each library that figures of matching depend on, of those that are installed."""
+def versions(more: Iterable[str] = ()) -> dict[str, str]:
+    """Version of each library that figures of matching depend on, and of `more`, of those that are installed."""
     found = {}
-    for name in _LIBRARIES:
+    for name in (*_LIBRARIES, *more):
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

@@ -11,19 +11,21 @@ import hashlib
 import importlib.util
 import json
 import os
-from collections.abc import Iterable, Iterator
+import platform
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
 from saccade.cli.episodes.episode import Episode
-from saccade.cli.machine import machine
+from saccade.cli.machine import cpu, versions
 from saccade.errors import ConfigError
 from saccade.paths import share
 
 ROOMS = ("saccade", "engines", "perception_node", "map_node", "vla_node", "safety_node", "sim")
-_OF_MACHINE = ("python", "libraries", "cpu")
+_LIBRARIES = ("mujoco", "mink", "numba")
+"""That worlds, arms and maps are made with, beside those that matching is."""
 
 
 class Journal:
@@ -56,8 +58,10 @@ class Journal:
             self._path.unlink()
 
     def _read(self, file: BinaryIO, head: dict[str, Any], wanted: set[str]) -> None:
-        lines = list(_whole_lines(file))
+        file.seek(0)
+        lines = [line for line in file if line.endswith(b"\n")]  # without what was being written when it was killed
         if not lines:
+            file.truncate(0)
             _append(file, json.dumps(head))
             return
         try:
@@ -76,6 +80,7 @@ class Journal:
                 f"{self._path} holds {len(foreign)} episodes that were not asked for, such as {foreign[0]}. Ask for "
                 "at least what it was begun with, or remove it to begin anew"
             )
+        file.truncate(sum(map(len, lines)))
         self.outcomes.update(found)
 
     def __enter__(self) -> Journal:
@@ -96,8 +101,10 @@ def key_of(episode: Episode) -> str:
 def played_by() -> dict[str, Any]:
     """What outcomes depend on besides the episode: `runtime`, a hash of all that ships, libraries, processor."""
     folders = [Path(spec.origin).parent for room in ROOMS if (spec := importlib.util.find_spec(room)) and spec.origin]
-    here = machine()
-    return {"runtime": hash_of(*folders, share("config")), **{name: here[name] for name in _OF_MACHINE}}
+    return {
+        "runtime": hash_of(*folders, share("config")), "python": platform.python_version(),
+        "libraries": versions(_LIBRARIES), "cpu": cpu(),
+    }  # fmt: skip
 
 
 def hash_of(*folders: Path) -> str:
@@ -127,17 +134,6 @@ def _opened(path: Path) -> BinaryIO:
         file.close()
         raise ConfigError(f"another bench writes {path}: let it end, or give another --json") from error
     return file
-
-
-def _whole_lines(file: BinaryIO) -> Iterator[bytes]:
-    """Those that ended; what a bench was writing when it was killed is cut off."""
-    file.seek(0)
-    whole = 0
-    for line in file:
-        if line.endswith(b"\n"):
-            whole += len(line)
-            yield line
-    file.truncate(whole)
 
 
 def _append(file: BinaryIO, line: str) -> None:
