@@ -7,7 +7,8 @@ online: each view comes once, and what is dropped does not come back.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic, NamedTuple, TypeVar
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -19,7 +20,8 @@ _PLACES = 32
 """Places that are remembered per anchor, without payload, so that it is known what dropping an anchor would uncover."""
 
 
-class Anchor(NamedTuple, Generic[P]):
+@dataclass(frozen=True, slots=True)
+class Anchor(Generic[P]):
     """A view that is kept: for itself, and for the others of the `views` that are assigned to it."""
 
     stamp_ns: int
@@ -86,7 +88,7 @@ class Keyframes(Generic[P]):
         return np.array([_place(anchor.T_odom_from_cam)[0] for anchor in self._anchors]).reshape(-1, 6)
 
     def _assign(self, to: int, views: int) -> None:
-        self._anchors[to] = self._anchors[to]._replace(views=self._anchors[to].views + views)
+        self._anchors[to] = replace(self._anchors[to], views=self._anchors[to].views + views)
 
     def _apart(self, a: F64, b: F64) -> F64:
         """How far places (n, 6) are from places (m, 6): (n, m)."""
