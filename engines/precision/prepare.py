@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Protocol
 
 from engines.compiler import Precision, Progress
@@ -29,7 +30,7 @@ class Trial(Protocol):
 @dataclass(frozen=True, slots=True)
 class Kept:
     """Layers left in fp32, and why: `error` is what lowering them alone did to the outputs (mean difference over mean
-    deviation, of the worst output).
+    deviation, of the worst output; infinite where it gave none, or no numbers).
     """
 
     layers: str
@@ -37,7 +38,10 @@ class Kept:
     error: float
 
     def __str__(self) -> str:
-        return f"{self.layers} ({self.nodes} nodes): alone it moves the outputs by {100 * self.error:.2g} %"
+        does = (
+            f"moves the outputs by {100 * self.error:.2g} %" if isfinite(self.error) else "gives no numbers, or nothing"
+        )
+        return f"{self.layers} ({self.nodes} nodes): alone it {does}"
 
 
 @dataclass(frozen=True, slots=True)

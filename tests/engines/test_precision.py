@@ -197,6 +197,20 @@ def test_the_layers_that_must_stay_are_found_and_told():
     assert told == sorted(told)
 
 
+class Mute(Cpu):
+    """Has no answers where the step that needs fp32 is lowered."""
+
+    def open(self, lowering, nodes):
+        if "/ruler/Add" in nodes:
+            raise EngineError("not supported")
+        return super().open(lowering, nodes)
+
+
+def test_layers_that_cannot_be_lowered_at_all_are_kept_and_told():
+    (kept,) = prepare(MODEL, "fp16", SAMPLES, Mute(0.01), quiet).kept
+    assert str(kept) == "/ruler (2 nodes): alone it gives no numbers, or nothing"
+
+
 def test_where_nothing_passes_it_says_so_instead_of_giving_fp32_back():
     with pytest.raises(
         EngineError, match=r"fp16 passes for no part.*still says: moved by .*With all lowered: moved by"
