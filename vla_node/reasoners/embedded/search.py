@@ -24,6 +24,9 @@ COMFORT_RADII = 1.0
 """Beyond the robot's radius, obstacles up to this many radii away still cost."""
 
 _NEAR_COST, _TIGHT_COST, _START_COST = 4.0, 6.0, 10.0
+_BEYOND_COST = 1.0 + _TIGHT_COST
+"""Of a metre outside of the map: what is not known there is no better than inside, or a robot would leave each place
+that it comes near to for one that is still beyond the edge."""
 _OTHER_WAY, _BESIDE_M = 1.25, 0.3
 """How much dearer a way is than one that is followed already, and how far beside that one is still on it."""
 _STEPS = tuple((dr, dc, math.hypot(dr, dc)) for dr in (-1, 0, 1) for dc in (-1, 0, 1) if dr or dc)
@@ -125,7 +128,7 @@ def stay_on(costs: CostMap, way: F64) -> None:
 def find_path(costs: CostMap, start: F64, goal: F64, reach_m: float) -> F64 | None:
     """Cheapest path (n, 2) in metres from `start` to within `reach_m` of `goal`, both (2,); None when there is none.
 
-    A goal outside the map is approached through the map's edge, from where the straight line to it is charged.
+    A goal outside the map is approached through the map's edge, from where the straight line is charged as unknown.
     """
     origin = costs.cell(start)
     if not costs.inside(*origin):
@@ -179,7 +182,7 @@ def _a_star(price: F64, origin: int, goal_row: float, goal_col: float, reach: fl
             return cell
         if outside and (row == 0 or row == height - 1 or col == 0 or col == width - 1):
             count += 1
-            heappush(heap, (best[cell] + left, count, -1 - cell))
+            heappush(heap, (best[cell] + _BEYOND_COST * left, count, -1 - cell))
         for dr, dc, length in _STEPS:
             r, c = row + dr, col + dc
             if not (0 <= r < height and 0 <= c < width) or price[r, c] == np.inf:
