@@ -82,6 +82,13 @@ def test_unknown_cells_are_worth_a_detour_but_are_no_wall():
     np.testing.assert_allclose(plan(strip, (0, 0), (3, 0)), [(0, 0), (3, 0)], atol=0.06)
 
 
+def test_what_is_beyond_the_map_is_no_better_than_what_is_unknown_in_it():
+    ahead = unseen(slice(None), slice(110, None))  # from 1.5 m on; to the side it is free as far as the map goes
+    path = plan(ahead, (0, 0), (12, 0))
+    assert path[-1][0] > 3.8, "or it would turn away from each place that comes into the map"
+    assert np.abs(path[:, 1]).max() < 0.5
+
+
 def test_strictly_only_floor_that_is_known_to_be_free_is_planned_over():
     start, goal = np.zeros(2), np.array([3.0, 0.0])
     patch, strip = unseen(slice(70, 90), slice(100, 110)), unseen(slice(None), slice(100, 110))
