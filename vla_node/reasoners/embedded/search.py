@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from saccade.geometry import F64
-from saccade.kernel import array, b1, buffer, f64, i64, kernel
+from saccade.kernel import array, buffer, f64, i64, kernel
 from saccade.types import LocalMap
 
 OCCUPIED = 50
@@ -148,10 +148,10 @@ def _search(costs: CostMap, origin: tuple[int, int], goal: F64, reach_m: float) 
     width = costs.cost.shape[1]
     goal_row = (float(goal[1]) - costs.origin_m[1]) / costs.resolution_m - 0.5
     goal_col = (float(goal[0]) - costs.origin_m[0]) / costs.resolution_m - 0.5
-    outside = not costs.inside(*costs.cell(goal))
+    horizon = math.inf if costs.inside(*costs.cell(goal)) else min(costs.cost.shape) / 2 - 1.0
     reach = max(reach_m / costs.resolution_m, 0.71)
     parent = np.full(costs.cost.size, -1, np.int64)
-    cell = _a_star(costs.cost, origin[0] * width + origin[1], goal_row, goal_col, reach, outside, parent)
+    cell = _a_star(costs.cost, origin[0] * width + origin[1], goal_row, goal_col, reach, horizon, parent)
     if cell < 0:
         return None
     cells = [divmod(cell, width)]
@@ -160,9 +160,15 @@ def _search(costs: CostMap, origin: tuple[int, int], goal: F64, reach_m: float) 
     return cells[::-1]
 
 
-@kernel(i64, array(f64, 2), i64, f64, f64, f64, b1, buffer(i64, 1))
-def _a_star(price: F64, origin: int, goal_row: float, goal_col: float, reach: float, outside: bool, parent: I64) -> int:
-    """The cell, by its flat index, at which the cheapest way ends, -1 if there is none; `parent` leads back."""
+@kernel(i64, array(f64, 2), i64, f64, f64, f64, f64, buffer(i64, 1))
+def _a_star(
+    price: F64, origin: int, goal_row: float, goal_col: float, reach: float, horizon: float, parent: I64
+) -> int:  # fmt: skip
+    """The cell, by its flat index, at which the cheapest way ends, -1 if there is none; `parent` leads back.
+
+    A way to a goal outside ends at the map's edge or `horizon` cells from the origin: as far in each direction, so that
+    the corners of the map draw no way to them. For a goal inside the horizon is infinite.
+    """
     height, width = price.shape
     best = np.full(price.size, np.inf)
     done = np.zeros(price.size, np.bool_)
@@ -180,9 +186,11 @@ def _a_star(price: F64, origin: int, goal_row: float, goal_col: float, reach: fl
         left = math.hypot(goal_row - row, goal_col - col)
         if left <= reach:
             return cell
-        if outside and (row == 0 or row == height - 1 or col == 0 or col == width - 1):
+        edge = row == 0 or row == height - 1 or col == 0 or col == width - 1
+        if horizon < math.inf and (edge or math.hypot(row - origin // width, col - origin % width) >= horizon):
             count += 1
             heappush(heap, (best[cell] + _BEYOND_COST * left, count, -1 - cell))
+            continue
         for dr, dc, length in _STEPS:
             r, c = row + dr, col + dc
             if not (0 <= r < height and 0 <= c < width) or price[r, c] == np.inf:
