@@ -111,10 +111,12 @@ class Dog:
         self._late: deque[F64] = deque([np.zeros(3)] * max(1, round(nature.gait_s * SEC / TICK_NS)))
         self._target = np.zeros(3)
         self._fixed = {thing.name: thing for thing in layout.things[: len(layout.things) - len(layout.walkers)]}
-        self._people = {walker.thing.name for walker in layout.walkers}
+        self._people = {walker.thing.name: i for i, walker in enumerate(layout.walkers)}
         self._touched: dict[str, int] = {}
         self._against: set[str] = set()
         self._steps = 0
+        self._before = np.zeros(3)
+        """Velocity before the newest step: a contact has changed it by the end."""
         self._pose: SE3 | None = None
         self.hits: list[Hit] = []
         """In order; the same thing again within 0.5 s is the same hit."""
@@ -134,6 +136,7 @@ class Dog:
         self._target = self._target + np.clip(self._late.popleft() - self._target, -step, step)
         self._push()
         for _ in range(STEPS):
+            self._before = self._data.qvel[:3].copy()
             mujoco.mj_step(self._model, self._data)
             self._steps += 1
             if self._data.ncon > len(_FEET):
@@ -200,12 +203,20 @@ class Dog:
             if self._steps - self._touched.get(name, -_NEW_BUMP_STEPS) >= _NEW_BUMP_STEPS:
                 normal = np.array(contact.frame[:3])  # from the first geom to the second
                 towards = -normal if pair[0] in self._obstacle else normal
-                self.hits.append(Hit(name, float(towards @ self._data.qvel[:3]), self._is_pushed(name)))
+                if name in self._people:  # the normal at a corner of the trunk says little about where somebody is
+                    towards = self._to_person(name)
+                self.hits.append(Hit(name, float(towards @ self._before), self._is_pushed(name)))
             self._touched[name] = self._steps
+
+    def _to_person(self, name: str) -> F64:
+        """Unit vector (3,) from the body's middle to that of a person, level."""
+        off: F64 = self._data.mocap_pos[self._people[name]] - self._data.qpos[:3]
+        off[2] = 0.0
+        return off / max(1e-9, float(np.linalg.norm(off)))
 
     def _is_pushed(self, name: str) -> bool:
         """Whether a person pushes it, or has just pushed it, against this; or did, and it has not come free since."""
-        touched = [self._touched[person] for person in self._people - {name} if person in self._touched]
+        touched = [self._touched[person] for person in self._people if person != name and person in self._touched]
         pushed = bool(touched) and self._steps - max(touched) < _PUSH_STEPS
         if pushed and name not in self._people:
             self._against.add(name)

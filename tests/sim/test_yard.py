@@ -154,6 +154,23 @@ def test_a_person_who_walks_into_a_standing_dog_is_no_collision_of_the_dogs() ->
     assert verdict["clearance_m"] < 0
 
 
+@pytest.mark.parametrize(("x", "begin_y", "own"), [(1.0, 2.75, False), (2.0, 0.3, True)])
+def test_whose_doing_it_is_is_told_by_where_the_person_is_from_a_dog_that_walks(
+    x: float, begin_y: float, own: bool
+) -> None:
+    body = Thing("person 1", "capsule", (0.25, 1.7), (0, 0, 0))
+    walker = Walker.on(body, [(x, begin_y), (x, begin_y - 3.0)], 1.2 if not own else 1e-3, 0.0, 0.0)
+    layout = bare(walkers=(walker,))
+    dog, judge = Dog(layout, NATURE), Judge(layout)
+    while not dog.hits:
+        dog.place((walker.at(dog._steps / 500),))
+        dog.tick(np.array((0.7, 0.0, 0.0)))
+    verdict = judge.verdict(dog.hits)
+    assert (verdict["collisions"], verdict["struck"]) == ((1, 0) if own else (0, 1))
+    assert (dog.hits[0].towards_m_s > 0.5) == own
+    assert (dog.hits[0].towards_m_s < -0.2) == (not own)
+
+
 def test_what_a_person_pushes_the_dog_against_is_not_its_collision() -> None:
     body = Thing("person 1", "capsule", (0.25, 1.7), (0, 0, 0))
     walker = Walker.on(body, [(0.0, 2.0), (0.0, -0.2)], 1.0, 0.6, 0.0)
