@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from learned_scene import T_BODY_FROM_CAM, classical, degrees, depth_of, map_of, robot, seeing, with_plan
+from learned_scene import T_BODY_FROM_CAM, classical, degrees, depth_of, robot, seeing, with_plan
 from policy_scene import STAMP_NS
 
 from saccade.clock import MS, SEC
@@ -23,9 +24,7 @@ from vla_node.policies.learned import scan
 from vla_node.policies.learned.card import SHIPPED, load_card
 from vla_node.policies.learned.open import open_learned
 from vla_node.policies.learned.policy import LearnedPolicy
-from vla_node.policies.learned.sight import Sight
-from vla_node.rollout import follow
-from vla_node.track import Track
+from vla_node.policies.learned.sight import SCANS, Sight
 
 CAMERA = seeing().camera
 assert CAMERA is not None
@@ -146,7 +145,7 @@ def test_an_earlier_scan_is_seen_from_where_the_robot_is_now() -> None:
 
 
 def test_half_a_second_ago_is_remembered_and_no_longer() -> None:
-    sight, own = Sight(0.46), classical()
+    sight = Sight()
 
     def before(pillar_x: float, after_ms: int, moved_m: float = 0.0) -> float:
         """How near the pillar was by the second scan; the robot has moved forward since the others."""
@@ -154,11 +153,9 @@ def test_half_a_second_ago_is_remembered_and_no_longer() -> None:
         look = seeing([(pillar_x, 0.0, 0.2)], T_odom_from_cam=T @ T_BODY_FROM_CAM)
         state = replace(look.state, T_odom_from_body=T)
         look = replace(look, stamp_ns=STAMP_NS + after_ms * MS, state=state)
-        motion, track = own.motion(look), Track(look.plan.waypoints)
-        nominal = follow(motion, track, own.style, own.limits, 0.05, own.horizon, 3.0)
-        shown = sight.see(look, motion, track, nominal)["scan"][0]
-        assert shown[0].min() == pytest.approx(pillar_x - 0.2, abs=0.08)
-        return float(shown[1].min())
+        now, then = sight.see(look)["scan"][0, :2]
+        assert now.min() == pytest.approx(pillar_x - 0.2, abs=0.08)
+        return float(then.min())
 
     assert before(3.0, 0) == pytest.approx(2.8, abs=0.08)
     assert before(2.5, 400) == pytest.approx(2.8, abs=0.08)
@@ -170,13 +167,20 @@ def test_half_a_second_ago_is_remembered_and_no_longer() -> None:
     assert before(2.0, 2100) == pytest.approx(1.8, abs=0.08)
 
 
-def test_a_map_says_what_is_occupied_what_is_unknown_and_where_it_fits() -> None:
-    occupied, unknown, tight = scan.of_map(map_of([(2.0, 0.0, 0.3)]), SE3.identity(), 0.46)
-    ahead = scan.BEARINGS // 2
-    assert occupied[ahead] == pytest.approx(1.7, abs=0.15)
-    assert unknown[ahead] == pytest.approx(1.7, abs=0.15)
-    assert tight[ahead] == pytest.approx(1.7 - 0.46, abs=0.2)
-    assert occupied[0] == scan.FAR_M
-    occupied, unknown, _ = scan.of_map(map_of([], unknown=True), SE3.identity(), 0.46)
-    assert (occupied == scan.FAR_M).all()
-    assert (unknown < 0.2).all()
+def test_what_was_looked_into_turns_with_the_robot() -> None:
+    """The camera looks 38.5 degrees to either side; the robot has turned to the left by 30 since."""
+    sight, T = Sight(), SE3.from_rpy(0.0, 0.0, math.radians(30.0))
+    sight.see(seeing())
+    turned = seeing(T_odom_from_cam=T @ T_BODY_FROM_CAM)
+    turned = replace(turned, stamp_ns=STAMP_NS + 400 * MS, state=replace(turned.state, T_odom_from_body=T))
+    now, then = sight.see(turned)["view"][0, :2]
+    assert [degrees(int(i)) for i in np.flatnonzero(now)[[0, -1]]] == pytest.approx([-37.5, 37.5])
+    assert [degrees(int(i)) for i in np.flatnonzero(then)[[0, -1]]] == pytest.approx([-67.5, 7.5])
+
+
+def test_scans_are_told_with_their_age() -> None:
+    sight = Sight()
+    ages = [sight.see(replace(seeing(), stamp_ns=STAMP_NS + i * 100 * MS))["age"][0].tolist() for i in range(25)]
+    assert ages[0] == [0.0] * SCANS
+    assert ages[7] == pytest.approx([0.0, 0.5, 0.7, 0.7])
+    assert ages[24] == pytest.approx([0.0, 0.5, 1.0, 1.5])

@@ -14,8 +14,10 @@ from saccade.robots import robot_file
 from saccade.types import LocalMap
 from sim.things import Thing
 from sim.yard.walkers import PERSON_RADIUS_M, Walker
-from training.policy.expert import STEP_S, Expert, Truth
+from training.policy.expert import Expert, Truth
 from vla_node.params import VlaParams
+from vla_node.policies.learned.manoeuvres import STEP_S
+from vla_node.policies.learned.scan import nothing
 from vla_node.rollout import Motion, Style
 from vla_node.track import Track
 
@@ -43,7 +45,8 @@ def driven(
     m, near, out = start or Motion(-3.0, 0.0, 0.0, 0.0, 0.0), math.inf, []
     for i in range(round(seconds / STEP_S / REPLAN)):
         T = T_world_from_odom @ SE3.from_rpy(0.0, 0.0, m.yaw, (m.x, m.y, 0.0))
-        way = expert.drive(m, STRAIGHT, free_map(), 9.0, T, i * REPLAN * STEP_S)
+        judged = expert.judge(m, STRAIGHT, free_map(), 9.0, T, i * REPLAN * STEP_S)
+        way = judged.ways[judged.best]
         for k in range(REPLAN):
             m = way[k]
             x, y, _ = T_world_from_odom.apply(np.array([m.x, m.y, 0.0])).tolist()
@@ -94,11 +97,15 @@ def test_what_stands_counts_where_the_robot_really_is() -> None:
     assert near > VLA.limits.radius_m
 
 
-def test_backing_does_not_count_as_getting_on() -> None:
-    expert = Expert(Truth.of([], []), VLA.limits, STYLE, VLA.policy.margin_m)
-    m = Motion(0.0, 0.0, math.pi, 0.0, 0.0)  # its way lies behind it
-    backs = [Motion(0.01 * i, 0.0, math.pi, -0.3, 0.0) for i in range(40)]
-    assert expert._course(m, backs, STRAIGHT) > expert._course(m, [m] * 40, STRAIGHT)
+def test_it_knows_which_sectors_show_a_person_and_where_that_one_goes() -> None:
+    """The robot looks along y; the person is 2 m ahead of it and walks along x, which is to its right."""
+    walker = Walker.on(PERSON, [(0.0, 0.0), (5.0, 0.0)], 0.8, 1.0, 0.0)
+    truth = Truth.of([walker.thing], [walker])
+    seen = nothing()
+    seen[[30, 36, 40]] = (1.0, 1.75, 1.75)
+    who, going = truth.who(seen, SE3.from_rpy(0.0, 0.0, math.pi / 2, (0.0, -2.0, 0.0)), 0.0)
+    assert np.flatnonzero(who).tolist() == [36]
+    assert going[36] == pytest.approx([0.0, -0.8], abs=1e-6)
 
 
 def test_it_turns_to_a_way_behind_it() -> None:

@@ -1,8 +1,7 @@
 """Who is imitated: a driver that knows where everything stands and where everybody will walk.
 
-It rolls some two dozen manoeuvres forward for 3 s (as the dynamic window approach does, Fox et al. 1997) and takes
-the one that comes furthest along the way, keeps its distance from things and from people where they will be, and that
-the gate would let pass by the robot's own map.
+Of the manoeuvres that the learned policy has, too, it takes the one that comes furthest along the way, keeps its
+distance from things and from people where they will be, and that the gate would let pass by the robot's own map.
 """
 
 from __future__ import annotations
@@ -10,34 +9,39 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
-from saccade.geometry import F64, SE3, planar, wrap_angle
+from saccade.geometry import F32, F64, SE3, planar
 from saccade.types import LocalMap
 from sim.things import Thing
 from sim.ways import CELL_M, Floor
 from sim.yard.layout import YARD_M
 from sim.yard.walkers import PERSON_RADIUS_M, Walker
 from vla_node.embodiments.base import BaseLimits
-from vla_node.rollout import Motion, Style, follow, step
+from vla_node.policies.learned.manoeuvres import (
+    PER_PERSON,
+    PERSON_M,
+    STEP_S,
+    STEPS,
+    Way,
+    by_map,
+    course,
+    others,
+    places,
+    too_near,
+)  # fmt: skip
+from vla_node.policies.learned.scan import ANGLES, FAR_M
+from vla_node.policies.learned.sight import Inputs
+from vla_node.rollout import Motion, Style, follow
 from vla_node.track import Track
 
-STEP_S, STEPS = 0.05, 60
-"""As long as a row: a turn rate that changes its sign stands at zero for a step, and longer ones would stick there."""
-_GATED_STEPS = 24
-"""So far ahead the robot's own map counts: later it will be another map."""
-_THING_M, _PERSON_M = 0.08, 0.35
-"""Distance kept from things, as the gate does, and from people, who do not keep theirs."""
-_ASIDE_M, _SLOW_ASIDE_M = (0.4, -0.4, 0.9, -0.9), (0.0, 0.4, -0.4)
-_SLOW = 0.4
-"""Of the cruising speed."""
-_PER_THING, _PER_PERSON, _PER_MAP = 20.0, 8.0, 8.0
-"""What a metre too near costs, in metres of progress."""
-_PER_ASIDE, _PER_ERROR, _BACK = 0.25, 0.15, 0.1
-"""What a metre beside the way costs, a radian off it, and backing at all."""
-_ESCAPE_M = 0.02
+_THING_M = 0.08
+"""Distance kept from things, as the gate does."""
+_SEEN_M = 0.2
+"""So far from a person's outline may a range be that shows it."""
+_PER_THING = 20.0
+"""What a metre too near to one costs, in metres of progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +70,55 @@ class Truth:
         """Distance (k, n) to the nearest person where everybody is at each step after `elapsed_s`."""
         out = np.full(x.shape, math.inf)
         for walker in self.walkers:
-            places = [walker.at(elapsed_s + (i + 1) * STEP_S) for i in range(x.shape[1])]
-            px, py = np.array([p.x for p in places]), np.array([p.y for p in places])
+            steps = [walker.at(elapsed_s + (i + 1) * STEP_S) for i in range(x.shape[1])]
+            px, py = np.array([p.x for p in steps]), np.array([p.y for p in steps])
             out = np.minimum(out, np.hypot(x - px, y - py) - PERSON_RADIUS_M)
         return out
+
+    def who(self, scan: F32, T_world_from_base: SE3, elapsed_s: float) -> tuple[F64, F64]:
+        """Of the sectors of a scan: 1 where it shows a person, else 0, (b,), and the person's velocity (b, 2) m/s.
+
+        The velocity is in the robot's level frame, over the next second.
+        """
+        T = planar(T_world_from_base)
+        x, y, _ = T.apply(np.stack([scan * np.cos(ANGLES), scan * np.sin(ANGLES), np.zeros(len(scan))], axis=-1)).T
+        who, going = np.zeros(len(scan)), np.zeros((len(scan), 2))
+        for walker in self.walkers:
+            now, then = walker.at(elapsed_s), walker.at(elapsed_s + 1.0)
+            here = (np.hypot(x - now.x, y - now.y) < PERSON_RADIUS_M + _SEEN_M) & (scan < FAR_M)
+            who[here] = 1.0
+            going[here] = (np.array([then.x - now.x, then.y - now.y, 0.0]) @ T.R)[:2]
+        return who, going
+
+    def seen(self, inputs: Inputs, T_world_from_base: SE3, elapsed_s: float) -> tuple[F64, F64]:
+        """`who` (SCANS - 1, b) and (SCANS - 1, b, 2) of all scans but the oldest, of when they were taken."""
+        scans, ages_s = inputs["scan"][0, :-1], inputs["age"][0, :-1].tolist()
+        both = [self.who(one, T_world_from_base, elapsed_s - s) for one, s in zip(scans, ages_s, strict=True)]
+        return np.stack([who for who, _ in both]), np.stack([going for _, going in both])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """What it thinks of the plain pursuit, which is the first, and of the manoeuvres.
+
+    x, y, people_m (WAYS, STEPS): places in odometry, and the distance there to the nearest person at that time. things,
+    people, mapped, course (WAYS,): costs.
+    """
+
+    ways: list[Way]
+    x: F64
+    y: F64
+    people_m: F64
+    things: F64
+    people: F64
+    mapped: F64
+    course: F64
+
+    @property
+    def best(self) -> int:
+        """The plain pursuit wherever that comes too near to nothing, else the cheapest."""
+        danger = self.things + self.people + self.mapped
+        return int(np.argmin(danger + self.course)) if danger[0] > 0.0 else 0
 
 
 class Expert:
@@ -78,71 +127,23 @@ class Expert:
     def __init__(self, truth: Truth, limits: BaseLimits, style: Style, margin_m: float) -> None:
         self._truth, self._limits, self._style, self._margin_m = truth, limits, style, margin_m
 
-    def drive(
+    def judge(
         self, m: Motion, track: Track, grid: LocalMap, left_s: float, T_world_from_base: SE3, elapsed_s: float
-    ) -> list[Motion]:
-        """The best manoeuvre, STEPS of STEP_S, from where odometry has the robot, `m`, along its way.
-
-        It is the plain pursuit wherever that comes too near to nothing.
-        """
+    ) -> Judged:
+        """All manoeuvres, STEPS of STEP_S, from where odometry has the robot, `m`, along its way."""
         here = SE3.from_rpy(0.0, 0.0, m.yaw, (m.x, m.y, 0.0))
-        danger = partial(
-            self._danger, m, grid, T_world_from_base.t, planar(T_world_from_base) @ here.inverse(), elapsed_s
-        )  # fmt: skip
+        T_world_from_odom, radius_m = planar(T_world_from_base) @ here.inverse(), self._limits.radius_m
         plain = follow(m, track, self._style, self._limits, STEP_S, STEPS, left_s)
-        if not danger([plain]).any():
-            return plain
-        manoeuvres = [plain, *self._manoeuvres(m, track, left_s)]
-        cost = danger(manoeuvres) + [self._course(m, way, track) for way in manoeuvres]
-        return manoeuvres[int(np.argmin(cost))]
-
-    def _danger(
-        self, m: Motion, grid: LocalMap, now: F64, T_world_from_odom: SE3, elapsed_s: float, ways: list[list[Motion]]
-    ) -> F64:
-        """What manoeuvres (k,) cost that come too near to things, to people, or to what the map does not know free."""
-        xs, ys = (np.array([[getattr(s, k) for s in way] for way in ways]) for k in ("x", "y"))
-        world = T_world_from_odom.apply(np.stack([xs, ys, np.zeros_like(xs)], axis=-1))
-        wx, wy, ahead = world[..., 0], world[..., 1], np.s_[:, :_GATED_STEPS]
-        room, people = self._truth.room_m(wx, wy), self._truth.people_m(wx, wy, elapsed_s)
+        ways = [plain, *others(m, track, self._style, self._limits, left_s)]
+        x, y = places(ways)
+        world = T_world_from_odom.apply(np.stack([x, y, np.zeros_like(x)], axis=-1))
+        wx, wy, now = world[..., 0], world[..., 1], T_world_from_base.t
         here_m = float(self._truth.room_m(now[:1], now[1:2])[0])
-        mapped, known_m = grid.clearance_at(xs[ahead], ys[ahead]), grid.clearance_at(*np.array([[m.x], [m.y]]))
-        radius_m = self._limits.radius_m
-        return (
-            _PER_THING * _too_near(room, radius_m + _THING_M, here_m)
-            + _PER_PERSON * _too_near(people, radius_m + _PERSON_M, math.inf)
-            + _PER_MAP * _too_near(mapped, radius_m + self._margin_m, float(known_m[0]))
-        )
-
-    def _manoeuvres(self, m: Motion, track: Track, left_s: float) -> list[list[Motion]]:
-        """Beside the way, slower; turning, standing, backing, and turning aside."""
-        out = [
-            follow(m, track, self._style, self._limits, STEP_S, STEPS, left_s, aside, pace)
-            for pace, asides in ((1.0, _ASIDE_M), (_SLOW, _SLOW_ASIDE_M))
-            for aside in asides
-        ]  # fmt: skip
-        out.append(follow(m, track, self._style, self._limits, STEP_S, STEPS, left_s, pace=0.0))
-        for v, w in ((0.0, 0.0), (-0.3, 0.0), (-0.3, 0.5), (-0.3, -0.5), (0.35, 0.8), (0.35, -0.8)):
-            way, now = [], m
-            for _ in range(STEPS):
-                now = step(now, v, w, self._limits, STEP_S)
-                way.append(now)
-            out.append(way)
-        return out
-
-    def _course(self, m: Motion, way: list[Motion], track: Track) -> float:
-        """What a manoeuvre costs by where it leads: little along the way, much beside or away from it."""
-        begin, last = track.nearest(m.x, m.y), way[-1]
-        s = track.nearest(last.x, last.y, begin)
-        x, y = track.point(s)
-        ahead_x, ahead_y = track.point(s + self._style.lookahead_m + self._style.lookahead_s * abs(last.v))
-        far = math.hypot(ahead_x - last.x, ahead_y - last.y)
-        error = wrap_angle(math.atan2(ahead_y - last.y, ahead_x - last.x) - last.yaw) if far > 0.05 else 0.0
-        gain = s - begin
-        if min(step.v for step in way) < -0.05:  # it has no eyes there: to make room, and not to get on
-            gain = min(0.0, gain) - _BACK
-        return _PER_ASIDE * math.hypot(last.x - x, last.y - y) + _PER_ERROR * abs(error) - gain
-
-
-def _too_near(distance_m: F64, need_m: float, here_m: float) -> F64:
-    """By how much a way (k, n) comes too near, (k,): of what is needed, or of a little more than there is now."""
-    return np.asarray(np.maximum(0.0, min(need_m, here_m + _ESCAPE_M) - distance_m.min(axis=1)))
+        people_m = self._truth.people_m(wx, wy, elapsed_s)
+        return Judged(
+            ways, x, y, people_m,
+            _PER_THING * too_near(self._truth.room_m(wx, wy), radius_m + _THING_M, here_m),
+            PER_PERSON * too_near(people_m, radius_m + PERSON_M, math.inf),
+            by_map(m, x, y, grid, radius_m + self._margin_m),
+            np.array([course(m, way, track, self._style) for way in ways]),
+        )  # fmt: skip

@@ -20,7 +20,7 @@ def ship(net: TravelNet, robot: VlaParams, trained: dict[str, str], folder: Path
     """Write `travel.onnx` and `travel.yaml` into a folder; returns the card."""
     folder.mkdir(parents=True, exist_ok=True)
     graph = folder / "travel.onnx"
-    examples = tuple(torch.from_numpy(blank(robot.policy.horizon)[name]) for name in INPUTS)
+    examples = tuple(torch.from_numpy(blank()[name]) for name in INPUTS)
     torch.onnx.export(
         net.eval(), examples, str(graph), dynamo=False, opset_version=OPSET, input_names=list(INPUTS),
         output_names=[OUTPUT],
