@@ -24,9 +24,9 @@ from rich.console import Console
 
 from saccade import params
 from saccade.robots import robot_file
-from training.policy.collect import ROBOT, Drive, collect
+from training.policy.collect import PEOPLE, ROBOT, Drive, collect
 from training.policy.drawn import draw
-from training.policy.fit import Fit, fit, gathered, judge
+from training.policy.fit import BATCH, Fit, fit, gathered, judge
 from training.policy.net import TravelNet
 from training.policy.ship import ship
 from vla_node.params import VlaParams
@@ -52,6 +52,13 @@ class Plan:
     limit_s: float = 0.0
     drawn: int = 40
 
+    def command(self) -> str:
+        """What it is asked for with."""
+        return (
+            f"python -m training.policy --rounds {self.rounds} --episodes {self.episodes} --limit {self.limit_s:g} "
+            f"--steps {self.steps} --drawn {self.drawn} --seed {self.seed} --ship"
+        )
+
     def yards_drawn_in(self) -> list[int]:
         """Seeds of the yards of the drawn examples: the last ones of those that errands are driven in."""
         return [int(seed) for seed in self._order()[: -1 - self.drawn : -1]]
@@ -75,7 +82,7 @@ def run_round(plan: Plan, number: int, net: TravelNet, out: Path, jobs: int, con
     took_s = fit(net, train, Fit(plan.steps * (2 if number + 1 == plan.rounds else 1), seed=plan.seed + number))
     score = judge(net, judged)
     done = {
-        "round": number, "examples": len(train["who"]), **asdict(score),
+        "round": number, "examples": len(train["who"]) - DRAWN_EACH * plan.drawn, **asdict(score),
         "reached": float(np.mean([o["success"] for o in outcomes])),
         "collided": float(np.mean([o["collisions"] > 0 for o in outcomes])),
         "drove_s": sum(o["seconds"] for o in outcomes), "fitted_s": took_s,
@@ -132,10 +139,13 @@ def train(plan: Plan, out: Path, jobs: int, console: Console) -> Path:
 def _trained(plan: Plan, history: list[dict[str, Any]], net: TravelNet) -> dict[str, str]:
     last = history[-1]
     return {
+        "command": plan.command(),
         "data": f"{plan.rounds * plan.episodes} errands in the world `yard`, seeds {FIRST_SEED} to "
-                f"{FIRST_SEED + SEEDS - 1}, eyes with true depth, 2 to 4 people; {last['examples']} examples",
+                f"{FIRST_SEED + SEEDS - 1}, {PEOPLE[0]} to {PEOPLE[1] - 1} people, seen with true depth and with the "
+                f"stereo pair by turns: {last['examples']} examples; and {DRAWN_EACH * plan.drawn} drawn in "
+                f"{plan.drawn} more of these yards",
         "method": f"DAgger, {plan.rounds} rounds, the expert at the wheel for a share of 1, 1/2, 1/4 ...",
-        "steps": f"{plan.steps} a round of 64 examples, the last round {2 * plan.steps}",
+        "steps": f"{plan.steps} a round of {BATCH} sectors, the last round {2 * plan.steps}",
         "minutes": f"{sum(h['drove_s'] for h in history) / 60:.0f} of driving, "
                    f"{sum(h['fitted_s'] for h in history) / 60:.0f} of fitting, on a CPU",
         "seed": str(plan.seed),

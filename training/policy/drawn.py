@@ -14,7 +14,7 @@ import numpy as np
 from saccade.clock import seconds
 from saccade.geometry import F32, F64, SE3
 from sim.ways import CELL_M
-from sim.yard.dog import RIG
+from sim.yard.dog import RIGS
 from sim.yard.layout import YARD_M, furnish
 from sim.yard.walkers import PERSON_RADIUS_M
 from training.policy.expert import Truth
@@ -29,7 +29,8 @@ from vla_node.rollout import Motion, follow
 from vla_node.track import Track
 
 CROWD = 10
-_SETS, _RAYS = 60, 80
+_RIG = RIGS["wide"]
+_SETS, _RAYS = 60, 120
 _ROOM_M, _NEAR_M = 0.45, (0.7, 5.0)
 _GRAZE_M = 0.03
 """So near to a thing a ray has met it."""
@@ -60,7 +61,7 @@ class Pencil:
         truth = Truth(self.truth.floor, near)
         arc = [now @ _moved(m, -age) for age in _AGES_S]
         scans = [_scan(truth, T, elapsed_s - age) for T, age in zip(arc, _AGES_S, strict=True)]
-        view = in_view(RIG.camera, RIG.T_base_from["left_optical"])
+        view = in_view(_RIG.camera, _RIG.T_base_from["left_optical"])
         inputs: Inputs = stacked(now, arc, scans, [view] * len(arc), _AGES_S)
         who, going = truth.seen(inputs, now, elapsed_s)
         world = now.apply(np.stack([x, y, np.zeros_like(x)], axis=-1))
@@ -88,7 +89,7 @@ class Pencil:
 
 def _scan(truth: Truth, T: SE3, elapsed_s: float) -> F32:
     """What the camera of a robot there would see standing."""
-    camera, eye = RIG.camera, RIG.T_base_from["left_optical"]
+    camera, eye = _RIG.camera, _RIG.T_base_from["left_optical"]
     u = np.stack([np.linspace(0.0, camera.width - 1.0, _RAYS), np.full(_RAYS, camera.cy)], axis=-1)
     a = np.arctan2(*(camera.unproject(u, np.ones(_RAYS)) @ eye.R.T)[:, 1::-1].T)
     way = np.stack([np.cos(a), np.sin(a), np.zeros(_RAYS)], axis=-1)

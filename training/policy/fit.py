@@ -20,19 +20,22 @@ _SLOW = 0.3
 _COPIES = 2
 """So often is each example spoiled, every time anew; one more time as often in a mirror."""
 _CHUNK = 256
-JUDGED_EVERY = 8
+JUDGED_EVERY = 4
 """Of so many episodes one is never trained on."""
 Examples = dict[str, Tensor]
 LABELS = ("who", "going")
 COSTS = ("things", "people", "mapped", "course")
 
 
+BATCH = 512
+
+
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """How one round is fitted."""
+    """How one round is fitted: in `steps` of `batch` sectors."""
 
     steps: int
-    batch: int = 512
+    batch: int = BATCH
     rate: float = 3e-3
     seed: int = 0
 
@@ -125,7 +128,8 @@ def loss_of(net: TravelNet, known: Sectors) -> Tensor:
 def judge(net: TravelNet, judged: Examples) -> Score:
     """What the network's choices cost more than the expert's; NaN without examples."""
     if not judged:
-        return Score(*[float("nan")] * 4, 0)
+        none = float("nan")
+        return Score(none, none, none, none, 0)
     with torch.no_grad():
         near = torch.cat([net(*part) for part in zip(*(judged[name].split(256) for name in INPUTS), strict=True)])
     things, people, mapped, course = (judged[name] for name in COSTS)
