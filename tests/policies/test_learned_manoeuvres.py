@@ -76,6 +76,8 @@ def test_places_are_told_as_the_body_sees_them() -> None:
     assert told.shape == (1, PLACES, 2)
     assert told[0, 0] == pytest.approx([0.4, 0.0], abs=1e-6)
     assert told[0, -1] == pytest.approx([6.0, 0.0], abs=1e-6)
+    left = [step._replace(x=0.5) for step in way]
+    assert ahead(m, *places([left]))[0, 0] == pytest.approx([0.4, 0.5], abs=1e-6)
 
 
 def test_backing_does_not_count_as_getting_on() -> None:
@@ -118,7 +120,9 @@ def test_it_takes_what_comes_near_nobody() -> None:
 def test_a_little_is_nothing() -> None:
     near = np.zeros(WAYS)
     near[0] = 0.02
-    assert np.array_equal(policy(near)[0].act(seeing(), SEC), plain())
+    learned, engine = policy(near)
+    assert np.array_equal(learned.act(seeing(), SEC), plain())
+    assert len(engine.asked) == 2
 
 
 def test_it_goes_around_what_the_map_shows() -> None:
