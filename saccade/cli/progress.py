@@ -1,8 +1,9 @@
-"""A progress bar over bus time, with the speed relative to real time."""
+"""What the terminal shows while something runs: a bar over bus time, with the speed relative to real time."""
 
 from __future__ import annotations
 
 from types import TracebackType
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -10,8 +11,26 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from saccade.clock import SEC, perf_ns, seconds
 
 
-class Bar:
-    """Shows how far a run has come, at most ten times a second; a context manager, called with the bus' time in ns."""
+ShownT = TypeVar("ShownT", bound="Shown")
+
+
+class Shown:
+    """A context manager, in which `_progress` is on the terminal."""
+
+    _progress: Progress
+
+    def __enter__(self: ShownT) -> ShownT:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+
+class Bar(Shown):
+    """Shows how far a run has come, at most ten times a second; called with the bus' time in ns."""
 
     def __init__(self, name: str, start_ns: int, end_ns: int, shown: bool) -> None:
         self._start_ns, self._total_s = start_ns, max(1e-9, seconds(end_ns - start_ns))
@@ -33,12 +52,3 @@ class Bar:
         done = seconds(now_ns - self._start_ns)
         speed = done / max(1e-9, seconds(clock - self._began_ns))
         self._progress.update(self._task, completed=done, done=done, speed=speed, note=self.note)
-
-    def __enter__(self) -> Bar:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from saccade.cli.progress import Shown
 
-class Tally:
-    """Called with each episode that is over; a context manager. Nothing is shown where nobody looks."""
+
+class Tally(Shown):
+    """Called with each episode that is over. Nothing is shown where nobody looks."""
 
     def __init__(self, variants: Iterable[str], total: int, shown: bool | None = None) -> None:
         self._counts = {name: [0, 0] for name in variants}
@@ -31,12 +32,3 @@ class Tally:
     def text(self) -> str:
         """Successes of episodes by variant."""
         return ", ".join(f"{name} {won} of {of}" for name, (won, of) in self._counts.items())
-
-    def __enter__(self) -> Tally:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
