@@ -10,7 +10,6 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from saccade.clock import SEC, perf_ns, seconds
 
-
 ShownT = TypeVar("ShownT", bound="Shown")
 
 
