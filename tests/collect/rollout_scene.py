@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from saccade.cli.collect.film import Beside, Film, Truth
+from saccade.cli.collect.beside import Beside
+from saccade.cli.collect.film import Film, Truth
 from saccade.cli.collect.rollout import Assignment, Rollout, Thought
 from saccade.clock import SEC
 from saccade.geometry import SE3, Pinhole
@@ -21,7 +22,7 @@ from vla_node.planner import Observation
 HZ = 10
 CAMERA = Pinhole(60.0, 60.0, 31.5, 23.5, 64, 48)
 BOX = Thing("red box", "box", (0.4, 0.4, 0.5), (205, 38, 34), 4.0, 0.0)
-QUIET = {"collisions": 0, "hit": [], "fallen_s": None, "from_start_m": 0.0}
+QUIET = {"collisions": 0, "hit": [], "fallen_s": None, "from_start_m": 0.0, "reached": False, "returned": False}
 
 
 def ns(at_s: float) -> int:
@@ -90,16 +91,16 @@ def rollout(
     return Rollout(Assignment("yard", 1, "red box", words), 0, end_ns, shot, made, "done", True, things, arm)
 
 
-def beside(at_s: float, left_m: float, right_m: float) -> Beside:
+def beside(at_s: float, left_m: float, right_m: float, wall_m: float = 0.0) -> Beside:
     """What a map shows left and right."""
-    return Beside(ns(at_s), left_m, right_m)
+    return Beside(ns(at_s), left_m, right_m, wall_m)
 
 
 def drive() -> Rollout:
     """Six seconds: it looks round, drives, arrives; a door stands on the way from 2.5 s to 3.1 s."""
     shot = film(6.0)
     wide = [beside(i / HZ, np.inf, np.inf) for i in range(61)]
-    shot.beside.extend(beside(b.stamp_ns / SEC, 0.8, 0.9) if 25 <= i <= 31 else b for i, b in enumerate(wide))
+    shot.beside.extend(beside(b.stamp_ns / SEC, 0.8, 0.9, 3.0) if 25 <= i <= 31 else b for i, b in enumerate(wide))
     step = "step 1 of 1, go to the red box"
     thoughts = [
         (observation(0.2), plan(f"{step}: looking for it, turned 0 degrees so far")),

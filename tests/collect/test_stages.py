@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from rollout_scene import done, drive, film, ns, observation, plan, rollout
+from rollout_scene import beside, done, drive, film, ns, observation, plan, rollout
 
 from saccade.cli.collect.rollout import Rollout
 from saccade.cli.collect.stages import cut
@@ -18,11 +18,11 @@ def times(made: Rollout) -> list[tuple[str, float, float]]:
 
 def test_an_errand_becomes_search_approach_door_approach_and_arrival() -> None:
     assert times(drive()) == [
-        ("search", 0.2, 1.0), ("pass", 1.0, 4.6), ("approach", 4.6, 5.0), ("arrive", 5.0, 5.8),
-    ]  # fmt: skip
+        ("search", 0.2, 1.0), ("pass", 1.0, 4.6), ("arrive", 4.6, 5.8),
+    ], "the 0.2 m after the door are the beginning of the arrival"  # fmt: skip
     stages = cut(drive())
     assert [s.task for s in stages] == [
-        "look for the red box", "go through the door", "go to the red box", "stop at the red box",
+        "look for the red box", "go through the door", "stop at the red box",
     ]  # fmt: skip
     assert all(stage.ended for stage in stages)
 
@@ -48,7 +48,53 @@ def test_before_a_door_it_is_only_on_its_way_back() -> None:
     words = "go to the red box, then come back"
     shot = drive().film
     thoughts = [(observation(0.2), plan("step 2 of 2, come back")), (observation(5.8), done())]
+    shot.odom[:] = film(6.0, speed=1.0).odom
     assert times(rollout(shot, thoughts, words)) == [("homeward", 0.2, 1.0), ("pass", 1.0, 4.6), ("return", 4.6, 5.8)]
+
+
+def test_a_narrow_place_in_open_ground_is_no_door() -> None:
+    made = drive()
+    made.film.beside[:] = [b._replace(wall_m=1.6) if b.door else b for b in made.film.beside]
+    assert times(made) == [("search", 0.2, 1.0), ("approach", 1.0, 5.0), ("arrive", 5.0, 5.8)]
+
+
+def test_views_of_one_door_are_one_passing_and_of_another_another() -> None:
+    made = drive()
+    lost = [i for i, b in enumerate(made.film.beside) if b.door][2:5]
+    for i in lost:
+        made.film.beside[i] = beside(i / 10, np.inf, np.inf)
+    assert times(made)[1] == ("pass", 1.0, 4.6)
+    made.film.odom[:] = film(6.0, speed=4.0).odom
+    assert [kind for kind, *_ in times(made)].count("pass") == 2, "it went 1.6 m between the two views"
+
+
+def test_who_waits_under_way_has_not_arrived() -> None:
+    words = "step 1 of 1, go to the red box: 9.0 m to go"
+    thoughts = [
+        (observation(0.5), plan(words)),
+        (observation(1.5), plan(f"{words}; waiting, as the other way is long", way_m=0.02)),
+        (observation(2.5), plan(words)),
+        (observation(4.5), plan(words, way_m=1.0)),
+        (observation(5.0), plan(f"{words}: held", PlanKind.STOP)),
+        (observation(5.5), done()),
+    ]
+    assert times(rollout(film(6.0), thoughts)) == [("approach", 0.5, 4.5), ("arrive", 4.5, 5.5)]
+
+
+def test_it_has_not_arrived_before_it_is_through_the_door() -> None:
+    made = drive()
+    made.thoughts[2] = made.thoughts[2]._replace(plan=plan("step 1 of 1, go to the red box", way_m=1.0))
+    made.thoughts[1] = made.thoughts[1]._replace(plan=plan("step 1 of 1, go to the red box", way_m=1.1))
+    assert times(made) == [("search", 0.2, 1.0), ("pass", 1.0, 4.6), ("arrive", 4.6, 5.8)]
+
+
+@pytest.mark.parametrize(("speed", "kinds"), [(0.1, ["pass", "return"]), (0.5, ["homeward", "pass", "return"])])
+def test_a_turn_towards_the_door_is_the_beginning_of_going_through(speed: float, kinds: list[str]) -> None:
+    shot = drive().film
+    shot.odom[:] = film(6.0, speed=speed).odom
+    shot.beside[:] = [beside(i / 10, 0.8, 0.9, 3.0 if 35 <= i <= 41 else 0.0) for i in range(61)]
+    thoughts = [(observation(0.2), plan("step 2 of 2, come back")), (observation(5.8), done())]
+    assert [kind for kind, *_ in times(rollout(shot, thoughts, "go to the red box, then come back"))] == kinds
 
 
 def test_nothing_planned_is_no_stage() -> None:

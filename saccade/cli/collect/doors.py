@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from itertools import combinations
+from collections.abc import Iterable, Sequence
+from itertools import combinations, pairwise
 
 from saccade.geometry import wrap_angle
 from sim.things import Thing
@@ -14,12 +14,12 @@ DOOR_M = (0.5, 2.2)
 _ASIDE_M = 0.05
 
 
-def passed(things: Iterable[Thing], begin: Point, end: Point) -> str:
-    """Which door the straight line from `begin` to `end` goes through, in words; "" for none."""
+def passed(things: Iterable[Thing], way: Sequence[Point]) -> str:
+    """Which door a way goes through, and not back, in words; "" for none."""
     walls = [thing for thing in things if thing.name.startswith("wall")]
     for one, other in combinations(walls, 2):
         gap = _gap(one, other)
-        if gap is not None and _cross(begin, end, *gap):
+        if gap is not None and sum(_cross(a, b, *gap) for a, b in pairwise(way)) % 2:
             return f"through the door between {one.name} and {other.name}"
     return ""
 
@@ -43,4 +43,4 @@ def _cross(a: Point, b: Point, c: Point, d: Point) -> bool:
     def side(p: Point, q: Point, r: Point) -> float:
         return (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0])
 
-    return side(a, b, c) * side(a, b, d) < 0 and side(c, d, a) * side(c, d, b) < 0
+    return side(a, b, c) * side(a, b, d) < 0 and (side(c, d, a) < 0) != (side(c, d, b) < 0)

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from saccade.cli.collect.beside import Beside, look_beside
 from saccade.clock import MS
 from saccade.geometry import F64
 from saccade.node import NEVER_NS, Out, Sample
 from saccade.report.run import header_stamp_ns
 from saccade.stages import Stages
-from saccade.types import LocalMap, RobotState, Verdict
+from saccade.types import RobotState, Verdict
 from saccade.wire.commands import decode_joint_state, decode_joint_trajectory
 from saccade.wire.convert import decode_map, decode_odom, decode_verdict
 
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 CAMERAS = {"left": "left/image_rect", "right": "right/image_rect", "front": "rgbd/color/image_rect"}
 """A dataset's name of each picture, and its topic. The first that a world shows sets the dataset's rate."""
 _LOOK_NS = 50 * MS
-_OCCUPIED = 50
-_BESIDE_M = (0.30, 2.0)
-"""Length of the piece of wall that is looked for on either side, and how far away."""
 
 
 class Truth(NamedTuple):
@@ -37,14 +35,6 @@ class Truth(NamedTuple):
     yaw: float
     verdict: dict[str, Any]
     z: float = 0.0
-
-
-class Beside(NamedTuple):
-    """What the robot's own map shows left and right of it: metres to the nearest obstacle, inf for none near."""
-
-    stamp_ns: int
-    left_m: float
-    right_m: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,7 +95,8 @@ class Film:
         elif topic == "verdict":
             self.verdicts.append(decode_verdict(cdr))
         elif topic == "local_map":
-            self._look_beside(decode_map(cdr))
+            if self.odom:
+                self.beside.append(look_beside(decode_map(cdr), self.odom[-1].T_odom_from_body))
         elif topic == "joint_states":
             self.felt.append(decode_joint_state(cdr, self.joints))
         elif topic == "joint_trajectory":
@@ -160,22 +151,3 @@ class Film:
         axes = self.verdicts[0].axes if self.verdicts else ()
         rows = [(verdict.stamp_ns, verdict.granted) for verdict in self.verdicts]
         return tuple(f"{axis}.vel" for axis in axes), Track.of(rows, len(axes))
-
-    def _look_beside(self, grid: LocalMap) -> None:
-        if not self.odom:
-            return
-        pose = self.odom[-1].T_odom_from_body
-        far = np.arange(grid.resolution_m, _BESIDE_M[1], grid.resolution_m / 2)
-        along = np.arange(-_BESIDE_M[0] / 2, _BESIDE_M[0] / 2 + 1e-9, grid.resolution_m / 2)
-        clear = []
-        for side in (1.0, -1.0):
-            points = np.stack(np.broadcast_arrays(along[None], side * far[:, None]), axis=-1).reshape(-1, 2)
-            odom = points @ pose.R[:2, :2].T + pose.t[:2]
-            row, col = grid.cell(odom[:, 0], odom[:, 1])
-            height, width = grid.occupancy.shape
-            inside = (row >= 0) & (row < height) & (col >= 0) & (col < width)
-            hit = np.zeros(len(points), bool)
-            hit[inside] = grid.occupancy[row[inside], col[inside]] >= _OCCUPIED
-            rows = hit.reshape(len(far), len(along)).any(axis=1)
-            clear.append(float(far[rows.argmax()]) if rows.any() else np.inf)
-        self.beside.append(Beside(grid.stamp_ns, *clear))

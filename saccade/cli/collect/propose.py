@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import count, islice, pairwise
+from itertools import count, islice
 from typing import Any, NamedTuple
 
 from saccade.cli.collect.doors import passed
@@ -108,7 +108,7 @@ def _yard(seed: int) -> Offer:
     from sim.yard.layout import furnish
 
     layout = furnish(seed)
-    door = any(passed(layout.things, a, b) for a, b in pairwise(layout.way))
+    door = bool(passed(layout.things, layout.way))
     goals = tuple(Goal(t.name, door and t is layout.goal) for t in layout.things if t.name in _NAMED)
     return Offer(goals, tuple(goal for goal in goals if goal.name == layout.goal.name))
 

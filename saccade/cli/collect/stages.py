@@ -2,26 +2,23 @@
 
 A body that travels searches, approaches, passes doors, arrives and returns; one that flies takes off, and goes through
 gates; an arm reaches, grasps, lifts and places.
-Steps are told by the embedded reasoners' own label, "step 2 of 3, ..."; another reasoner's errand is one stage a plan
-kind. Within a step the plan tells (a turn in place to look round; how much of the way is left), then what was felt: the
-robot's own map for doors, the gripper for a grasp.
+Its plans tell (`spans`), then what was felt: the robot's own map for doors, the gripper for a grasp.
 """
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, pairwise
+from itertools import pairwise
 
 import numpy as np
 
-from saccade.cli.collect.rollout import Rollout, Thought
-from saccade.clock import SEC
-from saccade.types import Plan, PlanKind
+from saccade.cli.collect.film import Film
+from saccade.cli.collect.rollout import Rollout
+from saccade.cli.collect.spans import DOOR_AROUND_NS, Span, spans
 from vla_node.reasoners.embedded.language import Misunderstood, parse
-from vla_node.reasoners.embedded.steps import GoTo, Pass, Put, Return, Step, Take, Until
+from vla_node.reasoners.embedded.steps import GoTo, Pass, Put, Step, Take, Until
 
 KINDS = (
     "search",
@@ -38,20 +35,15 @@ KINDS = (
     "place",
     "other",
 )
-ARRIVE_M = 1.2
-"""A way that is no longer than this is the last of it."""
-DOOR_M = 2.1
-"""What leaves no more than this between left and right is a door, or as narrow as one."""
-_DOOR_APART_NS, _DOOR_AROUND_NS = 1 * SEC, round(1.5 * SEC)
-"""Narrow places nearer in time than this are one; so long before and after belongs to passing it."""
+LEAST_M = 0.5
+"""A stretch of way that led no further is no stage of its own, but the beginning of the door or arrival after it."""
+DOOR_APART_M = 1.0
+"""Two views between which a body went no farther, and did not wait, are of one door."""
+_WAYS, _ENDS = ("approach", "homeward"), ("pass", "arrive")
 _CLOSING = 0.1
 """Share of the gripper's way after which it is closing."""
 _STILL_NS, _STILL = 200_000_000, 0.01
 """For so long, and by no more than this share of its way, has a gripper that is closed not moved."""
-_LABEL = re.compile(r"step (\d+) of \d+, ")
-_TRY = re.compile(r", try (\d+) of ")
-_LOOKING, _CLIMBING = ": looking for it", ": taking off"
-_DONE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,23 +62,12 @@ class Stage:
     ended: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Span:
-    """Thoughts of one step and phase: from the observation of the first to that of the first after them."""
-
-    step: int
-    phase: str
-    begin_ns: int
-    end_ns: int
-    ended: bool
-
-
 def cut(rollout: Rollout) -> list[Stage]:
     """The stages in order; none where nothing was planned."""
     parsed = parse(rollout.errand.instruction)
     steps = [] if isinstance(parsed, Misunderstood) else _flat(parsed)
     stages = []
-    for span in _spans(rollout, steps):
+    for span in spans(rollout, steps):
         step = steps[span.step] if span.step < len(steps) else None
         if isinstance(step, Take):
             stages += _hand(rollout, span, step)
@@ -94,7 +75,23 @@ def cut(rollout: Rollout) -> list[Stage]:
             stages += _doors(rollout, span, _travel(span, step))
         else:
             stages.append(_travel(span, step, _held(steps, span.step)))
-    return [stage for stage in stages if stage.end_ns > stage.begin_ns]
+    return _joined([stage for stage in stages if stage.end_ns > stage.begin_ns], rollout.film)
+
+
+def _joined(stages: Sequence[Stage], film: Film) -> list[Stage]:
+    """With stretches of way that led nowhere, a turn towards the door say, made the beginning of what they led to."""
+    if not film.odom:
+        return list(stages)
+    _, track = film.state()
+    out: list[Stage] = []
+    for stage in stages:
+        before, begin_ns = out[-1] if out else None, stage.begin_ns
+        if before is not None and before.kind in _WAYS and stage.kind in _ENDS and before.end_ns == begin_ns:
+            begin, end = track.between(np.array([before.begin_ns, before.end_ns]))[:, :2]
+            if math.dist(begin, end) < LEAST_M:
+                begin_ns = out.pop().begin_ns
+        out.append(replace(stage, begin_ns=begin_ns))
+    return out
 
 
 def _flat(steps: Sequence[Step]) -> list[Step]:
@@ -110,51 +107,7 @@ def _held(steps: Sequence[Step], index: int) -> str:
     return next((step.thing.name for step in reversed(steps[:index]) if isinstance(step, Take)), "")
 
 
-def _spans(rollout: Rollout, steps: Sequence[Step]) -> Iterator[_Span]:
-    marked: list[tuple[tuple[int, str, int], Thought]] = []
-    step, phase, attempt = 0, "", 0
-    for thought in rollout.thoughts:
-        plan = thought.plan
-        label, retry = _LABEL.match(plan.text), _TRY.search(plan.text)
-        if plan.final and plan.progress >= 1.0:
-            step, phase = _DONE, ""
-        elif label:
-            now = int(label[1]) - 1
-            step, phase = now, _phase(thought, steps[now] if now < len(steps) else None, phase if now == step else "")
-        attempt = int(retry[1]) if retry else attempt
-        marked.append(((step, phase, attempt), thought))
-    groups = [(key, [t for _, t in group]) for key, group in groupby(marked, key=lambda pair: pair[0])]
-    begins = [group[0].observation.stamp_ns for _, group in groups] + [rollout.end_ns]
-    for i, ((at, name, _), _) in enumerate(groups):
-        if at != _DONE:
-            yield _Span(at, name, begins[i], begins[i + 1], ended=i + 1 < len(groups))
-
-
-def _phase(thought: Thought, step: Step | None, before: str) -> str:
-    """Of a thought in a step, after the phase of the one `before` it in the same step."""
-    plan = thought.plan
-    if _CLIMBING in plan.text:
-        return "climb"
-    if isinstance(step, Return):
-        return "return"
-    if isinstance(step, Pass):
-        return "search" if _LOOKING in plan.text else "gate"
-    if not isinstance(step, GoTo | Until):
-        return "place" if isinstance(step, Put) else "other"
-    if _LOOKING in plan.text:
-        return "search"
-    if plan.kind is PlanKind.STOP:
-        return before or "search"
-    near = plan.kind is PlanKind.WAYPOINTS and _left_m(plan) <= ARRIVE_M
-    return "arrive" if near or before == "arrive" else "approach"
-
-
-def _left_m(plan: Plan) -> float:
-    points = np.vstack([plan.obs_pose.t[None], plan.waypoints])
-    return sum(math.dist(a[:2], b[:2]) for a, b in pairwise(points))
-
-
-def _travel(span: _Span, step: Step | None, held: str = "") -> Stage:
+def _travel(span: Span, step: Step | None, held: str = "") -> Stage:
     landmark = step.landmark if isinstance(step, Until) else step
     thing, place = (landmark.name, "") if isinstance(landmark, GoTo | Pass) else ("", "")
     words = {
@@ -167,24 +120,15 @@ def _travel(span: _Span, step: Step | None, held: str = "") -> Stage:
     return Stage(span.phase or "other", words, thing, place, span.begin_ns, span.end_ns, span.ended)
 
 
-def _doors(rollout: Rollout, span: _Span, stage: Stage) -> list[Stage]:
+def _doors(rollout: Rollout, span: Span, stage: Stage) -> list[Stage]:
     """A way with the doors in it cut out."""
-    narrow = [
-        b.stamp_ns for b in rollout.film.beside
-        if span.begin_ns <= b.stamp_ns <= span.end_ns and b.left_m + b.right_m <= DOOR_M
-    ]  # fmt: skip
-    doors: list[list[int]] = []
-    for stamp in narrow:
-        if doors and stamp - doors[-1][1] < _DOOR_APART_NS:
-            doors[-1][1] = stamp
-        else:
-            doors.append([stamp, stamp])
+    doors = _door_views(rollout.film, span)
     out, at = [], span.begin_ns
     before = "homeward" if stage.kind == "return" else stage.kind  # it is not back before it is through
     for i, (first, last) in enumerate(doors):
-        begin = max(at, first - _DOOR_AROUND_NS)
+        begin = max(at, first - DOOR_AROUND_NS)
         most = doors[i + 1][0] if i + 1 < len(doors) else span.end_ns
-        end = min(last + _DOOR_AROUND_NS, most)
+        end = min(last + DOOR_AROUND_NS, most)
         out.append(replace(stage, kind=before, begin_ns=at, end_ns=begin, ended=True))
         passing = replace(stage, kind="pass", task="go through the door", thing="", begin_ns=begin, end_ns=end)
         out.append(replace(passing, ended=end < span.end_ns or span.ended))
@@ -192,7 +136,19 @@ def _doors(rollout: Rollout, span: _Span, stage: Stage) -> list[Stage]:
     return [*out, replace(stage, begin_ns=at)]
 
 
-def _hand(rollout: Rollout, span: _Span, step: Take) -> list[Stage]:
+def _door_views(film: Film, span: Span) -> list[tuple[int, int]]:
+    """First and last view of each door that is come by in a span."""
+    views = [b.stamp_ns for b in film.beside if b.door and span.begin_ns <= b.stamp_ns <= span.end_ns]
+    if not views:
+        return []
+    _, track = film.state()
+    places = track.between(np.array(views))[:, :2]
+    gone_m = np.hypot(*np.diff(places, axis=0).T)
+    another = (np.diff(views) >= 2 * DOOR_AROUND_NS) | (gone_m >= DOOR_APART_M)
+    return [(int(door[0]), int(door[-1])) for door in np.split(views, np.flatnonzero(another) + 1)]
+
+
+def _hand(rollout: Rollout, span: Span, step: Take) -> list[Stage]:
     """Reach until the gripper is told to close, grasp until it stands still, lift."""
     arm, film = rollout.arm, rollout.film
     assert arm is not None
