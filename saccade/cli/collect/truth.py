@@ -7,23 +7,18 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from saccade.cli.collect.doors import passed
-from saccade.cli.collect.film import Truth
+from saccade.cli.collect.film import Track, Truth
 from saccade.cli.collect.rollout import Rollout
 from saccade.cli.collect.seen import landmark
 from saccade.cli.collect.stages import Stage, cut
-from saccade.cli.collect.verify import Opinion
+from saccade.cli.collect.verify import NEARER_M, Opinion, at_rest, there_m
 from saccade.clock import SEC, seconds
 from saccade.geometry import wrap_angle
 from sim.things import Thing
 
-THERE_M = 1.05
-"""From a thing's edge, or from the start: as in the bench of errands."""
-STANDING_M, HOVERING_M = 0.05, 0.15
-"""Moved by no more in the last half second, a body stands, or hovers."""
-_VIEW_RAD = math.radians(38.0)
-"""Half of what the worlds' cameras see, sideways."""
-_NEARER_M = 0.3
 LIFTED_NS = {"reach": 5 * SEC, "grasp": 3 * SEC}
 """So long after these a thing must have been lifted that was well reached and grasped."""
 
@@ -71,12 +66,16 @@ def _thing(stage: Stage, rollout: Rollout) -> Thing | None:
 
 
 def _search(stage: Stage, rollout: Rollout, during: list[Truth]) -> Opinion:
-    """The thing is before the camera at the end, and nothing stands between."""
+    """The thing is in the camera's view at the end, and nothing stands between."""
     thing, at = _thing(stage, rollout), during[-1]
     if thing is None:
         return Opinion(False, f"there is no {stage.thing}")
+    camera = next((t.observation.camera for t in rollout.thoughts if t.observation.camera is not None), None)
+    if camera is None:
+        return Opinion(False, "there is no camera")
+    view_rad = math.atan(0.5 * camera.width / camera.fx)
     off = wrap_angle(math.atan2(thing.y - at.y, thing.x - at.x) - at.yaw)
-    if abs(off) > _VIEW_RAD + math.atan2(thing.radius_m, math.dist((at.x, at.y), (thing.x, thing.y))):
+    if abs(off) > view_rad + math.atan2(thing.radius_m, math.dist((at.x, at.y), (thing.x, thing.y))):
         return Opinion(False, f"it is {abs(math.degrees(off)):.0f} degrees aside")
     others = [o for o in rollout.things if o is not thing and not o.name.startswith(f"{stage.thing} ")]
     hidden = next((other.name for other in others if _between(at, thing, other)), "")
@@ -97,7 +96,7 @@ def _approach(stage: Stage, rollout: Rollout, during: list[Truth]) -> Opinion:
     if thing is None:
         return Opinion(False, f"there is no {stage.thing}")
     nearer_m = thing.distance_m(during[0].x, during[0].y) - thing.distance_m(during[-1].x, during[-1].y)
-    return Opinion(nearer_m > _NEARER_M, f"{nearer_m:.1f} m nearer")
+    return Opinion(nearer_m > NEARER_M, f"{nearer_m:.1f} m nearer")
 
 
 def _arrive(stage: Stage, rollout: Rollout, during: list[Truth]) -> Opinion:
@@ -105,13 +104,17 @@ def _arrive(stage: Stage, rollout: Rollout, during: list[Truth]) -> Opinion:
     if thing is None:
         return Opinion(False, f"there is no {stage.thing}")
     left_m = math.dist((at.x, at.y), (thing.x, thing.y)) - thing.radius_m
-    stands = _stands(during, HOVERING_M if rollout.film.flies else STANDING_M)
-    return Opinion(left_m <= THERE_M and stands, f"{left_m:.2f} m from its edge{'' if stands else ', and moving'}")
+    places = Track.of([(t.stamp_ns, np.array([t.x, t.y])) for t in rollout.film.truth], 2)
+    stands = at_rest(lambda ns: places.between(np.array([ns]))[0], at.stamp_ns, rollout.film.flies)
+    return Opinion(
+        left_m <= there_m(rollout.film.flies) and stands,
+        f"{left_m:.2f} m from its edge{'' if stands else ', and moving'}",
+    )
 
 
 def _climb(stage: Stage, rollout: Rollout, during: list[Truth]) -> Opinion:
     risen_m = during[-1].z - during[0].z
-    return Opinion(risen_m > _NEARER_M, f"{risen_m:.1f} m higher")
+    return Opinion(risen_m > NEARER_M, f"{risen_m:.1f} m higher")
 
 
 def _gate(stage: Stage, rollout: Rollout, during: list[Truth]) -> Opinion:
@@ -122,25 +125,24 @@ def _gate(stage: Stage, rollout: Rollout, during: list[Truth]) -> Opinion:
 
 def _homeward(stage: Stage, rollout: Rollout, during: list[Truth]) -> Opinion:
     nearer_m = float(during[0].verdict["from_start_m"] - during[-1].verdict["from_start_m"])
-    return Opinion(nearer_m > _NEARER_M, f"{nearer_m:.1f} m nearer to the start")
+    return Opinion(nearer_m > NEARER_M, f"{nearer_m:.1f} m nearer to the start")
 
 
 def _return(stage: Stage, rollout: Rollout, during: list[Truth]) -> Opinion:
-    home_m = float(during[-1].verdict["from_start_m"])
-    return Opinion(home_m <= THERE_M, f"{home_m:.2f} m from the start")
+    """As the errand is judged: at the start in the end, and so near to it once as its judge asks after the goal."""
+    verdict = during[-1].verdict
+    home_m = float(verdict["from_start_m"])
+    near = rollout.film.flies or verdict["returned"] or not verdict["reached"]
+    return Opinion(
+        home_m <= there_m(rollout.film.flies) and near,
+        f"{home_m:.2f} m from the start{'' if near else ', and never near'}",
+    )
 
 
 def _pass(stage: Stage, rollout: Rollout, during: list[Truth]) -> Opinion:
     """The way crossed the gap between two pieces of one wall."""
-    begin, end = (during[0].x, during[0].y), (during[-1].x, during[-1].y)
-    door = passed(rollout.things, begin, end)
+    door = passed(rollout.things, [(t.x, t.y) for t in during])
     return Opinion(bool(door), door or "no door was passed")
-
-
-def _stands(during: list[Truth], within_m: float) -> bool:
-    last = during[-1]
-    recent = [t for t in during if last.stamp_ns - t.stamp_ns <= 500_000_000]
-    return math.dist((recent[0].x, recent[0].y), (last.x, last.y)) <= within_m
 
 
 def _held(stage: Stage, rollout: Rollout, during: list[Truth]) -> Opinion:

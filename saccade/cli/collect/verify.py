@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from saccade.cli.collect.rollout import Rollout
 from saccade.cli.collect.stages import Stage
+from saccade.cli.episodes import fly, nav
+from saccade.clock import MS, seconds
+from saccade.geometry import F64
+
+NEARER_M = 0.3
+"""A way is good that leads so much nearer, or higher."""
+STANDING_M_S, HOVERING_M_S, _STOP_NS = 0.10, 0.30, 200 * MS
+"""No faster over so long, a body stands, or hovers: the end of a stop, however short the stop is."""
+
+
+def there_m(flies: bool) -> float:
+    """So near to a thing's edge or to the start a stage must end that is to end there: the bar of the whole errand."""
+    return fly.THERE_M if flies else nav.THERE_M
+
+
+def at_rest(place: Callable[[int], F64], at_ns: int, flies: bool) -> bool:
+    """Whether a body whose place (2,) at an instant is known stands then, or hovers where it `flies`."""
+    way_m = math.dist(place(at_ns - _STOP_NS), place(at_ns))
+    return way_m / seconds(_STOP_NS) <= (HOVERING_M_S if flies else STANDING_M_S)
 
 
 @dataclass(frozen=True, slots=True)
