@@ -1,7 +1,9 @@
-"""Frames that wait for the odometry of their moment: poses from messages, and at most one frame that needs one."""
+"""Frames that wait for the odometry of their moment: poses from messages, and of each camera at most one that waits."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -29,7 +31,7 @@ class Posed(Generic[Frame]):
 
 
 class PoseWait(Generic[Frame]):
-    """Latest-only: a new frame takes the place of the one that still waits. Faults are Refused, of one stage.
+    """Latest-only: a new frame takes the place of its camera's that still waits. Faults are Refused, of one stage.
 
     A frame waits for odometry to reach its stamp for `wait_ms`, or to within `ahead_ms`, past which the body is taken
     to go on with its last twist.
@@ -39,33 +41,45 @@ class PoseWait(Generic[Frame]):
         self.poses = Poses(base_frame, ahead_ms)
         self.wait_ms = wait_ms
         self._stage = stage
-        self._waiting: tuple[Frame, int, str, int] | None = None
-        """A frame, its stamp, its camera's frame, and until when it waits."""
+        self._waiting: dict[str, tuple[Frame, int, int]] = {}
+        """By camera, in the order of arrival: a frame, its stamp, and until when it waits."""
 
     @property
     def until_ns(self) -> int | None:
         """Until when a frame waits, if one does."""
-        return None if self._waiting is None else self._waiting[3]
+        return min((until_ns for _, _, until_ns in self._waiting.values()), default=None)
 
     def put(self, frame: Frame, stamp_ns: int, camera_frame: str, now_ns: int) -> bool:
-        """Let a frame wait; True when another still did, which is dropped."""
-        dropped = self._waiting is not None
-        self._waiting = frame, stamp_ns, camera_frame, now_ns + nanoseconds(self.wait_ms / 1e3)
+        """Let a frame wait; True when another of this camera still did, which is dropped."""
+        dropped = self._waiting.pop(camera_frame, None) is not None
+        self._waiting[camera_frame] = frame, stamp_ns, now_ns + nanoseconds(self.wait_ms / 1e3)
         return dropped
 
     def take(self, now_ns: int) -> Posed[Frame] | None:
-        """The waiting frame once odometry has reached its stamp; Refused when it does not come, or a link misses."""
-        if self._waiting is None:
-            return None
-        frame, stamp_ns, camera_frame, until_ns = self._waiting
-        if not self.poses.reach(stamp_ns):
+        """The first frame whose stamp odometry has reached; Refused when that does not come, or a link misses."""
+        for camera_frame, (frame, stamp_ns, until_ns) in self._waiting.items():
+            if self.poses.reach(stamp_ns):
+                del self._waiting[camera_frame]
+                return self._posed(frame, stamp_ns, camera_frame)
             if now_ns >= until_ns:
-                self._waiting = None
+                del self._waiting[camera_frame]
                 raise Refused(self._stage, "no odometry", self.poses.why_out_of_reach(stamp_ns))
-            return None
-        self._waiting = None
-        try:
+        return None
+
+    def check(self, stamp_ns: int, camera_frame: str) -> None:
+        """Refused where it is not known where a camera is on the robot."""
+        with self._named():
+            self.poses.camera(camera_frame, stamp_ns)
+
+    def _posed(self, frame: Frame, stamp_ns: int, camera_frame: str) -> Posed[Frame]:
+        with self._named():
             return Posed(frame, *self.poses.at(stamp_ns, camera_frame))
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Faults of transforms as Refused."""
+        try:
+            yield
         except TransformError as error:
             name = "wrong frame" if isinstance(error, WrongFrame) else "missing transform"
             raise Refused(self._stage, name, str(error)) from error
@@ -90,5 +104,5 @@ class PoseWait(Generic[Frame]):
             raise Refused(self._stage, "unusable transform", str(error)) from error
 
     def forget(self) -> None:
-        """Drop the waiting frame."""
-        self._waiting = None
+        """Drop what waits."""
+        self._waiting.clear()
