@@ -1,7 +1,8 @@
 """The robot-centred map: what is known to be free, what is occupied, and how far every cell is from what is not free.
 
 Occupancy in log-odds (Moravec and Elfes, ICRA 1985) on a window that moves with the robot in whole cells, its axes
-parallel to odometry's: nothing is ever resampled. Holes in the floor are out of scope.
+parallel to odometry's: nothing is ever resampled. Any number of cameras look into it, told apart by their frames; it is
+made anew with those of one. Holes in the floor are out of scope.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from perception_node.eye import Eye, Spot
 from perception_node.movers import RANGE_M, Movers
-from perception_node.near import NO_REACH, Blindness, Reach, hide
+from perception_node.near import NO_REACH, Reach, hide
 from perception_node.observing import LOWEST, arrivals, mark, update
 from perception_node.params import MapParams
-from perception_node.scan import Scan, Scanner
 from saccade.clock import seconds
 from saccade.geometry import F32, F64, SE3, planar
 from saccade.kernel import array, buffer, f32, i8, kernel, u8, void
@@ -24,10 +25,7 @@ from saccade.types import I8, U8, Depth, LocalMap
 
 _FREE, _OCCUPIED = -0.6, 0.6
 """Log-odds from which on a cell counts as free, or occupied; in between it is unknown."""
-_PERSON_M = 0.5
-"""So far before its middle one who walks is seen."""
 IntP = npt.NDArray[np.intp]
-Spot = tuple[float, float, float, float, float]
 
 
 class LocalMapper:
@@ -36,7 +34,8 @@ class LocalMapper:
     def __init__(self, params: MapParams) -> None:
         self._params = params
         self._cells = n = 2 * round(params.size_m / params.resolution_m / 2)
-        self._scanner = Scanner(params, params.size_m / math.sqrt(2))
+        self._eyes: dict[str, Eye] = {}
+        """By the frame of the camera."""
         self._odds, self._spare = np.zeros((n, n), np.float32), np.zeros((n, n), np.float32)
         self._before = np.full((n, n), np.inf, np.float32)
         """Log-odds of cells before something came, on floor that was known to be free; infinity elsewhere."""
@@ -47,7 +46,7 @@ class LocalMapper:
         self._occupancy = np.empty((n, n), np.int8)
         self._free = np.zeros((n + 2, n + 2), np.uint8)  # a rim: beyond the window nothing is known to be free
         self._distance = np.empty((n + 2, n + 2), np.float32)
-        self._blindness, self._movers = Blindness(params.bearings), Movers()
+        self._movers = Movers()
         self._arrived = np.empty((64, 2))
         self._moving: F64 = np.empty((0, 2))
 
@@ -58,25 +57,32 @@ class LocalMapper:
 
         `reach`: how near the camera sees, and where. The arrays of the map are valid until the next update.
         """
+        self.look(depth, T_odom_from_base, T_base_from_cam, reach)
+        inside = self._disc(T_odom_from_base.t, self._params.robot_radius_m)
+        self._odds.flat[inside] = LOWEST
+        _label(self._odds, self._free, self._occupancy)
+        self._hide_near(inside)
+        self._give_way(inside)
+        return self._published(depth.stamp_ns, frame_id)
+
+    def look(self, depth: Depth, T_odom_from_base: SE3, T_base_from_cam: SE3, reach: Reach = NO_REACH) -> None:
+        """What a camera saw, to be in the next map; as `update`. A little older than the last look counts as new."""
         T_odom_from_level = planar(T_odom_from_base)
         if self._params.level == "gravity":
             T_level_from_cam = T_odom_from_level.inverse() @ T_odom_from_base @ T_base_from_cam
         else:
             T_level_from_cam = T_base_from_cam
-        self._move(T_odom_from_base, depth.stamp_ns)
-        scan = self._scanner(depth, T_level_from_cam)
-        self._observe(scan, T_odom_from_level, T_level_from_cam, depth.stamp_ns)
-        inside = self._disc(T_odom_from_base.t, self._params.robot_radius_m)
-        self._odds.flat[inside] = LOWEST
-        _label(self._odds, self._free, self._occupancy)
-        self._hide_near(scan, depth, T_odom_from_level, T_level_from_cam, reach, inside)
-        self._give_way(inside)
-        return self._published(depth.stamp_ns, frame_id)
+        stamp_ns = max(depth.stamp_ns, self._stamp_ns)
+        self._move(T_odom_from_base, stamp_ns)
+        eye = self._eyes.setdefault(depth.frame_id, Eye(self._params, self._params.size_m / math.sqrt(2)))
+        eye.look(depth, T_odom_from_level, T_level_from_cam, reach, stamp_ns)
+        self._observe(eye, stamp_ns)
 
     def forget(self) -> None:
         """Begin anew, as after a jump of the clock or of odometry."""
-        self._corner = None
-        self._blindness, self._movers = Blindness(self._params.bearings), Movers()
+        self._corner, self._stamp_ns = None, 0
+        self._eyes.clear()
+        self._movers = Movers()
 
     def _move(self, T_odom_from_base: SE3, stamp_ns: int) -> None:
         """Move the window by whole cells to where the robot is, and let what is known fade."""
@@ -116,43 +122,34 @@ class LocalMapper:
         self._spare = cells
         return out
 
-    def _observe(self, scan: Scan, T_odom_from_level: SE3, T_level_from_cam: SE3, stamp_ns: int) -> None:
-        """The inverse sensor model: every cell looks its bearing up in the scan."""
-        spot = self._seen_from(scan, T_odom_from_level, T_level_from_cam)
+    def _observe(self, eye: Eye, stamp_ns: int) -> None:
+        """The inverse sensor model: every cell looks its bearing up in what the eye has just seen."""
+        scan, spot = eye.scan, self._spot(eye)
         mark(self._hits, scan.obstacle_m, scan.tan0, scan.tan_step, *spot)
         if self._params.berth_m > 0:
             count = arrivals(self._odds, self._hits, *spot[:3], RANGE_M, self._arrived)
-            eye = (T_odom_from_level @ T_level_from_cam).t[:2]
-            arrived = self._arrived[:count] + eye
-            self._moving = self._movers.look(arrived, stamp_ns, lambda place: _shows(scan, place - eye, *spot[3:]))
+            arrived = self._arrived[:count] + eye.place
+            eyes = [eye for eye in self._eyes.values() if eye.open(stamp_ns)]
+            self._moving = self._movers.look(arrived, stamp_ns, lambda place: any(eye.shows(place) for eye in eyes))
         update(
             self._odds, self._before, self._hits, scan.obstacle_m, scan.free_m, scan.tan0, scan.tan_step, scan.blind_m,
             *spot, self._params.hit, self._params.miss,
         )  # fmt: skip
 
-    def _seen_from(self, scan: Scan, T_odom_from_level: SE3, T_level_from_cam: SE3) -> Spot:
-        """The window's corner from the camera (x, y) in metres, the size of a cell, and cosine and sine of heading."""
+    def _spot(self, eye: Eye) -> Spot:
         assert self._corner is not None
-        t, cell_m = (T_odom_from_level @ T_level_from_cam).t, self._params.resolution_m
-        heading = T_odom_from_level.yaw + scan.heading_rad
-        x_m, y_m = (self._corner[i] * cell_m - float(t[i]) for i in (0, 1))
-        return x_m, y_m, cell_m, math.cos(heading), math.sin(heading)
+        return eye.spot(self._corner, self._params.resolution_m)
 
-    def _hide_near(
-        self, scan: Scan, depth: Depth, T_odom_from_level: SE3, T_level_from_cam: SE3, reach: Reach, robot: IntP
-    ) -> None:
-        """Where nothing at all is seen, something may stand nearer than the camera can see: that is not free.
+    def _hide_near(self, robot: IntP) -> None:
+        """Where nothing at all is seen, something may stand nearer than a camera can see: that is not free.
 
         What the map knew there comes back when the camera sees again: from here it could not be looked at anew.
         """
-        blind = self._blindness.look(scan, depth.camera, reach)
-        if not blind.any():
-            return
         occupancy, free = self._occupancy.flat[robot], self._free[1:-1, 1:-1].flat[robot]
-        hide(
-            self._occupancy, self._free, blind, scan.tan0, scan.tan_step, reach.nearest_m + self._params.resolution_m,
-            *self._seen_from(scan, T_odom_from_level, T_level_from_cam),
-        )  # fmt: skip
+        for eye in self._eyes.values():
+            if eye.open(self._stamp_ns) and eye.blind.any():
+                scan, near_m = eye.scan, eye.nearest_m + self._params.resolution_m
+                hide(self._occupancy, self._free, eye.blind, scan.tan0, scan.tan_step, near_m, *self._spot(eye))
         self._occupancy.flat[robot], self._free[1:-1, 1:-1].flat[robot] = occupancy, free
 
     def _give_way(self, robot: IntP) -> None:
@@ -185,16 +182,6 @@ class LocalMapper:
         _metres(self._distance, self._params.resolution_m, clearance_m)
         origin_m = (self._corner[0] * self._params.resolution_m, self._corner[1] * self._params.resolution_m)
         return LocalMap(stamp_ns, frame_id, self._params.resolution_m, origin_m, self._occupancy, clearance_m)
-
-
-def _shows(scan: Scan, place_m: F64, c: float, s: float) -> bool:
-    """Whether a scan with heading (c, s) shows what is at a place (2,) from its camera: neither beside nor behind."""
-    x, y = place_m.tolist()
-    forward = c * x + s * y
-    if forward <= 0.0:
-        return False
-    bearing = math.floor(((c * y - s * x) / forward - scan.tan0) / scan.tan_step)
-    return 0 <= bearing < len(scan.free_m) - 1 and bool(scan.free_m[bearing] > forward - _PERSON_M)
 
 
 @kernel(void, array(f32, 2), buffer(u8, 2), buffer(i8, 2))

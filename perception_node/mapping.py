@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from perception_node.local_map import LocalMapper
 from perception_node.near import Reach
@@ -12,20 +13,30 @@ from saccade.geometry import SE3
 from saccade.node import Out, Sample
 from saccade.stages import Stages
 from saccade.tf import TransformError
-from saccade.types import Depth
+from saccade.types import Depth, LocalMap
 from saccade.wire.convert import encode_map, encode_occupancy
 from saccade.wire.health import Health
 from saccade.wire.pose_wait import PoseWait
 
 
+class _Seen(NamedTuple):
+    """Depth, how near its camera sees, and whether a map is to be sent with it."""
+
+    depth: Depth
+    reach: Reach
+    sent: bool
+
+
 class Mapping:
-    """The map with what it needs: poses, and at most one frame that waits for them."""
+    """The map with what it needs: poses, and of each camera at most one frame that waits for them.
+
+    A map is sent with each frame of the first camera, and says its stamp: when that camera falls silent the map goes
+    stale, whatever the others see.
+    """
 
     def __init__(self, params: MapParams, base_frame: str, health: Health, stages: Stages) -> None:
         self._params = params
-        self._wait: PoseWait[tuple[Depth, Reach]] = PoseWait(
-            base_frame, "map", params.odom_wait_ms, params.odom_ahead_ms
-        )
+        self._wait: PoseWait[_Seen] = PoseWait(base_frame, "map", params.odom_wait_ms, params.odom_ahead_ms)
         self.poses, self.on_tf = self._wait.poses, self._wait.on_tf
         self._health, self._stages = health, stages
         self._mapper = LocalMapper(params)
@@ -40,30 +51,39 @@ class Mapping:
         """Until when a frame waits, if one does."""
         return self._wait.until_ns
 
-    def put(self, depth: Depth, reach: Reach, now_ns: int) -> Iterator[Out]:
-        """One more frame, with how near its camera sees; it takes the place of one that still waits."""
-        if self._wait.put((depth, reach), depth.stamp_ns, depth.frame_id, now_ns):
+    def put(self, depth: Depth, reach: Reach, now_ns: int, *, sent: bool = True) -> Iterator[Out]:
+        """One more frame, with how near its camera sees; it takes the place of its camera's that still waits."""
+        if self._wait.put(_Seen(depth, reach, sent), depth.stamp_ns, depth.frame_id, now_ns):
             self._health.counts["frames without map"] += 1
             self._health.drops["map"] += 1
         yield from self.resume(now_ns)
 
     def resume(self, now_ns: int) -> Iterator[Out]:
-        """Put the waiting depth into the map once odometry has reached its stamp; give up when it does not come."""
-        posed = self._wait.take(now_ns)
-        if posed is None:
-            return
-        depth, reach = posed.frame
-        with self._stages.timed("map"):
-            grid = self._mapper.update(depth, posed.T_odom_from_base, posed.T_base_from_cam, posed.odom_frame, reach)
-            self._health.ok("map")
-            self._health.made("map", depth.stamp_ns, now_ns)
-            yield Out("local_map", encode_map(grid))
+        """Put waiting depth into the map once odometry has reached its stamp; give up when it does not come."""
+        while (posed := self._wait.take(now_ns)) is not None:
+            depth, reach, sent = posed.frame
+            with self._stages.timed("map"):
+                if not sent:
+                    self._mapper.look(depth, posed.T_odom_from_base, posed.T_base_from_cam, reach)
+                    continue
+                where = posed.T_odom_from_base, posed.T_base_from_cam, posed.odom_frame
+                grid = self._mapper.update(depth, *where, reach)
+                self._health.ok("map")
+                self._health.made("map", depth.stamp_ns, now_ns)
+                yield Out("local_map", encode_map(grid))
+            yield from self._occupancy(grid, now_ns)
+
+    def _occupancy(self, grid: LocalMap, now_ns: int) -> Iterator[Out]:
         period_ns = nanoseconds(1 / self._params.occupancy_hz)
         if self._occupancy_ns is None or not 0 <= now_ns - self._occupancy_ns < period_ns:
             self._occupancy_ns = now_ns
             corner_m = (*grid.origin_m, 0.0)
             cells = encode_occupancy(grid.stamp_ns, grid.frame_id, grid.resolution_m, corner_m, grid.occupancy)
             yield Out("occupancy", cells)
+
+    def check(self, depth: Depth) -> None:
+        """Refused where it is not known where a camera is on the robot."""
+        self._wait.check(depth.stamp_ns, depth.frame_id)
 
     def place(self, stamp_ns: int, frame_id: str) -> SE3 | None:
         """T_odom_from_camera at a stamp, or at the newest odometry before it; None where it is not known."""

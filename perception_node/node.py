@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from perception_node.cloud import Clouds
-from perception_node.frames import Frame, Frames
-from perception_node.inputs import PICTURES, RGBD_COLOUR, RGBD_DEPTH, Choice, Message, accept, capture_ns
+from perception_node.flank import Flank
+from perception_node.frames import Frame
+from perception_node.inputs import RGBD_COLOUR, Message
 from perception_node.mapping import Mapping
 from perception_node.messages import depth_outs, encode_disparity
 from perception_node.params import PerceptionParams
-from perception_node.sync import Side, Stamps, StereoSync
+from perception_node.source import DEPTH_TOPICS, Source
 from saccade.clock import SEC, TickGrid, nanoseconds
 from saccade.inbox import Arrival
 from saccade.node import Out, Sample
 from saccade.stages import Stages
+from saccade.topics import RIGS
 from saccade.wire.diagnostics import Level
 from saccade.wire.health import Health, Refused, Stage
 
-_SIDES: tuple[Side, Side] = ("left", "right")
-_INFOS = ("left/camera_info", "right/camera_info", "rgbd/depth/camera_info")
 _STAGES = {
     "images": Stage("left/image_rect", ("decode",)),
     "sync": Stage("left/image_rect"),
@@ -34,14 +34,12 @@ class PerceptionNode:
     """Stereo pairs or RGB-D depth to metric depth and a robot-centred map. Latest-only: what comes late is dropped.
 
     Nothing is published of a frame that has a fault, so that whoever depends on it goes stale and stops; the fault is
-    in `diagnostics`. Everything carries the capture stamp of the left (or depth) picture.
+    in `diagnostics`. Everything carries the capture stamp of the left (or depth) picture. What further rigs see
+    (`PerceptionParams.rigs`) is in the map, and nowhere else.
     """
 
     name = "perception_node"
-    reads = frozenset(
-        {*(f"{side}/{name}" for side in _SIDES for name in PICTURES), *RGBD_DEPTH, *RGBD_COLOUR, *_INFOS}
-        | {"odom", "tf", "tf_static"}
-    )
+    reads = frozenset({*DEPTH_TOPICS, *RGBD_COLOUR, "odom", "tf", "tf_static"})
     writes = frozenset(
         {"disparity", "depth/image_rect", "depth/camera_info", "depth/confidence", "local_map", "occupancy"}
         | {"points", "diagnostics"}
@@ -49,17 +47,15 @@ class PerceptionNode:
 
     def __init__(self, params: PerceptionParams | None = None) -> None:
         self._params = params = params or PerceptionParams()
+        self.reads = self.reads | {f"{rig}/{name}" for rig in params.rigs for name in DEPTH_TOPICS}
         self.stages = Stages()
         self._clouds = Clouds(params.points)
-        self._health = Health("perception: ", self.stages, _STAGES)
+        stages = {**_STAGES, **{rig: Stage(f"{rig}/left/image_rect", (rig,)) for rig in params.rigs}}
+        self._health = Health("perception: ", self.stages, stages)
         self._mapping = Mapping(params.map, params.base_frame, self._health, self.stages)
-        self._frames = Frames(params, self._mapping.place, self.stages)
-        self._sync: StereoSync[Message] = StereoSync(nanoseconds(params.sync.tolerance_ms / 1e3))
-        self._rgbd = Stamps()
-        self._source = Choice(("rgbd", "stereo"))
-        self._pictures = {side: Choice([f"{side}/{name}" for name in PICTURES]) for side in _SIDES}
-        self._depths = Choice(RGBD_DEPTH)
-        self._colour: Message | None = None
+        self._source = Source(params, self._mapping.place, self.stages, self._health.made)
+        self._flanks = {rig: Flank(rig, params, self._mapping, self._health, self.stages) for rig in params.rigs}
+        self._rigs: list[Source | Flank] = [self._source, *self._flanks.values()]
         self._grid = TickGrid(SEC)
         self._frame_ns: int | None = None
 
@@ -67,7 +63,8 @@ class PerceptionNode:
         """See `Tunable.retune`."""
         self._params, self._clouds = params, Clouds(params.points)
         self._mapping.retune(params.map)
-        self._frames.retune(params)
+        for rig in self._rigs:
+            rig.retune(params)
 
     def next_ns(self, now_ns: int) -> int:
         """See `Node.next_ns`."""
@@ -84,15 +81,19 @@ class PerceptionNode:
         yield from self._guarded(self._mapping.resume(now_ns), now_ns)
         if self._grid.next_ns is None or now_ns >= self._grid.next_ns:
             self._grid.advance(now_ns)
-            self._look_for_silence(now_ns)
-            self._health.note("sync", self._sync.counts())
-            self._health.note("sight", self._frames.details())
-            self._health.note("stereo", self._frames.running())
+            if self._frame_ns is None or now_ns - self._frame_ns > nanoseconds(self._params.monitor.stale_ms / 1e3):
+                self._health.refuse(Refused("sync", *self._source.why_none(now_ns)))
+            for flank in self._flanks.values():
+                flank.look_for_silence(now_ns)
+            self._health.note("sync", self._source.sync.counts())
+            self._health.note("sight", self._source.frames.details())
+            self._health.note("stereo", self._source.frames.running())
             yield from self._health.tick(now_ns)
 
     def close(self) -> Iterable[Out]:
         """See `Node.close`."""
-        self._frames.close()
+        for rig in self._rigs:
+            rig.close()
         return ()
 
     def _guarded(self, work: Iterator[Out], now_ns: int) -> Iterator[Out]:
@@ -104,52 +105,26 @@ class PerceptionNode:
         yield from self._health.changes(now_ns)
 
     def _handle(self, sample: Sample, now_ns: int) -> Iterator[Out]:
-        source, _, rest = sample.topic.partition("/")
-        if sample.topic in _INFOS:
-            self._frames.cameras.put(sample.topic, sample.cdr)
-        elif sample.topic in RGBD_DEPTH:
-            yield from self._on_rgbd(Message(sample.topic, sample.cdr), now_ns)
-        elif sample.topic in RGBD_COLOUR:
-            self._colour = Message(sample.topic, sample.cdr)  # looked at when a cloud is due
-        elif rest:
-            side: Side = "left" if source == "left" else "right"
-            yield from self._on_picture(side, Message(sample.topic, sample.cdr), now_ns)
-        elif sample.topic == "odom":
+        first, _, rest = sample.topic.partition("/")
+        if sample.topic == "odom":
             yield from self._on_odom(sample, now_ns)
-        else:
+        elif not rest:
             self._mapping.on_tf(sample)
-
-    def _on_picture(self, side: Side, message: Message, now_ns: int) -> Iterator[Out]:
-        if not (self._source.takes("stereo", now_ns) and self._pictures[side].takes(message.topic, now_ns)):
-            return
-        stamp_ns, unpaired = capture_ns(message), self._sync.unpaired
-        arrival, pair = self._sync.put(side, stamp_ns, now_ns, message)
-        self._health.drops["sync"] += self._sync.unpaired - unpaired
-        self._accept(arrival, self._sync.stamps[side], message.topic, now_ns)
-        if side == "left":
-            self._health.made("images", stamp_ns, now_ns)
-        if pair:
-            self._health.made("sync", pair.stamp_ns, now_ns)
-            yield from self._publish(self._frames.stereo(pair, self._mapping.poses.moving()), now_ns)
-        elif self._sync.alone(side, nanoseconds(self._params.mono.after_ms / 1e3)) and (
-            frame := self._frames.alone(side, message)
-        ):
+        elif first in RIGS:
+            yield from self._flanks[first].take(Message(rest, sample.cdr), now_ns)
+        elif frame := self._frame(Message(sample.topic, sample.cdr), now_ns):
             yield from self._publish(frame, now_ns)
 
-    def _on_rgbd(self, message: Message, now_ns: int) -> Iterator[Out]:
-        if not (self._source.takes("rgbd", now_ns) and self._depths.takes(message.topic, now_ns)):
-            return
-        stamp_ns = capture_ns(message)
-        self._accept(self._rgbd.judge(stamp_ns, now_ns), self._rgbd, message.topic, now_ns)
-        for stage in ("images", "sync"):
-            self._health.made(stage, stamp_ns, now_ns)
-        yield from self._publish(self._frames.rgbd(message), now_ns)
-
-    def _accept(self, arrival: Arrival, stamps: Stamps, topic: str, now_ns: int) -> None:
-        """Refuse a message whose stamp does not move forward."""
-        if arrival is Arrival.CLOCK_BACK:
-            self._begin_anew()
-        accept(arrival, stamps, topic, now_ns, self._stale_ns)
+    def _frame(self, message: Message, now_ns: int) -> Frame | None:
+        unpaired = self._source.sync.unpaired
+        try:
+            return self._source.take(message, now_ns, self._mapping.poses.moving())
+        except Refused as fault:
+            if fault.name == Arrival.CLOCK_BACK.value:
+                self._begin_anew()
+            raise
+        finally:
+            self._health.drops["sync"] += self._source.sync.unpaired - unpaired
 
     def _publish(self, frame: Frame, now_ns: int) -> Iterator[Out]:
         for stage in ("images", "sync", "calibration", "stereo", "sight"):
@@ -172,7 +147,7 @@ class PerceptionNode:
         yield from outs
         if self._clouds.due(now_ns):
             with self.stages.timed("points"):
-                cloud = self._clouds.out(frame.depth, self._frames.picture(frame, self._colour), now_ns)
+                cloud = self._clouds.out(frame.depth, self._source.picture(frame), now_ns)
             yield cloud
         if no_map:
             raise no_map
@@ -188,17 +163,5 @@ class PerceptionNode:
     def _begin_anew(self) -> None:
         """The clock went back: what was known of the world belongs to another time."""
         self._mapping.forget()
-        self._frames.forget()
-        self._sync.forget()
-
-    def _look_for_silence(self, now_ns: int) -> None:
-        if self._frame_ns is None or now_ns - self._frame_ns > self._stale_ns:
-            if self._rgbd.newest_ns is not None:
-                why = ("pictures stopped", "no new depth image; is the camera still running?")
-            else:
-                why = self._sync.why_none(now_ns, self._stale_ns)
-            self._health.refuse(Refused("sync", *why))
-
-    @property
-    def _stale_ns(self) -> int:
-        return nanoseconds(self._params.monitor.stale_ms / 1e3)
+        for rig in self._rigs:
+            rig.forget()

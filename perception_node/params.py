@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from saccade.errors import choices
 from saccade.params import param
+from saccade.topics import RIGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +190,10 @@ class MapParams:
 
 @dataclass(frozen=True, slots=True)
 class PerceptionParams:
-    """All of the node. `engine` is a card by name or path; see engines/cards, and docs/engines.md for what runs it."""
+    """All of the node. `engine` is a card by name or path; see engines/cards, and docs/engines.md for what runs it.
+
+    `rigs`, of `saccade.topics.RIGS`, are stereo pairs or RGB-D cameras beside the first one. Each runs the engine, too.
+    """
 
     engine: str = param("sgbm", "stereo engine: a card of engines/cards by name, or a card's path")
     runtime: Literal["", "onnxruntime", "openvino", "tensorrt"] = param(
@@ -201,6 +206,7 @@ class PerceptionParams:
         "", "what runs while no verified engine is there: empty = nothing, the node does not start; or the CPU"
     )
     base_frame: str = param("base_link", "frame on the ground under the robot")
+    rigs: tuple[str, ...] = param((), "further rigs that look into the map: side_left, side_right, rear")
     sync: SyncParams = field(default_factory=SyncParams)
     depth: DepthParams = field(default_factory=DepthParams)
     points: PointsParams = field(default_factory=PointsParams)
@@ -208,3 +214,8 @@ class PerceptionParams:
     sight: SightParams = field(default_factory=SightParams)
     mono: MonoParams = field(default_factory=MonoParams)
     map: MapParams = field(default_factory=MapParams)
+
+    def __post_init__(self) -> None:
+        for rig in self.rigs:
+            if rig not in RIGS or self.rigs.count(rig) > 1:
+                raise ValueError(f"rigs names {rig!r}: {choices(rig, RIGS)}, each once")

@@ -6,7 +6,7 @@ robot is expected to publish; `stale_ns` is the age of the header stamp after wh
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from saccade.clock import MS, SEC
@@ -158,6 +158,16 @@ _ROWS = [
     Topic("diagnostics", "diagnostic_msgs/msg/DiagnosticArray", _O, 1, 3 * SEC, "health of each stage"),
 ]
 
+RIGS = {"side_left": "at the left flank", "side_right": "at the right flank", "rear": "at the back"}
+"""Rigs that a robot may have beside the one that looks ahead, and where: its topics again, under these names."""
+
+_RIG_ROWS = [
+    replace(row, name=f"{rig}/{row.name}", about=f"{row.about}; {where}")
+    for rig, where in RIGS.items()
+    for row in _ROWS
+    if row.name.startswith(("left/", "right/", "rgbd/"))
+]
+
 _ACTION, _EXECUTE = "execute_instruction/_action", "saccade_msgs/action/ExecuteInstruction"
 _SERVICE_ROWS = [
     *(
@@ -193,7 +203,7 @@ _BRIDGED_ROWS = [
     Topic("clock", "rosgraph_msgs/msg/Clock", _O, 100, _NOW, "of a world that runs live: its time, for `use_sim_time`"),
 ]  # fmt: skip
 
-TOPICS: dict[str, Topic] = {row.name: row for row in _ROWS}
+TOPICS: dict[str, Topic] = {row.name: row for row in (*_ROWS, *_RIG_ROWS)}
 """What is recorded, replayed and shown."""
 SERVICES: dict[str, Topic] = {row.name: row for row in _SERVICE_ROWS}
 """What services and actions are made of: a conversation with a live robot, of which recordings keep the effects."""

@@ -18,10 +18,14 @@ import numpy as np
 from saccade.clock import SEC, nanoseconds
 from saccade.errors import ConfigError, choices
 from saccade.node import NEVER_NS, Sample
-from saccade.topics import TOPICS
+from saccade.topics import RIGS, TOPICS
 from saccade.wire.virtual import Source
 
-CAMERAS = ("left/image", "right/image", "rgbd/color/image", "rgbd/depth/image")
+CAMERAS = tuple(
+    f"{rig}{camera}/image"
+    for rig in ("", *(f"{rig}/" for rig in RIGS))
+    for camera in ("left", "right", "rgbd/color", "rgbd/depth")
+)
 _STAMP = struct.Struct("<iI")  # the header stamp of a message that begins with std_msgs/Header, after 4 CDR bytes
 _FAULT = re.compile(r"(?P<name>\w+)(:(?P<topic>[\w/]+))?(=(?P<value>[^@]+))?(@(?P<start>[^+]+)(\+(?P<length>.+))?)?")
 _UNITS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}

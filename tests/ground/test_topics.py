@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from saccade.errors import ConfigError
-from saccade.topics import BRIDGED, SERVICES, TOPICS, Role, topic
+from saccade.topics import BRIDGED, RIGS, SERVICES, TOPICS, Role, topic
 from saccade.wire.codec import codec
 
 
@@ -36,6 +36,19 @@ def test_only_the_gate_speaks_to_the_robot():
     assert topic("cmd_vel").role is Role.OUTPUT
 
 
+@pytest.mark.parametrize("rig", RIGS)
+def test_a_further_rig_has_the_topics_of_the_first(rig):
+    for name in ("left/image_raw/compressed", "right/camera_info", "rgbd/depth/image_rect"):
+        own, first = topic(f"{rig}/{name}"), topic(name)
+        assert (own.type, own.role, own.rate_hz, own.stale_ns) == (
+            first.type,
+            first.role,
+            first.rate_hz,
+            first.stale_ns,
+        )
+    assert f"{rig}/odom" not in TOPICS
+
+
 def test_an_unknown_topic_names_the_nearest():
     with pytest.raises(ConfigError, match="did you mean 'odom'"):
         topic("odmo")
@@ -52,12 +65,19 @@ def table() -> str:
     ]  # fmt: skip
     for role in Role:
         lines += [f"## {role.value}", "", "| topic | type | rate, Hz | stale after, ms | |", "|---|---|---|---|---|"]
-        for t in (t for t in (*TOPICS.values(), *SERVICES.values()) if t.role is role):
+        rows = (t for t in (*TOPICS.values(), *SERVICES.values()) if t.role is role)
+        for t in (t for t in rows if t.name.partition("/")[0] not in RIGS):
             rate = f"{t.rate_hz:g}" if t.rate_hz else "on change"
             stale = f"{t.stale_ns // 10**6}" if t.stale_ns else "–"
             latched = "; latched" if t.latched else ""
             lines.append(f"| `{t.name}` | {t.type.replace('/msg/', '/')} | {rate} | {stale} | {t.about}{latched} |")
         lines.append("")
+        if role is Role.SENSOR:
+            lines += [
+                "A robot may have [further rigs](ros.md#further-rigs) with the same topics of cameras:",
+                f"{', '.join(f'`{rig}/left/image_rect` … is {where}' for rig, where in RIGS.items())}.",
+                "",
+            ]
     lines += [
         "## robots",
         "",

@@ -26,20 +26,29 @@ _LOOKED_AT = 20
 
 def cameras(robot: Robot, hearing: Hearing) -> Iterator[Finding]:
     """All that is wrong with the cameras that are heard."""
-    if robot.rgbd(hearing.seen()):
-        depth = _first(hearing, RGBD_DEPTH)
-        if depth:
-            yield from _picture(depth, "rgbd/depth/camera_info", hearing)
-            yield from _calibrated_depth(hearing)
-            yield from _place(depth, hearing)
-        return
-    left, right = (_first(hearing, tuple(f"{side}/{name}" for name in PICTURES)) for side in SIDES)
+    tolerance_ms = robot.perception.sync.tolerance_ms
+    yield from _depth_camera("", hearing) if robot.rgbd(hearing.seen()) else _stereo("", tolerance_ms, hearing)
+    for rig in robot.perception.rigs:
+        yield from _depth_camera(f"{rig}/", hearing)
+        yield from _stereo(f"{rig}/", tolerance_ms, hearing)
+
+
+def _depth_camera(prefix: str, hearing: Hearing) -> Iterator[Finding]:
+    if depth := _first(hearing, tuple(f"{prefix}{name}" for name in RGBD_DEPTH)):
+        info = f"{prefix}rgbd/depth/camera_info"
+        yield from _picture(depth, info, hearing)
+        yield from _calibrated_depth(info, hearing)
+        yield from _place(depth, hearing)
+
+
+def _stereo(prefix: str, tolerance_ms: float, hearing: Hearing) -> Iterator[Finding]:
+    left, right = (_first(hearing, tuple(f"{prefix}{side}/{name}" for name in PICTURES)) for side in SIDES)
     for side, heard in zip(SIDES, (left, right), strict=True):
         if heard:
-            yield from _picture(heard, f"{side}/camera_info", hearing)
+            yield from _picture(heard, f"{prefix}{side}/camera_info", hearing)
     if left and right:
-        yield from _pair(left, right, robot.perception.sync.tolerance_ms)
-        yield from _calibrated_pair("image_rect" in left.name, hearing)
+        yield from _pair(left, right, tolerance_ms)
+        yield from _calibrated_pair(prefix, "image_rect" in left.name, hearing)
     if left:
         yield from _place(left, hearing)
 
@@ -57,7 +66,7 @@ def _told(name: str, error: DataError) -> Finding:
 def _picture(heard: Heard, info: str, hearing: Hearing) -> Iterator[Finding]:
     """Encoding, size and frame of a camera's pictures."""
     try:
-        depth = heard.name in RGBD_DEPTH
+        depth = heard.name.endswith(RGBD_DEPTH)
         shape = (
             decode_depth(heard.name, heard.newest)[2] if depth else decode_image(heard.name, heard.newest).data
         ).shape
@@ -84,17 +93,16 @@ def _model(hearing: Hearing, info: str) -> CameraModel | None:
         return None  # told as corrupt
 
 
-def _calibrated_pair(rectified: bool, hearing: Hearing) -> Iterator[Finding]:
-    left, right = (_model(hearing, f"{side}/camera_info") for side in SIDES)
+def _calibrated_pair(prefix: str, rectified: bool, hearing: Hearing) -> Iterator[Finding]:
+    left, right = (_model(hearing, f"{prefix}{side}/camera_info") for side in SIDES)
     if left is not None and right is not None:
         try:
             stereo_rig(left, right, rectified=rectified)
         except DataError as error:
-            yield _told("right/camera_info" if "right/" in str(error) else "left/camera_info", error)
+            yield _told(f"{prefix}{'right' if 'right/' in str(error) else 'left'}/camera_info", error)
 
 
-def _calibrated_depth(hearing: Hearing) -> Iterator[Finding]:
-    name = "rgbd/depth/camera_info"
+def _calibrated_depth(name: str, hearing: Hearing) -> Iterator[Finding]:
     if (model := _model(hearing, name)) is not None:
         try:
             depth_camera(name, model)

@@ -11,6 +11,7 @@ from bridge_node.bridges import bridge_of
 from bridge_node.params import BridgeParams
 from perception_node.inputs import PICTURES, RGBD_COLOUR, RGBD_DEPTH
 from perception_node.params import PerceptionParams
+from perception_node.source import DEPTH_TOPICS
 from saccade import params
 from saccade.robots import nodes, remapping
 from saccade.topics import BRIDGED
@@ -50,9 +51,13 @@ class Robot:
             yield Need(("rgbd/depth/camera_info",), moves)
             yield Need(RGBD_COLOUR, False)
         else:
-            for side in SIDES:
-                yield Need(tuple(f"{side}/{name}" for name in PICTURES), moves)
-                yield Need((f"{side}/camera_info",), moves)
+            yield from _pair("", moves)
+        for rig in self.perception.rigs:
+            if any(f"{rig}/{name}" in seen for name in RGBD_DEPTH):
+                yield Need(tuple(f"{rig}/{name}" for name in RGBD_DEPTH), False)
+                yield Need((f"{rig}/rgbd/depth/camera_info",), False)
+            else:
+                yield from _pair(f"{rig}/", False)
         if "odom" in self.limits.required or not self.vla.stands:
             if not self.visual:
                 yield Need(("odom",), "odom" in self.limits.required)
@@ -78,10 +83,19 @@ class Robot:
 
     def readable(self) -> set[str]:
         """All that may be listened to on its behalf."""
-        cameras = {f"{side}/{name}" for side in SIDES for name in (*PICTURES, "camera_info")}
-        cameras |= {*RGBD_DEPTH, *RGBD_COLOUR, "rgbd/depth/camera_info"}
+        cameras = {
+            *RGBD_COLOUR,
+            *(f"{rig}/{name}" for rig in self.perception.rigs for name in DEPTH_TOPICS),
+            *DEPTH_TOPICS,
+        }
         bridged = bridge_of(self.bridge).reads & set(BRIDGED) if self.bridge else set()
         return cameras | bridged | {"odom", "imu", "joint_states", "tf", "tf_static"}
+
+
+def _pair(prefix: str, essential: bool) -> Iterator[Need]:
+    for side in SIDES:
+        yield Need(tuple(f"{prefix}{side}/{name}" for name in PICTURES), essential)
+        yield Need((f"{prefix}{side}/camera_info",), essential)
 
 
 def read_robot(path: Path) -> Robot:
