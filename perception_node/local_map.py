@@ -39,6 +39,8 @@ class LocalMapper:
         self._odds, self._spare = np.zeros((n, n), np.float32), np.zeros((n, n), np.float32)
         self._before = np.full((n, n), np.inf, np.float32)
         """Log-odds of cells before something came, on floor that was known to be free; infinity elsewhere."""
+        self._tall_m = np.zeros((n, n), np.float32)
+        """How much higher than the lowest obstacle at least is what stands in a cell."""
         self._corner: tuple[int, int] | None = None
         """Cell (x, y) of the world that is column 0, row 0 of the window."""
         self._stamp_ns = 0
@@ -95,11 +97,13 @@ class LocalMapper:
             self._corner = corner
             self._odds.fill(0)
             self._before.fill(np.inf)
+            self._tall_m.fill(0)
             self._odds.flat[self._disc(T_odom_from_base.t, self._params.blind_radius_m)] = LOWEST
         elif corner != self._corner:
             dx, dy = corner[0] - self._corner[0], corner[1] - self._corner[1]
             self._odds = self._scrolled(self._odds, dx, dy, 0.0)
             self._before = self._scrolled(self._before, dx, dy, np.inf)
+            self._tall_m = self._scrolled(self._tall_m, dx, dy, 0.0)
             self._corner = corner
         near = self._disc(T_odom_from_base.t, self._params.blind_radius_m)
         kept = self._odds.flat[near]
@@ -132,8 +136,8 @@ class LocalMapper:
             eyes = [eye for eye in self._eyes.values() if eye.open(stamp_ns)]
             self._moving = self._movers.look(arrived, stamp_ns, lambda place: any(eye.shows(place) for eye in eyes))
         update(
-            self._odds, self._before, self._hits, scan.obstacle_m, scan.free_m, scan.tan0, scan.tan_step, scan.blind_m,
-            *spot, self._params.hit, self._params.miss,
+            self._odds, self._before, self._tall_m, self._hits, scan.obstacle_m, scan.free_m, scan.tan0, scan.tan_step,
+            scan.blind_m, scan.above_m, *spot, self._params.hit, self._params.miss,
         )  # fmt: skip
 
     def _spot(self, eye: Eye) -> Spot:

@@ -13,6 +13,8 @@ from saccade.types import U8
 LOWEST, _HIGHEST = -2.25, 2.7
 WELL_FREE, SOLID = -1.5, 0.6
 """Log-odds of a cell that was seen to be free again and again, and of one that something has stood in for a while."""
+_SWAY_M = 0.02
+"""A walking body's camera goes up and down by so much, and what just showed still shows."""
 _STAYS = 0.1
 """Log-odds that each look at a visitor adds to what the floor goes back to: who has stayed for long is none."""
 
@@ -38,30 +40,19 @@ def mark(
 
 
 @kernel(
-    void,
-    buffer(f32, 2),
-    buffer(f32, 2),
-    array(u8, 2),
-    array(f32, 1),
-    array(f32, 1),
-    f64,
-    f64,
-    f64,
-    f64,
-    f64,
-    f64,
-    f64,
-    f64,
-    f64,
-    f64,
-)
+    void, buffer(f32, 2), buffer(f32, 2), buffer(f32, 2), array(u8, 2), array(f32, 1), array(f32, 1),
+    f64, f64, f64, f64, f64, f64, f64, f64, f64, f64, f64,
+)  # fmt: skip
 def update(
-    odds: F32, before: F32, hits: U8, obstacle_m: F32, free_m: F32, tan0: float, tan_step: float, blind_m: float,
-    x0_m: float, y0_m: float, cell_m: float, c: float, s: float, hit: float, miss: float,
+    odds: F32, before: F32, tall_m: F32, hits: U8, obstacle_m: F32, free_m: F32,
+    tan0: float, tan_step: float, blind_m: float, above_m: float, x0_m: float, y0_m: float, cell_m: float,
+    c: float, s: float, hit: float, miss: float,
 ) -> None:  # fmt: skip
     """Add one scan to the log-odds (n, n); the window's corner is at `x0_m`, `y0_m` from the camera, heading (c, s).
 
     `before` keeps those of well known free cells in which something appears; what stays is less and less a visitor.
+    `tall_m` keeps by how much more than the lowest obstacle a thing rises at least, as it was seen from so near: at
+    such a place nothing low can have gone out below the picture, and the floor is free again when it is seen no more.
     """
     n, bearings = odds.shape[0], len(obstacle_m) - 1
     for i in range(n):
@@ -75,13 +66,15 @@ def update(
             if not 0.0 <= place < bearings:
                 continue  # beside the picture
             b = int(place)
+            below_m = above_m * (1.0 - forward / blind_m) if forward < blind_m < math.inf else 0.0
             if hits[i, j] or abs(forward - obstacle_m[b]) <= 0.6 * cell_m:
                 before[i, j] = odds[i, j] if odds[i, j] <= WELL_FREE else before[i, j] + _STAYS
                 odds[i, j] = min(odds[i, j] + hit, _HIGHEST)
-            elif blind_m <= forward < free_m[b] - cell_m / 2:
+                tall_m[i, j] = max(tall_m[i, j], below_m)
+            elif (blind_m <= forward or 0.0 < tall_m[i, j] >= below_m - _SWAY_M) and forward < free_m[b] - cell_m / 2:
                 odds[i, j] = max(odds[i, j] - miss, LOWEST)
                 if odds[i, j] <= WELL_FREE:
-                    before[i, j] = np.inf
+                    before[i, j], tall_m[i, j] = np.inf, 0.0
 
 
 @kernel(i64, array(f32, 2), array(u8, 2), f64, f64, f64, f64, buffer(f64, 2))

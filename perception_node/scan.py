@@ -25,7 +25,7 @@ class Scan:
 
     obstacle_m, free_m (n + 1,) float32: forward distance to the first obstacle (infinity = none), and up to which the
     bearing is known to be free; the last element is for "no bearing" and says nothing. Closer than `blind_m`, what
-    stands on the ground may pass below the picture.
+    stands on the ground may pass below the picture. The camera is `above_m` higher than the lowest obstacle.
     """
 
     heading_rad: float
@@ -34,6 +34,7 @@ class Scan:
     obstacle_m: F32
     free_m: F32
     blind_m: float
+    above_m: float
 
 
 class Scanner:
@@ -65,7 +66,7 @@ class Scanner:
             self._standing, self._seen, view.rays, params.min_points, params.min_seen, band.step_m, obstacle_m, free_m
         )
         heading_rad = math.atan2(T_level_from_cam.R[1, 2], T_level_from_cam.R[0, 2])
-        return Scan(heading_rad, view.tan0, view.tan_step, obstacle_m, free_m, view.blind_m)
+        return Scan(heading_rad, view.tan0, view.tan_step, obstacle_m, free_m, view.blind_m, view.camera_m - band.low_m)
 
 
 @kernel(

@@ -330,3 +330,35 @@ def test_heights_follow_gravity_or_the_body_as_asked():
     gravity = mapped(room(50.0), params=MapParams(level="gravity"), T_odom_from_base=T_odom_from_base)
     assert not (body.occupancy >= 50).any()
     assert (gravity.occupancy >= 50).any()
+
+
+NEAR = MapParams(passing_s=1000.0, half_life_s=1000.0)
+"""What is not seen to be gone stays."""
+
+
+def seen(mapper, boxes, x, begin, frames):
+    """The map after looks at boxes (x, y0, y1, height) before a far wall, from a robot at `x`."""
+    for i in range(begin, begin + frames):
+        depth = room(6.0 - x, [(bx - x, *rest) for bx, *rest in boxes])
+        pose = SE3.from_rpy(0, 0, 0, (x, 0, 0))
+        grid = mapper.update(depth_of(depth, CAMERA, SEC + i * 100 * MS), pose, T_BASE_FROM_CAM, "odom")
+    return grid
+
+
+def test_who_stood_before_the_lens_leaves_free_floor_where_it_is_looked_over():
+    """A person 0.3 m before the camera, where a low thing would be below the picture; its legs are in it, or were."""
+    mapper, person = LocalMapper(NEAR), [(1.30, -0.25, 0.25, 1.7)]
+    seen(mapper, [], 0.0, 0, 12)
+    assert free(at(seen(mapper, [], 0.9, 12, 12), 1.32, 0.0))
+    assert at(seen(mapper, person, 0.9, 24, 6), 1.32, 0.0) > 60
+    assert free(at(seen(mapper, [], 0.9, 30, 10), 1.32, 0.0)), "gone, and that is seen"
+
+
+def test_a_low_thing_that_has_gone_out_below_the_picture_is_still_there():
+    mapper, low = LocalMapper(NEAR), [(1.30, -0.25, 0.25, 0.14)]
+    seen(mapper, [], 0.0, 0, 12)
+    assert at(seen(mapper, low, 0.0, 12, 6), 1.32, 0.0) > 60
+    for i in range(10):
+        grid = seen(mapper, low, 0.09 * (i + 1), 18 + 2 * i, 2)
+    assert at(grid, 1.32, 0.0) > 60
+    assert at(seen(mapper, low, 0.95, 40, 10), 1.32, 0.0) > 60, "nobody has seen that it went"
