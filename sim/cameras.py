@@ -23,11 +23,23 @@ SIDES = ("left", "right")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rig:
-    """Two equal cameras, rows aligned, and where the sensors are: `T_base_link_from_<frame>`."""
+    """Two equal cameras, rows aligned, and where the sensors are: `T_base_link_from_<frame>`.
+
+    `name`, of `saccade.topics.RIGS`, is empty for the one that looks ahead.
+    """
 
     camera: Pinhole
     baseline_m: float
     T_base_from: Mapping[str, SE3]
+    name: str = ""
+
+    def frame(self, side: str) -> str:
+        """The frame of the left or right camera."""
+        return "_".join(filter(None, (self.name, side, "optical")))
+
+    def topic(self, name: str) -> str:
+        """A topic of this rig, by what it is called on the one that looks ahead."""
+        return f"{self.name}/{name}" if self.name else name
 
     def model(self, side: str) -> CameraModel:
         """CameraInfo of the rectified left or right camera."""
@@ -36,14 +48,17 @@ class Rig:
         P = np.hstack([K, np.zeros((3, 1))])
         P[0, 3] = -camera.fx * self.baseline_m if side == "right" else 0.0
         size = (camera.width, camera.height)
-        return CameraModel(f"{side}_optical", *size, "plumb_bob", np.zeros(5), K, np.eye(3), P)
+        return CameraModel(self.frame(side), *size, "plumb_bob", np.zeros(5), K, np.eye(3), P)
 
 
 class Eyes:
-    """A rig in a scene; the renderer is opened with the first picture."""
+    """A rig in a scene; the renderer is opened with the first picture. Sends `topics`, by their names on this rig."""
+
+    topics: frozenset[str]
 
     def __init__(self, rig: Rig, scene: Scene, renderer: str) -> None:
         self._rig, self._scene, self._name = rig, scene, renderer
+        self.topics = frozenset(map(rig.topic, self.topics))
 
     def close(self) -> None:
         """Release the renderer."""
@@ -51,7 +66,7 @@ class Eyes:
             self._renderer.close()
 
     def _render(self, side: str, T_world_from_base: SE3, moved: Sequence[Place]) -> tuple[U8, F32]:
-        return self._renderer.render(T_world_from_base @ self._rig.T_base_from[f"{side}_optical"], moved)
+        return self._renderer.render(T_world_from_base @ self._rig.T_base_from[self._rig.frame(side)], moved)
 
     @cached_property
     def _renderer(self) -> Renderer:
@@ -70,12 +85,15 @@ class Stereo(Eyes):
     def capture(self, stamp_ns: int, T_world_from_base: SE3, moved: Sequence[Place] = ()) -> Messages:
         """Calibration and pictures of this instant, rendered when their bytes are asked for; see `Renderer.render`."""
         for side in SIDES:
-            yield f"{side}/camera_info", partial(encode_camera, stamp_ns, self._rig.model(side))
-            yield f"{side}/image_rect", partial(self._picture, side, stamp_ns, T_world_from_base, moved)
+            yield self._rig.topic(f"{side}/camera_info"), partial(encode_camera, stamp_ns, self._rig.model(side))
+            yield (
+                self._rig.topic(f"{side}/image_rect"),
+                partial(self._picture, side, stamp_ns, T_world_from_base, moved),
+            )
 
     def _picture(self, side: str, stamp_ns: int, T_world_from_base: SE3, moved: Sequence[Place]) -> Cdr:
         rgb, _ = self._render(side, T_world_from_base, moved)
-        return encode_image(Image(stamp_ns, f"{side}_optical", self._imagers[side].expose(rgb)))
+        return encode_image(Image(stamp_ns, self._rig.frame(side), self._imagers[side].expose(rgb)))
 
 
 class Rgbd(Eyes):
@@ -90,12 +108,13 @@ class Rgbd(Eyes):
     def capture(self, stamp_ns: int, T_world_from_base: SE3, moved: Sequence[Place] = ()) -> Messages:
         """See `Stereo.capture`."""
         look = cache(partial(self._render, "left", T_world_from_base, moved))  # for both pictures
-        yield "rgbd/depth/camera_info", partial(encode_camera, stamp_ns, self._rig.model("left"))
-        yield "rgbd/color/image_rect", lambda: self._colour(stamp_ns, look()[0])
-        yield "rgbd/depth/image_rect", lambda: encode_depth(stamp_ns, "left_optical", look()[1])
+        topic, frame = self._rig.topic, self._rig.frame("left")
+        yield topic("rgbd/depth/camera_info"), partial(encode_camera, stamp_ns, self._rig.model("left"))
+        yield topic("rgbd/color/image_rect"), lambda: self._colour(stamp_ns, look()[0])
+        yield topic("rgbd/depth/image_rect"), lambda: encode_depth(stamp_ns, frame, look()[1])
 
     def _colour(self, stamp_ns: int, rgb: U8) -> Cdr:
-        return encode_image(Image(stamp_ns, "left_optical", self._imager.expose(rgb)))
+        return encode_image(Image(stamp_ns, self._rig.frame("left"), self._imager.expose(rgb)))
 
 
 class Optics(Protocol):

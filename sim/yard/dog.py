@@ -16,8 +16,7 @@ import mujoco
 import numpy as np
 
 from saccade.clock import SEC
-from saccade.geometry import F64, R_BODY_FROM_OPTICAL, SE3, Pinhole
-from sim.cameras import Rig
+from saccade.geometry import F64, SE3
 from sim.scene import Place
 from sim.world import TICK_NS
 from sim.yard.layout import ROBOT_RADIUS_M, YARD_M, YardLayout
@@ -25,17 +24,6 @@ from sim.yard.nature import Nature
 
 STEP_S = 0.002
 STEPS = round(TICK_NS / SEC / STEP_S)
-BASELINE_M = 0.12
-MOUNTING = {
-    "left_optical": SE3(R_BODY_FROM_OPTICAL, np.array([0.30, BASELINE_M / 2, 0.42])),
-    "right_optical": SE3(R_BODY_FROM_OPTICAL, np.array([0.30, -BASELINE_M / 2, 0.42])),
-    "imu_link": SE3(np.eye(3), np.array([0.0, 0.0, 0.28])),
-}
-RIGS = {
-    "wide": Rig(Pinhole(200.0, 200.0, 287.5, 119.5, 576, 240), BASELINE_M, MOUNTING),
-    "narrow": Rig(Pinhole(200.0, 200.0, 159.5, 119.5, 320, 240), BASELINE_M, MOUNTING),
-}
-"""What the robot has on board, a stereo pair on its head: 110 degrees wide, as a ZED X's 2.2 mm lens sees, or 77."""
 MAX_SPEED = np.array((1.2, 0.5, 1.8))
 """Forward and sideways in m/s, turning in rad/s."""
 MAX_ACCEL = np.array((2.0, 1.5, 5.0))

@@ -15,23 +15,28 @@ from saccade.geometry import SE3
 from saccade.types import RobotState
 from saccade.wire.convert import encode_odom
 from sim import commands, sensors
-from sim.cameras import Rgbd, Stereo, eyes
+from sim.cameras import Rgbd, Rig, Stereo, eyes
 from sim.options import WorldOptions, choice, rate
 from sim.scene import Place, Scene
 from sim.world import TICK_NS, Kind, Messages, Stream
 from sim.yard.decor import YardDecor
-from sim.yard.dog import MOUNTING, RIGS, Dog
+from sim.yard.dog import Dog
 from sim.yard.gait import Gait
 from sim.yard.judge import Judge
 from sim.yard.layout import YARD_M, furnish
 from sim.yard.nature import Nature, draw
+from sim.yard.rigs import FLANKS, HEADS, MOUNTING
 
 ATTITUDE_SIGMA_RAD = math.radians(0.15)
 
 
 @dataclass(frozen=True, slots=True)
 class YardOptions(WorldOptions):
-    """What a URL may ask of the yard; `eyes=rgbd` shows true depth instead of a second picture, `lens` is how wide."""
+    """What a URL may ask of the yard.
+
+    `eyes=rgbd` shows true depth instead of second pictures; `lens` is how wide the pair on the head sees, and `flanks`
+    how many more there are.
+    """
 
     camera_hz: int = rate(10)
     odom_hz: int = rate(50)
@@ -39,6 +44,7 @@ class YardOptions(WorldOptions):
     right: str = choice("mono", "mono", "rgb")
     eyes: str = choice("stereo", "stereo", "rgbd")
     lens: str = choice("wide", "wide", "narrow")
+    flanks: int = choice(2, 0, 2)
     people: int = 2
 
 
@@ -52,9 +58,9 @@ class Yard:
         self.scene = Scene(options.seed, YARD_M, self.layout.things, YardDecor(self.nature), len(self.layout.walkers))
         self._options, self._start_ns = options, start_ns
         self._dog, self._judge = Dog(self.layout, self.nature), Judge(self.layout)
-        left, right, legs, imu, gait = (np.random.default_rng((options.seed, 2, i)) for i in range(5))
-        rig = RIGS[options.lens]
-        self._eyes = eyes(rig, self.nature, options.eyes, options.right, self.scene, options.renderer, left, right)
+        *_, legs, imu, gait = (np.random.default_rng((options.seed, 2, i)) for i in range(5))
+        rigs = HEADS[options.lens], *FLANKS[: options.flanks]
+        self._eyes = [self._eyes_of(rig, 2 * i) for i, rig in enumerate(rigs)]
         self._odometer, self._imu = LegOdometer(self.nature, legs), sensors.Imu(imu)
         self._gait = Gait(float(gait.uniform(0.0, math.tau)))
         self._command = commands.Standing(np.zeros(3))
@@ -64,7 +70,10 @@ class Yard:
         """See `Simulation.streams`."""
         hz, nature = self._options, self.nature
         return (
-            Stream(self._eyes.topics, hz.camera_hz, nature.camera_latency_ns, self._see),
+            *(
+                Stream(eyes.topics, hz.camera_hz, nature.camera_latency_ns, partial(self._see, eyes))
+                for eyes in reversed(self._eyes)  # the head's last: with it a map is sent
+            ),
             Stream(frozenset({"odom", "tf"}), hz.odom_hz, nature.odom_latency_ns, self._feel),
             Stream(frozenset({"imu"}), hz.imu_hz, 1 * MS, self._sense),
         )
@@ -97,13 +106,20 @@ class Yard:
 
     def close(self) -> None:
         """See `Simulation.close`."""
-        self._eyes.close()
+        for pair in self._eyes:
+            pair.close()
 
     def _people_at(self, now_ns: int) -> tuple[Place, ...]:
         return tuple(walker.at((now_ns - self._start_ns) / SEC) for walker in self.layout.walkers)
 
-    def _see(self, stamp_ns: int) -> Messages:
-        return self._eyes.capture(stamp_ns, self._dog.pose() @ self._gait.trunk, self._people)
+    def _eyes_of(self, rig: Rig, first: int) -> Stereo | Rgbd:
+        """The cameras of a rig, with the streams of random numbers `first` and the next."""
+        o = self._options
+        left, right = (np.random.default_rng((o.seed, 2 if i < 2 else 3, i)) for i in (first, first + 1))
+        return eyes(rig, self.nature, o.eyes, o.right, self.scene, o.renderer, left, right)
+
+    def _see(self, eyes: Stereo | Rgbd, stamp_ns: int) -> Messages:
+        return eyes.capture(stamp_ns, self._dog.pose() @ self._gait.trunk, self._people)
 
     def _feel(self, stamp_ns: int) -> Messages:
         roll, pitch = self._gait.attitude
@@ -148,5 +164,6 @@ class LegOdometer:
         return RobotState(stamp_ns, "odom", pose, np.array([vx, vy, 0.0, 0.0, 0.0, wz]))
 
 
-SAYS = Stereo.topics | Rgbd.topics | {"odom", "imu", "tf", "tf_static", "instruction"}
+SEES = Stereo.topics | Rgbd.topics
+SAYS = SEES | {rig.topic(name) for rig in FLANKS for name in SEES} | {"odom", "imu", "tf", "tf_static", "instruction"}
 KIND = Kind(YardOptions, commands.TWISTS, SAYS, Yard)

@@ -298,3 +298,11 @@ def test_a_world_of_ours_has_all_that_its_robot_needs() -> None:
     findings = check_topics("hall", "sim:hall?seed=3", 0.5)
     assert faults(findings) == []
     assert len(findings) == 6
+
+
+@pytest.mark.slow
+def test_further_rigs_are_looked_for_and_a_robot_may_move_without_them() -> None:
+    assert faults(check_topics("yard", "sim:yard?seed=3", 0.5)) == []
+    missing = faults(check_topics("yard", "sim:yard?seed=3&flanks=0", 0.5))
+    assert {f.what.partition("/")[0] for f in missing} == {"side_left", "side_right"}
+    assert {f.grade for f in missing} == {Grade.WARN}

@@ -17,6 +17,7 @@ from saccade.wire.convert import decode_odom
 from saccade.wire.images import decode_depth, decode_image
 from saccade.wire.virtual import VirtualBus
 from sim.bus import open_world
+from sim.cameras import Rig
 from sim.scene import Place
 from sim.things import Thing
 from sim.ways import Floor, length_m
@@ -25,6 +26,7 @@ from sim.yard.gait import BOB_M, Gait
 from sim.yard.judge import Judge
 from sim.yard.layout import REACH_M, ROBOT_RADIUS_M, YARD_M, YardLayout, furnish
 from sim.yard.nature import draw
+from sim.yard.rigs import FLANKS, HEADS, MOUNTING
 from sim.yard.walkers import Walker
 
 NATURE = replace(draw(0), friction=0.6, slip=0.0, gait_s=0.1)
@@ -91,6 +93,42 @@ def test_people_walk_to_and_fro_at_their_pace() -> None:
     assert walker.at(7.0)[:2] == pytest.approx((3.0, 0.0))  # and comes back
     assert walker.at(7.5).yaw == pytest.approx(-math.pi, abs=1e-6) or walker.at(7.5).yaw == pytest.approx(math.pi)
     assert walker.at(12.0 + 1.5) == walker.at(1.5)
+
+
+@pytest.mark.parametrize(
+    ("rig", "across"), [(HEADS["wide"], (1, 0, 0)), (FLANKS[0], (0, 1, 0)), (FLANKS[1], (0, -1, 0))]
+)
+def test_each_rig_looks_its_way_with_its_right_camera_to_the_right(rig: Rig, across: tuple[int, int, int]) -> None:
+    left, right = (rig.T_base_from[rig.frame(side)] for side in ("left", "right"))
+    assert left.R[:, 2] == pytest.approx(np.array(across), abs=1e-12)
+    assert (left.inverse() @ right).t == pytest.approx(np.array([rig.baseline_m, 0.0, 0.0]), abs=1e-12)
+    assert -rig.model("right").P[0, 3] / rig.camera.fx == pytest.approx(rig.baseline_m)
+    assert (left.t + right.t)[2] / 2 > 0.3
+    assert MOUNTING.keys() >= rig.T_base_from.keys()
+    assert rig.model("left").frame_id in MOUNTING
+
+
+def test_the_flanks_capture_with_the_head_and_before_it() -> None:
+    """So that the map that is sent with the head's picture holds what they saw at the same moment."""
+    bus = VirtualBus(open_world("yard?seed=3&seconds=1"))
+    seen: list[tuple[int, str]] = []
+    try:
+        while True:
+            sample = bus.recv(bus.now_ns() + SEC)
+            if sample is not None and sample.topic.endswith("image_rect"):
+                seen.append((sample.stamp_ns, sample.topic))
+    except BusEnd:
+        pass
+    order = ("side_right/left", "side_right/right", "side_left/left", "side_left/right", "left", "right")
+    first = [name for stamp, name in seen if stamp == seen[0][0]]
+    assert first == [f"{name}/image_rect" for name in order]
+    assert len({stamp for stamp, _ in seen}) * len(order) == len(seen)
+
+
+def test_without_flanks_there_is_the_head_alone() -> None:
+    names = {name for stream in open_world("yard?seed=3&flanks=0").simulation.streams() for name in stream.topics}
+    assert "left/image_rect" in names
+    assert not any(name.startswith("side_") for name in names)
 
 
 def test_the_dog_obeys_a_stride_late_in_all_directions() -> None:

@@ -14,8 +14,8 @@ import numpy as np
 from saccade.clock import seconds
 from saccade.geometry import F32, F64, SE3
 from sim.ways import CELL_M
-from sim.yard.dog import RIGS
 from sim.yard.layout import YARD_M, furnish
+from sim.yard.rigs import HEADS
 from sim.yard.walkers import PERSON_RADIUS_M
 from training.policy.expert import Truth
 from vla_node.bodies import body_of
@@ -29,7 +29,7 @@ from vla_node.rollout import Motion, follow
 from vla_node.track import Track
 
 CROWD = 10
-_RIG = RIGS["wide"]
+_RIG = HEADS["wide"]
 _SETS, _RAYS = 60, 120
 _ROOM_M, _NEAR_M = 0.45, (0.7, 5.0)
 _GRAZE_M = 0.03

@@ -48,7 +48,8 @@ VARIANTS = {
     for variant in (
         Variant("stereo", "fast in slow, depth from the stereo pair, chunks swapped: as the robot's file says"),
         Variant("truth", "the same, but with true depth for each pixel", world="&eyes=rgbd"),
-        Variant("narrow", "the same as stereo, with cameras 77 degrees wide instead of 110", world="&lens=narrow"),
+        Variant("ahead", "the same as stereo, without the pairs at the flanks", world="&flanks=0"),
+        Variant("narrow", "as ahead, with cameras 77 degrees wide instead of 110", world="&lens=narrow&flanks=0"),
         Variant("camera", "fast in slow, depth as the camera gives it: as the robot's file says"),
         Variant("exact", "the same, but with depth that is exact and has no holes", world="&depth=exact"),
         Variant(
