@@ -10,7 +10,7 @@ from perception_node.inputs import Message
 from perception_node.mapping import Mapping
 from perception_node.params import MonoParams, PerceptionParams
 from perception_node.source import Source
-from saccade.clock import MS, nanoseconds
+from saccade.clock import MS, nanoseconds, perf_ns
 from saccade.inbox import Arrival
 from saccade.node import Out
 from saccade.stages import Stages
@@ -35,10 +35,11 @@ class Flank:
 
     def take(self, message: Message, now_ns: int) -> Iterator[Out]:
         """Put what a message completes into the map; what comes of frames that waited is said on the way."""
-        with self._stages.timed(self._rig):
-            frame = self._frame(message, now_ns)
+        begin_ns = perf_ns()
+        frame = self._frame(message, now_ns)
         if frame is None:
             return
+        self._stages.add(self._rig, begin_ns, perf_ns())
         self._frame_ns = now_ns
         self._health.ok(self._rig)
         self._health.made(self._rig, frame.depth.stamp_ns, now_ns)

@@ -66,7 +66,7 @@ def update(
             if not 0.0 <= place < bearings:
                 continue  # beside the picture
             b = int(place)
-            below_m = above_m * (1.0 - forward / blind_m) if forward < blind_m < math.inf else 0.0
+            below_m = above_m * (1.0 - forward / blind_m) if forward < blind_m else 0.0
             if hits[i, j] or abs(forward - obstacle_m[b]) <= 0.6 * cell_m:
                 before[i, j] = odds[i, j] if odds[i, j] <= WELL_FREE else before[i, j] + _STAYS
                 odds[i, j] = min(odds[i, j] + hit, _HIGHEST)
