@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +12,6 @@ from vla_node.track import Track
 
 DETOUR_M, DETOUR_SHARE = 1.5, 0.3
 """A detour of more than both, metres and share of what was left to go, is worth waiting for."""
-AHEAD_M = 2.0
-"""Who waits looks this far along the old way."""
 
 
 @dataclass(slots=True)
@@ -35,8 +32,8 @@ class Kept:
             return None
         return self.way
 
-    def wait(self, obs: Observation, goal: F64, way: F64) -> float | None:
-        """The heading in which to stand and look, or None when `way` (n, 3), which is kept then, is to be taken."""
+    def waits(self, obs: Observation, goal: F64, way: F64) -> bool:
+        """Whether the old way is kept; if not, `way` (n, 3) is to be taken, and is the one that is kept from now on."""
         here = obs.state.T_odom_from_body.t
         kept = self.to(goal)
         if kept is not None:
@@ -46,10 +43,9 @@ class Kept:
             if length_m(way) > left_m + max(DETOUR_M, DETOUR_SHARE * left_m):
                 self.since_ns = obs.stamp_ns if self.since_ns is None else self.since_ns
                 if obs.stamp_ns - self.since_ns < self.patience_ns:
-                    x, y = track.point(at_m + AHEAD_M)
-                    return math.atan2(y - here[1], x - here[0])
+                    return True
         self.goal, self.way, self.since_ns = goal, way, None
-        return None
+        return False
 
 
 def length_m(way: F64) -> float:

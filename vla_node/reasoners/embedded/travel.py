@@ -21,6 +21,8 @@ ARRIVED_M = 0.20
 FACING_RAD = 0.20
 CLOSED_NS = 4 * SEC
 """A way that has been closed for so long is looked for elsewhere; before, whoever stands in it may go."""
+HELD_NS = 3 * SEC
+"""Who is held for so long looks around for another way; before, whoever holds it may go."""
 HELD_SHORT_M = 0.4
 """A robot that the gate holds this near to its stand-off counts as arrived."""
 
@@ -50,6 +52,8 @@ def follow(
     """Waypoints to within `reach_m` of a goal, ending with heading `yaw`, or facing the goal when None."""
     if obs.grid is None:
         return mission.halt(obs, "there is no fresh local map")
+    # While somebody stands in the way it is still the plan: the fast half stops before them, and goes on when it sees
+    # them go, which is sooner than the next plan.
     closed = mission.closed_ns is not None and obs.stamp_ns - mission.closed_ns >= CLOSED_NS
     way, plan = _way(
         obs, mission, radius_m, text,
@@ -62,13 +66,13 @@ def follow(
     elif way is not None:
         mission.closed_ns = None
     straight_m = float(np.hypot(*(goal - obs.state.T_odom_from_body.t)[:2]))
+    old = mission.kept.to(goal)
     if way is None or length_m(way) > straight_m + detour_m:
-        return mission.halt(obs, "no path: the way is blocked")
-    look = mission.kept.wait(obs, goal, way)
-    if look is not None:
-        why = f"{text}; waiting, as the other way is {length_m(way):.1f} m long"
-        # Facing is done where it stood when it was seen: a robot under way would turn back to there.
-        return mission.face(obs, look, why, last=False) if standing(obs) else mission.halt(obs, why)
+        if old is None:
+            return mission.halt(obs, "no path: the way is blocked")
+        way, text = old, f"{text}; waiting, as the way is blocked"
+    elif mission.kept.waits(obs, goal, way) and old is not None:
+        way, text = old, f"{text}; waiting, as the other way is {length_m(way):.1f} m long"
     return make_plan(
         obs, PlanKind.WAYPOINTS, text, waypoints=way, confidence=confidence, final=mission.last
     )  # fmt: skip
@@ -95,7 +99,7 @@ def _way(
     `closed`: there has been none for a while, and standing does not show where else one may be.
     """
     recovery = mission.recovery
-    strict = recovery.active or obs.held_ns > 0 or closed
+    strict = recovery.active or obs.held_ns >= HELD_NS or closed
     way = find(strict)
     if way is not None:
         recovery.end()
