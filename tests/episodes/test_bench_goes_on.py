@@ -15,9 +15,11 @@ from saccade.cli.bench.journal import Journal, hash_of, key_of, played_by
 from saccade.cli.bench.tally import Tally
 from saccade.cli.episodes import episode as episodes
 from saccade.cli.episodes.episode import Episode
+from saccade.cli.episodes.errand import Errand
 from saccade.cli.episodes.fly import Fly
 from saccade.cli.episodes.variants import variant_of
 from saccade.errors import ConfigError
+from saccade.robots import robot_file
 
 
 class Player:
@@ -25,6 +27,7 @@ class Player:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.played: list[tuple[int, str]] = []
+        self.errands: list[Errand] = []
         self.ends_after = 1000
         monkeypatch.setattr(episodes, "play", self)
         monkeypatch.setattr(journal, "played_by", lambda: {"runtime": "a", "libraries": {"numpy": "2"}})
@@ -33,6 +36,7 @@ class Player:
         if len(self.played) == self.ends_after:
             raise KeyboardInterrupt
         self.played.append((episode.seed, episode.variant.name))
+        self.errands.append(episode.errand)
         won = episode.seed % 3 > 0
         why = {} if won else {"blame": "gate", "why": 'held by "nothing"'}
         passed = (f"{episode.seed}", 0.1 + episode.seed)
@@ -115,6 +119,40 @@ def test_a_journal_of_another_runtime_is_refused(
     assert bench(tmp_path / "f.json") == USAGE
     assert "f.json.part was begun with another runtime: " in capsys.readouterr().err
     assert len(player.played) == 1
+
+
+def test_another_robots_file_plays_and_belongs_to_the_journal(
+    player: Player, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    robot = tmp_path / "mine.yaml"
+    robot.write_text(robot_file("gates").read_text())
+    monkeypatch.chdir(tmp_path)
+    assert bench(tmp_path / "whole.json", "--robot", "mine.yaml") == OK
+    assert {errand.robot for errand in player.errands} == {str(robot)}
+    assert json.loads((tmp_path / "whole.json").read_text())["settings"]["robot"] == "mine.yaml"
+    player.ends_after = len(player.played) + 1
+    bench(tmp_path / "f.json", "--robot", "mine.yaml")
+    robot.write_text(robot.read_text() + "\n")
+    assert bench(tmp_path / "f.json", "--robot", "mine.yaml") == USAGE
+    assert "f.json.part was begun with another robot: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (["--robot", "gatse"], "did you mean 'gates'"), (["--robot", "none.yaml"], "no robot file none.yaml"),
+        (["--robot", "mine.yaml", "--ray", "10.0.0.5:6379"], "workers do not have"),
+    ],
+)  # fmt: skip
+def test_a_robot_that_there_is_not_is_told(
+    player: Player, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    more: list[str], says: str,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    Path("mine.yaml").write_text("")
+    assert bench(tmp_path / "f.json", *more) == USAGE
+    assert says in capsys.readouterr().err
+    assert player.played == []
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,15 @@ from saccade.errors import ConfigError
 from saccade.types import Decision, PlanKind
 from vla_node.policies.base import ActionKind
 
-SETTINGS = {"episodes": 2, "seed": 10_000, "options": "", "slow_latency_s": None, "fault": "", "note": "a note"}
+SETTINGS = {
+    "episodes": 2,
+    "seed": 10_000,
+    "options": "",
+    "slow_latency_s": None,
+    "fault": "",
+    "robot": "",
+    "note": "a note",
+}
 
 
 def row(seed: int, success: bool = True, **changes: Any) -> dict[str, Any]:

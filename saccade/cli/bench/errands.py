@@ -6,12 +6,13 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from saccade.cli.bench.arguments import count
 from saccade.cli.fleet import ADDRESSES, as_they_end
+from saccade.errors import ConfigError
 
 if TYPE_CHECKING:
     from saccade.cli.bench.journal import Journal
@@ -42,6 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser, bench: ErrandBench) -> None:
                         help=f"what to compare (default {usual}): {', '.join(bench.variants)}; NAME@SECONDS: with a "
                              "reasoner that takes so long")  # fmt: skip
     parser.add_argument("--slow-latency", type=float, metavar="SECONDS", help="how long the reasoner takes for a plan")
+    parser.add_argument("--robot", default="", metavar="NAME|FILE",
+                        help="a robot's file in place of the world's own: another reasoner, policy, engine or "
+                             "gate")  # fmt: skip
     parser.add_argument("--fault", default="", metavar="FAULTS", help="faults, as in saccade replay --inject")
     parser.add_argument("--jobs", type=count, metavar="N", help="processes (default: as many as cores)")
     parser.add_argument("--ray", default="", metavar="ADDRESS", help=f"on a Ray cluster: {ADDRESSES}")
@@ -60,6 +64,8 @@ def run(args: argparse.Namespace, bench: ErrandBench, errand: Errand, options: s
     from saccade.cli.episodes.episode import Episode
     from saccade.cli.episodes.variants import variant_of
 
+    if args.robot:
+        errand = replace(errand, robot=_robot(args.robot, args.ray))  # type: ignore[type-var]
     names = list(dict.fromkeys(args.variant or bench.variants[:1]))
     variants = [variant_of(name, args.slow_latency, bench.variants) for name in names]
     seeds = range(args.seed, args.seed + args.episodes)
@@ -74,6 +80,22 @@ def run(args: argparse.Namespace, bench: ErrandBench, errand: Errand, options: s
         _tell(args, bench, outcomes, options)
         journal.remove()
     return OK
+
+
+def _robot(robot: str, ray: str) -> str:
+    """The name of a robot, or the whole path of its file; ConfigError where the players would not find it."""
+    from saccade.robots import robot_file
+
+    path = robot_file(robot)
+    if path.suffix != Path(robot).suffix:
+        return robot
+    if not path.is_file():
+        raise ConfigError(
+            f"no robot file {path}; give a robot's name, or a parameter file like config/robots/yard.yaml"
+        )
+    if ray not in ("", "local"):
+        raise ConfigError(f"--robot {robot} is a file here, which a cluster's workers do not have; leave out --ray")
+    return str(path.resolve())
 
 
 def _play(episodes: Sequence[Episode], journal: Journal, args: argparse.Namespace) -> None:
@@ -105,7 +127,7 @@ def _tell(
 
     settings = {
         "episodes": args.episodes, "seed": args.seed, "options": options, "slow_latency_s": args.slow_latency,
-        "fault": args.fault, "note": args.note,
+        "fault": args.fault, "note": args.note, "robot": args.robot,
     }  # fmt: skip
     document = document_of(bench, outcomes, settings)
     Console(width=None if sys.stdout.isatty() else 160).print(table(document))

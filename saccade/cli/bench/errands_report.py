@@ -130,7 +130,7 @@ def _command(document: dict[str, Any]) -> str:
     s = document["settings"]
     options = [
         f"--episodes {s['episodes']} --seed {s['seed']} --variant {' '.join(document['variants'])}",
-        s["options"], f"--fault {s['fault']}" if s["fault"] else "",
+        s["options"], f"--robot {s['robot']}" if s["robot"] else "", f"--fault {s['fault']}" if s["fault"] else "",
         f"--slow-latency {s['slow_latency_s']:g}" if s["slow_latency_s"] is not None else "",
     ]  # fmt: skip
     return f"saccade bench {document['bench']} " + " ".join(filter(None, options)) + " --markdown docs/benchmarks.md"
@@ -146,7 +146,7 @@ def _what(document: dict[str, Any]) -> str:
     extras = [
         f"seeds {s['seed']} to {s['seed'] + s['episodes'] - 1}", s["options"],
         f"reasoner {s['slow_latency_s']:g} s" if s["slow_latency_s"] is not None else "",
-        f"faults {s['fault']}" if s["fault"] else "",
+        f"robot {s['robot']}" if s["robot"] else "", f"faults {s['fault']}" if s["fault"] else "",
     ]  # fmt: skip
     return f"{s['episodes']} episodes {document['where']}, " + ", ".join(filter(None, extras))
 

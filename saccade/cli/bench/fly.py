@@ -14,7 +14,7 @@ import argparse
 
 from saccade.cli.bench import errands
 
-NAMES = ("stereo", "truth", "fast-only", "slow-only", "hold", "ensemble", "rtc", "guard")
+NAMES = ("stereo", "truth", "fast-only", "slow-only", "unchecked", "hold", "ensemble", "rtc", "guard")
 """Of the variants, for `--help`, which is not to load the runtime."""
 BENCH = errands.ErrandBench("fly", "among gates", __doc__ or "", NAMES)
 EXAMPLES = """examples:

@@ -22,6 +22,7 @@ from saccade.cli.episodes.episode import Episode
 from saccade.cli.machine import cpu, versions
 from saccade.errors import ConfigError
 from saccade.paths import share
+from saccade.robots import robot_file
 
 ROOMS = ("saccade", "engines", "perception_node", "map_node", "vla_node", "safety_node", "sim")
 _LIBRARIES = ("mujoco", "mink", "numba")
@@ -40,7 +41,9 @@ class Journal:
         self._path, self._file = path, None if path is None else _opened(path)
         if self._file is not None:
             try:
-                self._read(self._file, {"bench": bench, **played_by()}, {key_of(episode) for episode in wanted})
+                episodes = list(wanted)
+                head = {"bench": bench, "robot": robots_of(episodes), **played_by()}
+                self._read(self._file, head, set(map(key_of, episodes)))
             except BaseException:
                 self._file.close()
                 raise
@@ -96,6 +99,15 @@ class Journal:
 def key_of(episode: Episode) -> str:
     """All that defines an episode, as JSON: errand, seed, variant with what it changes, faults."""
     return _text(asdict(episode))
+
+
+def robots_of(episodes: Iterable[Episode]) -> dict[str, str]:
+    """SHA-256 of each robot's file that episodes are played with."""
+    paths = {robot: robot_file(robot) for robot in sorted({episode.errand.robot for episode in episodes})}
+    try:
+        return {robot: hashlib.sha256(path.read_bytes()).hexdigest() for robot, path in paths.items()}
+    except OSError as error:
+        raise ConfigError(f"cannot read parameter file {error.filename}: {error.strerror}") from error
 
 
 def played_by() -> dict[str, Any]:

@@ -14,7 +14,20 @@ import argparse
 
 from saccade.cli.bench import errands
 
-NAMES = ("stereo", "truth", "ahead", "narrow", "fast-only", "slow-only", "hold", "ensemble", "rtc", "guard", "learned")
+NAMES = (
+    "stereo",
+    "truth",
+    "ahead",
+    "narrow",
+    "fast-only",
+    "slow-only",
+    "unchecked",
+    "hold",
+    "ensemble",
+    "rtc",
+    "guard",
+    "learned",
+)
 """Of the variants, for `--help`, which is not to load the runtime."""
 BENCH = errands.ErrandBench("nav", "in the yard", __doc__ or "", NAMES)
 EXAMPLES = """examples:

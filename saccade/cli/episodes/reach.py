@@ -21,8 +21,8 @@ class Reach:
     """See `Errand`. The judge's `goal` is to be put on the tray, or with `take` only to be lifted and held."""
 
     world: ClassVar[str] = "table"
-    robot: ClassVar[str] = "table"
     take: bool = False
+    robot: str = "table"
 
     def words(self, verdict: dict[str, Any]) -> str:
         """See `Errand.words`: one of three ways to say it, by the seed."""

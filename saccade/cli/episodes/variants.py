@@ -30,7 +30,7 @@ _OPEN_LOOP_ROWS = 120
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """`world` is added to the world's address; the other groups change parameters of that name."""
+    """`world` is added to the world's address; the other groups change parameters of that name, `gate` the limits."""
 
     name: str
     about: str
@@ -39,6 +39,7 @@ class Variant:
     policy: dict[str, Any] = field(default_factory=dict)
     executor: dict[str, Any] = field(default_factory=dict)
     grasp: dict[str, Any] = field(default_factory=dict)
+    gate: dict[str, Any] = field(default_factory=dict)
     open_loop: bool = False
 
 
@@ -59,6 +60,10 @@ VARIANTS = {
         Variant(
             "slow-only", "what was decided when a plan came is done open loop until the next one comes",
             policy={"horizon": _OPEN_LOOP_ROWS, "latency_s": 0.002, "on_map": False}, open_loop=True,
+        ),
+        Variant(
+            "unchecked", "a gate that looks at no map: it limits speeds and rates, and lets the robot run into things",
+            gate={"required": {"chunk": 0.3, "odom": 0.2}},
         ),
         Variant(
             "learned-motion", "the tool is moved by a network instead of inverse kinematics",
@@ -104,7 +109,7 @@ def episode_nodes(robot: str, variant: Variant) -> list[Node]:
         arm=replace(vla.arm, grasp=replace(vla.arm.grasp, **variant.grasp)),
     )  # fmt: skip
     policy = OpenLoop(default_policy(vla, body_of(vla))) if variant.open_loop else None
-    gate = SafetyNode(params.load(SafetyParams, path, "safety_node"))
+    gate = SafetyNode(replace(params.load(SafetyParams, path, "safety_node"), **variant.gate))
     return [*seeing_nodes(robot, points=False), VlaNode(vla, policy=policy), gate]
 
 
