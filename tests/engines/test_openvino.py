@@ -115,7 +115,7 @@ def test_another_precision_than_asked_is_an_error():
     asked = OpenVinoOptions(precision="f16", threads=1)
     if "FP16" in OpenVinoCompiler(ONE).versions()["capabilities"].split():
         pytest.skip("this processor has fp16")
-    with pytest.raises(EngineError, match="asked OpenVINO for f16 on CPU, got (f32|bf16)"):
+    with pytest.raises(EngineError, match=r"asked OpenVINO for f16 on CPU, got (f32|bf16)"):
         opened(asked)
 
 
