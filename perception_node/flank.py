@@ -55,7 +55,7 @@ class Flank:
                 if age_ns > self._stale_ns:
                     why = f"{age_ns / MS:.0f} ms old on arrival, expected at most {self._stale_ns / MS:g}; not used"
                     raise Refused(self._rig, "late", why)
-                self._mapping.check(frame.depth)
+                self._mapping.check(frame.depth, self._rig)
             return frame
         except Refused as fault:
             if fault.name == Arrival.CLOCK_BACK.value:

@@ -15,7 +15,7 @@ from saccade.stages import Stages
 from saccade.tf import TransformError
 from saccade.types import Depth, LocalMap
 from saccade.wire.convert import encode_map, encode_occupancy
-from saccade.wire.health import Health
+from saccade.wire.health import Health, Refused
 from saccade.wire.pose_wait import PoseWait
 
 
@@ -41,6 +41,8 @@ class Mapping:
         self._health, self._stages = health, stages
         self._mapper = LocalMapper(params)
         self._occupancy_ns: int | None = None
+        self._owners: dict[str, str] = {}
+        """Of each camera's frame, the rig that sends it; "" for the first one."""
 
     def retune(self, params: MapParams) -> None:
         """See `Tunable.retune`."""
@@ -53,6 +55,10 @@ class Mapping:
 
     def put(self, depth: Depth, reach: Reach, now_ns: int, *, sent: bool = True) -> Iterator[Out]:
         """One more frame, with how near its camera sees; it takes the place of its camera's that still waits."""
+        if sent and self._owners.get(depth.frame_id, ""):
+            self._mapper.forget()  # another rig's pictures were put where this one's belong
+        if sent:
+            self._owners[depth.frame_id] = ""
         if self._wait.put(_Seen(depth, reach, sent), depth.stamp_ns, depth.frame_id, now_ns):
             self._health.counts["frames without map"] += 1
             self._health.drops["map"] += 1
@@ -81,9 +87,14 @@ class Mapping:
             cells = encode_occupancy(grid.stamp_ns, grid.frame_id, grid.resolution_m, corner_m, grid.occupancy)
             yield Out("occupancy", cells)
 
-    def check(self, depth: Depth) -> None:
-        """Refused where it is not known where a camera is on the robot."""
+    def check(self, depth: Depth, rig: str) -> None:
+        """Refused where it is not known where a further rig's camera is on the robot, or its frame is another's."""
         self._wait.check(depth.stamp_ns, depth.frame_id)
+        owner = self._owners.setdefault(depth.frame_id, rig)
+        if owner != rig:
+            advice = "expected a frame for each camera, with its place on tf_static"
+            why = f"the pictures are of frame {depth.frame_id!r}, also those of {owner or 'the first rig'}; {advice}"
+            raise Refused("map", "wrong frame", why)
 
     def place(self, stamp_ns: int, frame_id: str) -> SE3 | None:
         """T_odom_from_camera at a stamp, or at the newest odometry before it; None where it is not known."""

@@ -150,6 +150,32 @@ def test_a_flank_whose_clock_was_set_back_begins_anew_by_itself():
     assert not tap.named("sync", "clock went back")
 
 
+@pytest.mark.parametrize("head_first", [True, False])
+def test_a_flank_that_names_the_frame_of_the_first_rig_is_not_believed(head_first):
+    """Or what it sees would be free, and stand, before the robot."""
+
+    def pictures(now_ns, stamp_ns, seed):
+        pair = wall_pair(3.0, seed)
+        return [
+            Sample(f"{RIG}/{side}/image_rect", now_ns, encode_image(Image(stamp_ns, "left_optical", data)))
+            for side, data in zip(("left", "right"), pair, strict=True)
+        ]
+
+    own = drive(12, pairs=lambda seed: wall_pair(1.5, seed))
+    if not head_first:  # it is heard half a second later
+        heard_ns = START_NS + 5 * FRAME_NS
+        own = [s for s in own if not s.topic.endswith("image_rect") or s.stamp_ns >= heard_ns]
+    stamps = [START_NS + i * FRAME_NS for i in range(12)]
+    theirs = [s for stamp_ns in stamps for s in pictures(stamp_ns + 10 * MS, stamp_ns, seed=3)]
+    samples = sorted([*own, *flank_infos(START_NS), *theirs], key=lambda s: s.stamp_ns)
+    tap = play(samples, FLANKED)
+    assert "also those of the first rig; expected a frame for each camera" in tap.named(RIG, "wrong frame")[0]
+    ahead_m = 0.1 + 1.5
+    grid = newest_map(tap)
+    assert at(grid, ahead_m, 0.0) > 60
+    assert at(grid, ahead_m + 0.6, 0.0) == -1, "what the flank sees through is not known to be free"
+
+
 def test_only_the_rigs_that_it_has_are_listened_to():
     reads = PerceptionNode(FLANKED).reads
     assert reads <= set(TOPICS)
