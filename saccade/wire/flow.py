@@ -10,7 +10,7 @@ from saccade.topics import topic
 from saccade.wire.diagnostics import Level
 
 _LOOK_NS = SEC // 2
-"""Rates over less than this say nothing, nor do those over less than two periods of what comes once in a while."""
+"""Rates over less than this say nothing, nor do those over less than two periods, or in which nothing came."""
 
 
 class Flow:
@@ -36,7 +36,7 @@ class Flow:
         self._expected_hz, self._stale_ns = self._row.rate_hz, self._row.stale_ns
         if 0 < rate_hz < self._row.rate_hz:
             self._expected_hz, self._stale_ns = rate_hz, round(self._row.stale_ns * self._row.rate_hz / rate_hz)
-        self._look_ns = round(2 * SEC / self._expected_hz) if 0 < self._expected_hz < 1 else _LOOK_NS
+        self._look_ns = max(_LOOK_NS, round(2 * SEC / self._expected_hz)) if self._expected_hz else _LOOK_NS
 
     def put(self, stamp_ns: int, now_ns: int) -> None:
         """One more was made, of this header stamp."""
@@ -53,8 +53,10 @@ class Flow:
         age_ns = now_ns - self._stamp_ns
         if age_ns > self._stale_ns:
             self._since_ns = self._rate_hz = None
-        elif self._since_ns is not None and not 0 <= (passed_ns := now_ns - self._since_ns) < self._look_ns:
-            self._rate_hz = self._count / seconds(passed_ns) if passed_ns > 0 else None
+        elif self._since_ns is not None and now_ns < self._since_ns:
+            self._rate_hz, self._since_ns, self._count = None, now_ns, 0
+        elif self._since_ns is not None and self._count and (passed_ns := now_ns - self._since_ns) >= self._look_ns:
+            self._rate_hz = self._count / seconds(passed_ns)
             self._since_ns, self._count = now_ns, 0
         values = {"age ms": f"{age_ns / MS:.0f}", "expected Hz": f"{self._expected_hz:g}"}
         if self._rate_hz is not None:

@@ -45,6 +45,19 @@ def test_the_level_follows_from_rate_and_stale_after(name, period_ms, level):
         assert text.startswith(f"{name} comes at ")
 
 
+@pytest.mark.parametrize("period_ms", [1000, 1400, 3000])
+@pytest.mark.parametrize("look_ms", [300, 510, 1000])
+def test_what_comes_once_in_a_while_is_not_slow_between_two(period_ms, look_ms):
+    """Plans are made as often as there is time to think, and their stage tells of itself with each change."""
+    flow, levels = Flow("plan"), set()
+    for now_ms in range(0, 12_001, 10):
+        if now_ms % period_ms == 0:
+            flow.put(now_ms * MS, now_ms * MS)
+        if now_ms % look_ms == 0:
+            levels.add(flow.look(now_ms * MS)[0])
+    assert levels == {Level.OK}
+
+
 def test_each_stale_before_the_next_is_an_error_while_it_is_fresh():
     flow = Flow("local_map")
     for k in range(5):
