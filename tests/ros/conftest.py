@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -39,3 +41,20 @@ def client() -> Iterator[RosProcess]:
     process.start()
     yield process
     process.close()
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts nodes as ROS 2 processes, and kills what is left of them."""
+    children: list[subprocess.Popen[str]] = []
+
+    def make(node: str, *args: str) -> subprocess.Popen[str]:
+        module = "sim" if node == "world_node" else node
+        command = [sys.executable, "-m", module, "--ros-args", *args]
+        children.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True))
+        return children[-1]
+
+    yield make
+    for child in children:
+        child.kill()
+        child.communicate()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -30,23 +29,6 @@ HALL = share("config") / "robots" / "hall.yaml"
 STALE_S = 0.4
 """The longest age of an input in that file."""
 Start = Callable[..., subprocess.Popen[str]]
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    """Starts nodes, and kills what is left of them."""
-    children: list[subprocess.Popen[str]] = []
-
-    def make(node: str, *args: str) -> subprocess.Popen[str]:
-        module = "sim" if node == "world_node" else node
-        command = [sys.executable, "-m", module, "--ros-args", *args]
-        children.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True))
-        return children[-1]
-
-    yield make
-    for child in children:
-        child.kill()
-        child.communicate()
 
 
 class Witness:
