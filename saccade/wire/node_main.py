@@ -42,8 +42,9 @@ def node_main(
     log = logging.getLogger(name)
     try:
         chosen = params.load(cls, args.params, name) if args.params else cls()
-        log.info("%s", "; ".join(filter(None, (f"parameters from {args.params or 'defaults'}", prepare()))))
         scheme, _, rest = args.bus.partition(":")
+        sources = f"{args.params or 'defaults'}{' and ROS' if scheme == 'ros' else ''}"
+        log.info("%s", "; ".join(filter(None, (f"parameters from {sources}", prepare()))))
         if scheme == "ros":
             from saccade.wire.ros import serve_ros
 

@@ -124,7 +124,9 @@ def test_the_lifecycle_of_the_gate(start: Start, witness: Witness) -> None:
     assert manager(Transition.TRANSITION_UNCONFIGURED_SHUTDOWN)
     assert manager.state() == "finalized"
     child.send_signal(signal.SIGTERM)
-    assert child.wait(10) == 0
+    _, said = child.communicate(timeout=10)
+    assert child.returncode == 0
+    assert "parameters from defaults and ROS" in said
     manager.process.close()
 
 
