@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 
 from saccade.clock import SEC, TickGrid
 from saccade.errors import DataError
@@ -231,7 +232,9 @@ class VlaNode:
         if not self._active:
             return
         with self.stages.timed("planner"):
-            self._slow.ask(now_ns, self._senses, self._pilot.plan, self._held)
+            self._slow.ask(
+                now_ns, self._senses, self._pilot.plan, self._held, partial(self._pilot.lead, now_ns, self._senses)
+            )
 
     def _report(self, now_ns: int) -> None:
         pilot, self._health.judged = self._pilot, self._active

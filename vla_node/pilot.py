@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from saccade.clock import MS, SEC
+from saccade.clock import MS, SEC, seconds
 from saccade.errors import SaccadeError
 from saccade.geometry import F64
 from saccade.inbox import Reading
@@ -21,7 +21,9 @@ from vla_node.course import Course
 from vla_node.executor import Executor, ramped, scheduler
 from vla_node.gliding import Flying
 from vla_node.gliding import at_end as flown
+from vla_node.lead import lead
 from vla_node.params import VlaParams
+from vla_node.planner import NO_LEAD
 from vla_node.policies.base import FastPolicy, Look
 from vla_node.policies.default import default_policy
 from vla_node.rollout import Motion, Style, at_end, moved
@@ -118,6 +120,18 @@ class Pilot:
             self._take(now_ns, senses, before, obeyed)
         self.why = self._trouble
         return self._publish(self._executor.output(now_ns), before)
+
+    def lead(self, now_ns: int, senses: Senses, for_ns: int) -> F64:
+        """The poses (n, 4) that the robot goes through in the next `for_ns`; see `Observation.lead`."""
+        drive, plan, odom = self._body.drive, self.plan, senses.odom(now_ns)
+        if drive is None or plan is None or self._braking or not odom.fresh or not isinstance(self._track, Track):
+            return NO_LEAD
+        before, _ = self._asked.before(now_ns, odom, False)
+        T = odom.value.T_odom_from_body
+        x, y, z = T.t.tolist()
+        motion = Motion(x, y, T.yaw, float(before[drive.forward]), float(before[drive.turn]))
+        left_s = seconds(plan.obs_stamp_ns + plan.valid_for_ns - now_ns)
+        return lead(motion, z, self._track, self._style, self._body.base, left_s, seconds(for_ns))
 
     def close(self) -> None:
         """Stop working."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -17,6 +17,7 @@ from vla_node.reasoners.embedded.language import says_stop
 
 NO_POINTS: F64 = np.zeros((0, 3))
 NO_VALUES: F64 = np.zeros(0)
+NO_LEAD: F64 = np.zeros((0, 4))
 VALID_FOR_NS = 4 * SEC
 """How long a plan may be acted on without a newer one, unless told otherwise."""
 
@@ -36,6 +37,9 @@ class Observation:
     `history` holds earlier pictures, oldest first, without this one's; `event` says what there was to think about again
     besides the passing of time, and `feedback` what the operator has said since the instruction, in order. `birdseye`
     is the map from above where it is to be shown and known. `space` is the clearance around a robot that flies.
+    `lead` (n, 4) are the poses, x, y, z in metres and yaw, that the robot will go through while this is thought about,
+    by the plan that it follows, the last one being where the new plan finds it; none where it stands, or where nobody
+    knows yet how long thinking takes.
     A plan from it may be acted on for `valid_for_ns`.
     `state` is the odometry interpolated at `stamp_ns`; `start` the pose in the same frame where the instruction was
     given. image, depth_m (h, w) metres, camera (of the depth's size) and T_odom_from_cam are None where missing, and
@@ -61,6 +65,12 @@ class Observation:
     feedback: tuple[str, ...] = ()
     birdseye: Image | None = None
     space: ClearanceField | None = None
+    lead: F64 = field(default_factory=lambda: NO_LEAD)
+
+    @property
+    def yaw_then(self) -> float:
+        """The heading in odom that the robot will have when the plan comes."""
+        return float(self.lead[-1, 3]) if len(self.lead) else self.state.T_odom_from_body.yaw
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
 from saccade.clock import nanoseconds, seconds
-from saccade.geometry import SE3
+from saccade.geometry import F64, SE3
 from saccade.node import NEVER_NS
 from saccade.types import Plan
 from saccade.wire.exchange import Exchange
@@ -15,7 +16,7 @@ from saccade.worker import ModelledWorker, ThreadWorker, Worker
 from vla_node.held import Held
 from vla_node.history import History
 from vla_node.params import PlannerParams
-from vla_node.planner import Answer, Job, Observation, Reasoner, think
+from vla_node.planner import NO_LEAD, Answer, Job, Observation, Reasoner, think
 from vla_node.senses import Senses
 from vla_node.views import newest_picture, observation
 
@@ -52,6 +53,7 @@ class SlowHalf:
         self._feedback: list[str] = []
         self._asked_ns: int | None = None
         self._under_way = ""
+        self._took_ns: int | None = None
         self.discarded = 0
 
     @property
@@ -97,8 +99,14 @@ class SlowHalf:
         if self._history.most and (seen := newest_picture(senses)) is not None:
             self._history.offer(*seen)
 
-    def ask(self, now_ns: int, senses: Senses, plan: Plan | None, held: Held) -> None:
-        """Have the reasoner think, if it is idle and there is reason to."""
+    def ask(
+        self, now_ns: int, senses: Senses, plan: Plan | None, held: Held, lead: Callable[[int], F64] = lambda _: NO_LEAD
+    ) -> None:
+        """Have the reasoner think, if it is idle and there is reason to.
+
+        `lead(ns)` are the poses that the robot goes through in the next `ns`; what it takes for thinking is known from
+        the last time.
+        """
         if self._worker.busy:
             return
         since_ns = now_ns - self._asked_ns if self._asked_ns is not None else NEVER_NS
@@ -118,6 +126,7 @@ class SlowHalf:
             Observation, epoch=self._epoch, instruction=self._instruction, start=self._start,
             held_ns=held_ns if held_ns > HELD_NS else 0,
             valid_for_ns=self._valid_for_ns, event="; ".join(self._occasions), feedback=tuple(self._feedback),
+            lead=NO_LEAD if self._took_ns is None or held_ns else lead(self._took_ns),
         )  # fmt: skip
         observe = observation(senses, now_ns, blank, self._history)
         if observe is None:
@@ -132,6 +141,7 @@ class SlowHalf:
         if done is None:
             return None
         answer, took_ns = done
+        self._took_ns = took_ns
         plan = replace(answer.plan, inference_ns=took_ns)
         valid = plan.epoch == self._epoch
         self.discarded += not valid

@@ -13,7 +13,9 @@ from vla_node.reasoners.embedded.routes import facing
 from vla_node.reasoners.embedded.sight import Memory
 from vla_node.reasoners.embedded.steps import Step
 
-STANDING_M_S, STANDING_RAD_S = 0.10, 0.10
+STANDING_M_S = 0.10
+COAST_S = 0.4
+"""For about so long a body goes on turning as fast as it does when it is told to stand."""
 
 
 @dataclass(slots=True)
@@ -79,6 +81,6 @@ def standing(obs: Observation) -> bool:
     return bool(abs(obs.state.twist[0]) < STANDING_M_S)
 
 
-def turning(obs: Observation) -> bool:
-    """Whether the robot turns, so that it may not be facing for long what it faces now."""
-    return bool(abs(obs.state.twist[5]) > STANDING_RAD_S)
+def coasted_yaw(obs: Observation) -> float:
+    """The heading in odom of a robot that is told to stand now: it turns on for a moment."""
+    return obs.state.T_odom_from_body.yaw + COAST_S * float(obs.state.twist[5])

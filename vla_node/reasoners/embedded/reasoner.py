@@ -106,7 +106,7 @@ class EmbeddedReasoner:
             why = f"not found after {SEARCH_TURNS} full turns; {mission.memory.describe(step)}"
             return mission.halt(obs, why, final=True)
         text = f"{mission.label()}: looking for it, turned {math.degrees(progress.turned_rad):.0f} degrees so far"
-        return mission.face(obs, obs.state.T_odom_from_body.yaw + SEARCH_STEP_RAD, text, last=False)
+        return mission.face(obs, obs.yaw_then + SEARCH_STEP_RAD, text, last=False)
 
     def _return(self, step: Return, obs: Observation, mission: Mission, progress: Progress) -> Plan | None:
         left_m = float(np.hypot(*(obs.start.t - obs.state.T_odom_from_body.t)[:2]))

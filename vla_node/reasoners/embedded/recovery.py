@@ -43,7 +43,7 @@ class Recovery:
             self.tries += 1
         pose = obs.state.T_odom_from_body
         if self._retreat is None and abs(turned_rad - self._looked_from_rad) < math.tau:
-            return facing(pose.t, pose.yaw + SEARCH_STEP_RAD)
+            return facing(pose.t, obs.yaw_then + SEARCH_STEP_RAD)
         if self._retreat is None:
             self._retreat = _back_along(obs, radius_m)
         if self._retreat is None or np.hypot(*(self._retreat - pose.t)[:2]) < 0.5 * radius_m:

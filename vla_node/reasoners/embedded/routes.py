@@ -8,7 +8,7 @@ import numpy as np
 
 from saccade.geometry import F64
 from vla_node.planner import Observation
-from vla_node.reasoners.embedded.search import cost_map, find_path, stay_on
+from vla_node.reasoners.embedded.search import CostMap, cost_map, find_path, stay_on
 
 HEADING_M = 0.02
 """Length of the last segment that only carries a heading."""
@@ -17,6 +17,8 @@ LOOK_RADII, LEAST_RADII, BLIND_RADII = 8.0, 2.0, 2.0
 (the floor right in front of the robot is below the camera's view), in radii of the robot with its margin."""
 UNSEEN_RADII = 2.5
 """Up to where the floor is below the camera's view whichever way the robot turns, in radii with its margin."""
+LEAD_ROWS = 3
+"""One pose of so many of the lead is a waypoint."""
 SPREAD_RAD = tuple(math.radians(a) for a in (0, 10, -10, 20, -20, 35, -35, 50, -50, 65, -65))
 
 
@@ -34,7 +36,8 @@ def route(
 
     None when the local map offers no path, or none over floor that is known to be free if `strict`. Otherwise a way
     that begins on such floor, as far as the camera does not see it from here, is taken where there is one. Another way
-    than `kept` (n, 3), which is followed now, must be much better.
+    than `kept` (n, 3), which is followed now, must be much better. It begins with the observation's lead as far as that
+    is free: what is decided now the robot does from there on, and a way from where it was would call it back.
     """
     assert obs.grid is not None
     here = obs.state.T_odom_from_body.t
@@ -43,7 +46,9 @@ def route(
         costs = cost_map(obs.grid, here[:2], radius_m, strict, blind_m)
         if kept is not None:
             stay_on(costs, kept)
-        path = find_path(costs, here[:2], goal[:2], reach_m)
+        path = _onward(costs, obs, goal, reach_m)
+        if path is None:
+            path = find_path(costs, here[:2], goal[:2], reach_m)
         if path is not None:
             break
     if path is None:
@@ -53,6 +58,17 @@ def route(
         yaw = math.atan2(goal[1] - end[1], goal[0] - end[0])
     points = np.column_stack([path, np.full(len(path), here[2])])
     return np.vstack([points[:-1], facing(end, yaw)])
+
+
+def _onward(costs: CostMap, obs: Observation, goal: F64, reach_m: float) -> F64 | None:
+    """The way (n, 2) along the lead and from its end, or from where it ceases to be free; None where there is none."""
+    lead = obs.lead[:, :2]
+    blocked = np.isinf(costs.at(lead)[0])
+    lead = lead[: int(np.argmax(blocked))] if blocked.any() else lead
+    if not len(lead) or np.hypot(*(lead[-1] - obs.state.T_odom_from_body.t[:2])) < costs.resolution_m:
+        return None
+    rest = find_path(costs, lead[-1], goal[:2], reach_m)
+    return None if rest is None else np.vstack([obs.state.T_odom_from_body.t[:2], lead[:-1:LEAD_ROWS], rest])
 
 
 def free_behind(obs: Observation, distance_m: float, radius_m: float) -> bool:

@@ -12,7 +12,7 @@ from saccade.geometry import F64, wrap_angle
 from saccade.types import Plan, PlanKind
 from vla_node.planner import Observation, make_plan
 from vla_node.reasoners.embedded.grounding import Sighting
-from vla_node.reasoners.embedded.mission import Mission, Progress, standing, turning
+from vla_node.reasoners.embedded.mission import Mission, Progress, coasted_yaw, standing
 from vla_node.reasoners.embedded.patience import length_m
 from vla_node.reasoners.embedded.recovery import TRIES
 from vla_node.reasoners.embedded.routes import open_way, route
@@ -38,7 +38,8 @@ def approach(
     turned = abs(wrap_angle(bearing - obs.state.T_odom_from_body.yaw)) < FACING_RAD
     if turned and standing(obs) and (left_m < ARRIVED_M or (left_m < HELD_SHORT_M and obs.held_ns)):
         # A body that obeys late still turns when its policy has done: turning it back would make it swing for ever.
-        return mission.halt(obs, "there, coming to rest") if turning(obs) else None
+        rests = abs(wrap_angle(bearing - coasted_yaw(obs))) < FACING_RAD
+        return None if rests else mission.halt(obs, "there, coming to rest")
     text = f"{mission.label()}: {max(0.0, left_m):.1f} m to go, {note}"
     if left_m < ARRIVED_M and standing(obs):
         return mission.face(obs, bearing, text, last=mission.last)
