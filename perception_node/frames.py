@@ -19,6 +19,7 @@ from perception_node.mono import OneEye, Place
 from perception_node.near import Reach
 from perception_node.params import PerceptionParams
 from perception_node.sight import Finding, Sight
+from perception_node.specks import Specks
 from perception_node.sync import Pair, Side
 from saccade.clock import MS
 from saccade.errors import CalibrationError, DataError
@@ -62,6 +63,7 @@ class Frames:
         self._checks_itself = card.backend != "onnx"
         self._matched = 0
         self._triangulate = Triangulator(params.depth.min_m, params.depth.max_m, params.depth.min_confidence)
+        self._specks = Specks()
         self._one = OneEye(params.mono, place, stages) if params.mono.card else None
         self._decoder = ThreadPoolExecutor(max_workers=1, thread_name_prefix="decode")
 
@@ -95,6 +97,7 @@ class Frames:
             return self._without(found[0].side, doubt, left, right, messages)
         with self._stages.timed("depth"):
             depth = self._triangulate(pair, disparity, confidence)
+            self._specks.drop(depth, pair.baseline_m, self._params.speck_m)
         if self._one:
             self._one.remember(depth, pair.left)
         return Frame(depth, self._reach(pair), pair, disparity, doubt)

@@ -33,6 +33,10 @@ class DepthParams:
     min_m: float = param(0.2, "nearest depth that is kept", low=0, live=True)
     max_m: float = param(40.0, "farthest depth that is kept", low=0, live=True)
     min_confidence: int = param(32, "depth less sure than this is not kept; 255 = sure", low=0, high=255, live=True)
+    speck_m: float = param(
+        0.06, "a patch of stereo depth smaller than a square of this edge is a mismatch and not kept; 0 = all is",
+        low=0, live=True,
+    )  # fmt: skip
     left_right_every: int = param(
         0,
         "check every n-th frame of a network by matching it from the right, too; 1 = each, 0 = none",
