@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from vla_world import CAMERA, T_BODY_FROM_CAM, Box, render
 
-from saccade.geometry import SE3
+from saccade.geometry import SE3, Pinhole
 from vla_node.reasoners.embedded.grounding import View, colour_mask, find, shape_fit
 
 RGB = {
@@ -98,3 +98,19 @@ def test_a_silhouette_tells_balls_from_upright_things_and_no_more():
     assert shape_fit(square, "box", cut=True) == 0.5
     assert shape_fit(square[:5, :5], "ball") == 0.5
     assert shape_fit(disc, None) == 1.0
+
+
+@pytest.mark.parametrize("off_deg", [-50, -35, 0, 35, 50])
+def test_a_ball_beside_the_middle_of_a_wide_picture_is_a_ball(off_deg):
+    camera = Pinhole(200.0, 200.0, 299.5, 119.5, 600, 240)
+    v, u = np.mgrid[:240, :600]
+    rays = camera.unproject(np.stack([u, v], -1).astype(float), np.ones((240, 600)))
+    rays /= np.linalg.norm(rays, axis=2, keepdims=True)
+    off = np.radians(off_deg)
+    ball = (rays @ np.array([np.sin(off), 0.0, np.cos(off)]) > np.cos(0.12)).astype(np.uint8)
+    x, y, w, h = cv2.boundingRect(ball)
+    assert w > h * (1.1 if off_deg else 0.99)
+    assert shape_fit(ball[y : y + h, x : x + w], "ball", False, camera, (x, y)) > 0.9
+    box = np.abs(rays / rays[..., 2:] - np.array([np.tan(off), 0.0, 1.0])).max(axis=2) < 0.1
+    x, y, w, h = cv2.boundingRect(box.astype(np.uint8))
+    assert shape_fit(box[y : y + h, x : x + w].astype(np.uint8), "ball", False, camera, (x, y)) < 0.3

@@ -138,7 +138,7 @@ def _locate(view: View, blob: U8, x: int, y: int, shape: str | None) -> Sighting
     centre = view.T_odom_from_cam.apply(camera.unproject(uv, np.float64(depth + width_m / 2)))
     if centre[2] + height_m / 2 < view.floor_z_m + MIN_HEIGHT_M:
         return None  # flat on the floor: a mark, a line, a reflection
-    confidence = trust * (0.8 if cut else 1.0) * shape_fit(blob, shape, cut)
+    confidence = trust * (0.8 if cut else 1.0) * shape_fit(blob, shape, cut, camera, (x, y))
     return Sighting(centre, width_m, height_m, confidence, ranged_by, depth, width_m / 2, whole=not cut)
 
 
@@ -165,15 +165,22 @@ def _depth_from_floor(view: View, u: float, v: float) -> float | None:
     return depth if depth < 10.0 else None
 
 
-def shape_fit(blob: U8, shape: str | None, cut: bool = False) -> float:
-    """How well a silhouette (h, w) of 0 and 1 agrees with a shape word, 0..1; 0.5 means it cannot be judged."""
+def shape_fit(
+    blob: U8, shape: str | None, cut: bool = False, camera: Pinhole | None = None, corner: tuple[int, int] = (0, 0)
+) -> float:
+    """How well a silhouette (h, w) of 0 and 1 agrees with a shape word, 0..1; 0.5 means it cannot be judged.
+
+    Judged as a camera would see it that faces it, where it is told which `camera` sees it, and its upper left `corner`.
+    """
     if shape is None:
         return 1.0
     h, w = blob.shape
     if cut or min(h, w) < 8:
         return 0.5
     contours, _ = cv2.findContours(blob, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    outline = max(contours, key=cv2.contourArea)
+    outline: F32 = np.asarray(max(contours, key=cv2.contourArea), np.float32)
+    if camera is not None:
+        outline = _faced(outline + np.array(corner, np.float32), camera)
     area = cv2.contourArea(cv2.convexHull(outline))
     _, radius = cv2.minEnclosingCircle(outline)
     # A disc fills its circle; a square fills 0.64 of it, a hexagon (a cube seen on its corner) 0.83.
@@ -181,3 +188,18 @@ def shape_fit(blob: U8, shape: str | None, cut: bool = False) -> float:
     if shape == "ball":
         return 0.1 + 0.9 * roundness
     return 0.1 + 0.6 * (1.0 - roundness)
+
+
+def _faced(outline: F32, camera: Pinhole) -> F32:
+    """An outline (n, 1, 2) in pixels as the same camera sees it when it is turned to its middle.
+
+    A ball 35 degrees beside the middle of a picture looks wider than it is high by a fifth, at 50 degrees by half.
+    """
+    rays = camera.unproject(outline[:, 0].astype(np.float64), np.ones(len(outline)))
+    rays /= np.linalg.norm(rays, axis=1, keepdims=True)
+    ahead = rays.mean(axis=0) / np.linalg.norm(rays.mean(axis=0))
+    right = np.cross((0.0, 1.0, 0.0), ahead)
+    right /= np.linalg.norm(right)
+    seen = rays @ np.column_stack([right, np.cross(ahead, right), ahead])
+    focal = math.sqrt(camera.fx * camera.fy)
+    return np.asarray(focal * seen[:, None, :2] / seen[:, None, 2:], np.float32)
