@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -30,7 +31,7 @@ class Flank:
         self._rig, self._mapping, self._health, self._stages = rig, mapping, health, stages
         self._stale_ns = nanoseconds(params.monitor.stale_ms / 1e3)
         # Times of its own: the stages of the node tell those of the first rig.
-        self._source = Source(replace(params, mono=MonoParams()), mapping.place, Stages())
+        self._source = Source(_beside(params), mapping.place, Stages())
         self._frame_ns: int | None = None
 
     def take(self, message: Message, now_ns: int) -> Iterator[Out]:
@@ -70,7 +71,7 @@ class Flank:
     def retune(self, params: PerceptionParams) -> None:
         """See `Tunable.retune`."""
         self._stale_ns = nanoseconds(params.monitor.stale_ms / 1e3)
-        self._source.retune(replace(params, mono=MonoParams()))
+        self._source.retune(_beside(params))
 
     def forget(self) -> None:
         """See `Source.forget`."""
@@ -82,3 +83,11 @@ class Flank:
 
     def _as_own(self, fault: Refused) -> Refused:
         return Refused(self._rig, fault.name, str(fault), fault.level)
+
+
+def _beside(params: PerceptionParams) -> PerceptionParams:
+    """Parameters for eyes that may see a plain wall and nothing else.
+
+    Such a wall is as veiled as fog; but fog is all around, and the first rig, which looks where there is room, tells.
+    """
+    return replace(params, mono=MonoParams(), sight=replace(params.sight, veil=math.inf))

@@ -102,6 +102,26 @@ def test_a_depth_camera_does_as_well():
     assert at(newest_map(tap), 0.0, WALL_M + 0.02) > 60
 
 
+def hazed(**scene):
+    return [(150 + 0.25 * (picture.astype(np.float64) - 128)).astype(np.uint8) for picture in wall_pair(**scene)]
+
+
+def test_a_wall_beside_the_robot_is_no_fog():
+    """Plain walls look veiled; only the first rig, which looks where there is room, tells of fog."""
+
+    def pale(now_ns, stamp_ns, seed):
+        images = zip(("left", "right"), hazed(z_m=WALL_M, seed=seed), strict=True)
+        return [
+            Sample(f"{RIG}/{side}/image_rect", now_ns, encode_image(Image(stamp_ns, FRAME, picture)))
+            for side, picture in images
+        ]
+
+    tap = play(flanked(16, pictures=pale), FLANKED)
+    assert at(newest_map(tap), *place(WALL_M)) > 60, "it sees the wall"
+    assert not tap.named(RIG, "fog")
+    assert play(drive(16, hazed)).named("sight", "fog")
+
+
 def test_a_flank_alone_makes_no_map():
     """Or the map would look fresh while the robot does not see where it goes."""
     tap = play(flanked(head=False), FLANKED, START_NS + 2 * SEC)
