@@ -1,6 +1,6 @@
 """Depth that hangs in the air and is smaller than a thing: a mismatch, where a wall has nothing to match.
 
-A matcher counts pixels when it drops specks, and a pixel half a metre away is a fiftieth of what it is at three.
+A matcher counts pixels when it drops specks, and a pixel half a metre away is a thirtieth of what it is at three.
 """
 
 from __future__ import annotations
