@@ -181,6 +181,15 @@ def test_of_two_ways_as_good_the_one_that_is_followed_is_kept(reasoner):
     assert np.sign(late.waypoints[1, 1] - 0.4) == -side, "and now by far"
 
 
+def test_what_was_cut_by_the_pictures_edge_is_let_go_when_it_is_seen_to_be_something_else(reasoner):
+    text, box = "go to the red ball", Box(3.0, 0.5, 0.2, 0.2, 0.5, RED)
+    for t in (1, 3):  # looking there once more makes it no ball either
+        cut = reasoner.plan(see(t, text, yaw=0.85, boxes=(box,))).plan
+        assert ("to go" in cut.text) == (t == 1), cut.text
+        whole = reasoner.plan(see(t + 1, text, yaw=0.2, boxes=(box,))).plan
+        assert "looking for it" in whole.text
+
+
 def test_a_box_is_no_ball(reasoner):
     plan = reasoner.plan(see(1, "go to the red ball")).plan
     assert "looking for it" in plan.text

@@ -21,6 +21,8 @@ SLIVER = 0.6
 """Of how wide it was known to be: what looks narrower than this is partly hidden."""
 EMPTY_M = 0.5
 """Where the picture shows only what is so much further, a thing is not."""
+UNJUDGED = 0.5
+"""Up to this sure of a thing, its shape has not been seen: the picture's edge cut it, or it was too far away."""
 GREY_SPREAD = 3
 """A picture whose channels never differ by more than this shows no colour; a single one may just face a grey wall."""
 
@@ -34,6 +36,8 @@ class Memory:
         self._saw_colour = False
         self._known: dict[GoTo, Sighting] = {}
         self._notes: dict[GoTo, str] = {}
+        self._refuted: dict[GoTo, list[F64]] = {}
+        """Where something of the right colour stands whose shape was seen to be another."""
 
     def look(self, observation: Observation, targets: Iterable[GoTo], floor_z_m: float | None = None) -> None:
         """Search the observation's picture for each target, unless it is blind; `mono` says whether it was grey.
@@ -66,7 +70,8 @@ class Memory:
         return self._notes.get(target, nothing if self._saw_colour else f"{nothing}, nor any colour at all")
 
     def _remember(self, target: GoTo, sightings: list[Sighting], eye: F64, gone: bool) -> None:
-        fitting = [s for s in sightings if s.confidence >= MIN_CONFIDENCE]
+        self._refute(target, sightings)
+        fitting = [s for s in sightings if s.confidence >= MIN_CONFIDENCE and not self._is_refuted(target, s)]
         known = self._known.get(target)
         if not fitting:
             if sightings and known is None:
@@ -74,8 +79,7 @@ class Memory:
             return
         best = min(fitting, key=lambda s: _far(s, eye)) if self._nearer else fitting[0]
         if known is not None and not gone:
-            near_m = max(SAME_M, SAME_SHARE * known.range_m)
-            same = [s for s in fitting if np.linalg.norm(s.centre - known.centre) < near_m]
+            same = [s for s in fitting if _same(s, known)]
             if not self._nearer or best in same or _far(best, eye) >= _far(known, eye):
                 if not same or not _better(same[0], known):
                     return  # another thing, or the same one seen worse: keep what is known
@@ -85,6 +89,20 @@ class Memory:
         others = f", chosen among {len(fitting)} by {choice}" if len(fitting) > 1 else ""
         shape = "" if target.shape in (None, "door") else f", {target.shape} {best.confidence:.0%} sure"
         self._notes[target] = f"ranged by {best.ranged_by}{shape}{others}"
+
+    def _refute(self, target: GoTo, sightings: list[Sighting]) -> None:
+        """Note where the shape is seen to be another; what was taken for the target unjudged is no longer."""
+        others = [s for s in sightings if s.confidence < MIN_CONFIDENCE and s.whole and s.ranged_by == "depth"]
+        known = self._known.get(target)
+        if known is not None and known.confidence <= UNJUDGED and any(_same(s, known) for s in others):
+            del self._known[target]
+        places = self._refuted.setdefault(target, [])
+        places += [s.centre for s in others if not any(np.linalg.norm(s.centre - place) < SAME_M for place in places)]
+
+    def _is_refuted(self, target: GoTo, sighting: Sighting) -> bool:
+        """Whether what cannot be judged here was seen to be something else from elsewhere."""
+        places = self._refuted.get(target, ())
+        return sighting.confidence <= UNJUDGED and any(np.linalg.norm(sighting.centre - at) < SAME_M for at in places)
 
 
 def shows_nothing(view: View, known: Sighting) -> bool:
@@ -116,6 +134,12 @@ def _better(sighting: Sighting, known: Sighting) -> bool:
         return False
     nearer = sighting.whole and sighting.ranged_by == known.ranged_by and sighting.range_m < known.range_m
     return nearer or sighting.confidence >= 0.8 * known.confidence
+
+
+def _same(sighting: Sighting, known: Sighting) -> bool:
+    """Whether two sightings are taken for one thing."""
+    near_m = max(SAME_M, SAME_SHARE * known.range_m)
+    return bool(np.linalg.norm(sighting.centre - known.centre) < near_m)
 
 
 def _far(sighting: Sighting, eye: F64) -> float:
