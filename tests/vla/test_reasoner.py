@@ -190,6 +190,16 @@ def test_what_was_cut_by_the_pictures_edge_is_let_go_when_it_is_seen_to_be_somet
         assert "looking for it" in whole.text
 
 
+def test_what_is_seen_whole_is_preferred_to_what_the_pictures_edge_cut(reasoner):
+    """Where the edge cuts a thing, what is left of it may have the depth of the wall behind."""
+    text, box = "go to the red box", Box(3.0, 0.5, 0.2, 0.2, 0.5, RED)
+    cut = see(1, text, yaw=0.85, boxes=(box,))
+    reasoner.plan(replace(cut, depth_m=cut.depth_m * np.float32(2.6)))
+    plan = reasoner.plan(see(2, text, yaw=0.2, boxes=(box,))).plan
+    x, y, _ = end(plan)
+    assert math.hypot(3.0 - x, 0.5 - y) == pytest.approx(0.8, abs=0.2)
+
+
 def test_a_box_is_no_ball(reasoner):
     plan = reasoner.plan(see(1, "go to the red ball")).plan
     assert "looking for it" in plan.text

@@ -78,7 +78,8 @@ class Memory:
                 self._notes[target] = f"a {target.colour} thing is in sight, but it does not look like a {target.shape}"
             return
         best = min(fitting, key=lambda s: _far(s, eye)) if self._nearer else fitting[0]
-        if known is not None and not gone:
+        surer = known is not None and known.confidence <= UNJUDGED < best.confidence
+        if known is not None and not gone and not surer:
             same = [s for s in fitting if _same(s, known)]
             if not self._nearer or best in same or _far(best, eye) >= _far(known, eye):
                 if not same or not _better(same[0], known):
