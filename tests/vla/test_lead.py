@@ -109,6 +109,17 @@ def test_whoever_looks_around_turns_on_from_where_it_will_look(reasoner):
     assert math.remainder(then - first, math.tau) == pytest.approx(math.radians(110), abs=0.01)
 
 
+@pytest.mark.parametrize(("degrees", "headings"), [(200, (110, 200, 200)), (-300, (-110, -220, -300))])
+def test_a_long_turn_goes_on_without_a_pause(reasoner, degrees, headings):
+    """Each plan comes when the one before has been carried out, and was thought about when it had not begun."""
+    text, yaw = f"turn {'left' if degrees > 0 else 'right'} {abs(degrees)} degrees", 0.0
+    for k, heading in enumerate(headings):
+        lead = led((0.0, 0.0), yaw=math.radians(headings[k - 1])) if k else led()
+        plan = reasoner.plan(see(1 + k, text, yaw=yaw, boxes=(), lead=lead.reshape(-1, 4))).plan
+        assert math.remainder(end(plan)[2] - math.radians(heading), math.tau) == pytest.approx(0.0, abs=0.01)
+        yaw = math.radians(headings[k - 1]) if k else 0.0
+
+
 def test_what_stands_at_the_stand_off_is_not_called_to_another_one(reasoner):
     """From the other side of the thing the nearest stand-off is another: only the lead says where it arrives."""
     text = "go to the red box"

@@ -142,9 +142,10 @@ class EmbeddedReasoner:
         left_rad = step.angle_rad - progress.turned_rad
         if abs(left_rad) < TURNED_RAD:
             return None
-        ahead = math.copysign(min(abs(left_rad), SEARCH_STEP_RAD), left_rad)
+        left_then = left_rad - wrap_angle(obs.yaw_then - obs.state.T_odom_from_body.yaw)
+        ahead = math.copysign(min(abs(left_then), SEARCH_STEP_RAD), left_then)
         text = f"{mission.label()}: {abs(math.degrees(left_rad)):.0f} degrees to go"
-        return mission.face(obs, obs.state.T_odom_from_body.yaw + ahead, text, last=mission.last)
+        return mission.face(obs, obs.yaw_then + ahead, text, last=mission.last)
 
     def _wait(self, step: Wait, obs: Observation, mission: Mission, progress: Progress) -> Plan | None:
         left_ns = progress.began_ns + nanoseconds(step.seconds) - obs.stamp_ns
