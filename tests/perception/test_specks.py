@@ -54,6 +54,13 @@ def test_what_hangs_before_a_wall_is_judged_without_it():
     assert np.isfinite(depth.depth_m).sum() == 160 * 240 - 25
 
 
+@pytest.mark.parametrize("row", [39, 40])
+def test_a_picture_ends_at_its_edges(row):
+    """Two specks at the ends of neighbouring rows are not one thing, whichever is met first."""
+    edge = round(0.05 * CAMERA.fx / 0.5)
+    assert dropped(scene((40, 0, edge, edge, 0.5), (row, 240 - edge, edge, edge, 0.5)))
+
+
 def test_nothing_is_dropped_where_that_is_not_wanted():
     assert not dropped(scene((40, 100, 2, 2, 0.5)), 0.0)
 

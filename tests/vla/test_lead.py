@@ -123,8 +123,10 @@ def test_a_long_turn_goes_on_without_a_pause(reasoner, degrees, headings):
 def test_what_stands_at_the_stand_off_is_not_called_to_another_one(reasoner):
     """From the other side of the thing the nearest stand-off is another: only the lead says where it arrives."""
     text = "go to the red box"
-    first = reasoner.plan(see(1, text)).plan
-    x, y, yaw = end(first)
-    arrives = led(*[(0.7 * x + 0.3 * x * k / 8, 0.7 * y + 0.3 * y * k / 8) for k in range(9)], yaw=yaw)
-    then = reasoner.plan(see(4, text, x=0.7 * x, y=0.7 * y - 0.4, yaw=0.6, v=0.5, lead=arrives)).plan
+    x, y, yaw = end(reasoner.plan(see(1, text)).plan)
+    beside = {"x": x - 0.2, "y": y - 1.0, "yaw": 1.4, "v": 0.5}
+    arrives = led(*[(x - 0.2 + 0.2 * k / 8, y - 1.0 + k / 8) for k in range(1, 9)], yaw=yaw)
+    called = EmbeddedReasoner(radius_m=0.4, standoff_m=0.6).plan(see(4, text, **beside)).plan
+    assert math.dist(end(called)[:2], (x, y)) > 0.2, "from there it would go to another one"
+    then = reasoner.plan(see(4, text, **beside, lead=arrives)).plan
     assert end(then)[:2] == pytest.approx((x, y), abs=0.05)
