@@ -12,6 +12,8 @@ from saccade.geometry import F32, F64, SE3, Pinhole
 
 U8 = npt.NDArray[np.uint8]
 I8 = npt.NDArray[np.int8]
+_FAR_M = 1e3
+"""Clearances are cut off here, so that a map without any obstacle (infinite clearance) can be interpolated."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,12 +107,22 @@ class LocalMap:
         return row, col
 
     def clearance_at(self, x_m: F64, y_m: F64) -> F64:
-        """Clearance in metres at points (n,) in `frame_id`; 0 outside the grid, which is never known to be free."""
-        row, col = self.cell(x_m, y_m)
+        """Clearance in metres at points (n,) in `frame_id`, bilinear between the cells' centres, as the gate reads it.
+
+        0 beyond the outermost centres, where nothing is known to be free, and where a coordinate is not finite.
+        """
         height, width = self.clearance_m.shape
-        inside = (row >= 0) & (row < height) & (col >= 0) & (col < width)
-        out = np.zeros(np.shape(x_m), np.float64)
-        out[inside] = self.clearance_m[row[inside], col[inside]]
+        column = (np.asarray(x_m, np.float64) - self.origin_m[0]) / self.resolution_m - 0.5
+        row = (np.asarray(y_m, np.float64) - self.origin_m[1]) / self.resolution_m - 0.5
+        inside = (column >= 0) & (column < width - 1) & (row >= 0) & (row < height - 1)
+        out = np.zeros(np.shape(column), np.float64)
+        column, row = column[inside], row[inside]
+        j, i = column.astype(np.intp), row.astype(np.intp)
+        right, up = column - j, row - i
+        cells = self.clearance_m[[i, i, i + 1, i + 1], [j, j + 1, j, j + 1]].astype(np.float64)
+        low_left, low_right, up_left, up_right = np.minimum(cells, _FAR_M)
+        low, high = low_left + right * (low_right - low_left), up_left + right * (up_right - up_left)
+        out[inside] = np.fmax(0.0, low + up * (high - low))
         return out
 
 

@@ -77,8 +77,8 @@ def test_verdict_map_odom_camera_command_round_trip():
 
 def test_clearance_outside_the_map_is_zero():
     grid = LocalMap(0, "odom", 0.5, (0.0, 0.0), np.zeros((2, 2), np.int8), np.full((2, 2), 3, np.float32))
-    x, y = np.array([0.1, -0.1, 0.9, 1.1]), np.array([0.1, 0.5, 0.9, 0.5])
-    assert grid.clearance_at(x, y).tolist() == [3, 0, 3, 0]
+    x, y = np.array([0.3, 0.2, 0.7, 1.1, np.nan]), np.array([0.3, 0.5, 0.6, 0.5, 0.5])
+    assert grid.clearance_at(x, y).tolist() == [3, 0, 3, 0, 0]
 
 
 @pytest.mark.parametrize("cdr", [b"", b"\0\1\0\0", b"\0\1\0\0" + b"\xff" * 40])
