@@ -141,6 +141,23 @@ def test_a_robot_in_the_margin_may_leave_but_not_go_closer():
     assert roll(closer, grid, seconds=3)[0][-1].x < 0.01
 
 
+def test_a_robot_in_the_margin_gets_out_although_each_plan_begins_in_another_direction():
+    grid = chart(0, 0, 0, [Box(0.1, 0.42, 2.0, 0.1, 1.0, BLUE)], size_m=12)
+    plans = [make(waypoints=[(0, 0, 0), to]) for to in ((2, -0.5, 0), (-2, -0.5, 0))]
+    m, before = Motion(0, 0, math.pi / 2, 0, 0), clearance(grid, 0, 0)
+    assert before < LIMITS.radius_m + P.margin_m
+    for k in range(200):
+        row = act(plans[k // 20 % 2], grid, m, k * DT)[0]
+        v, w = np.clip(row, (-0.18, -0.28), (0.18, 0.28)).tolist()  # as a gate does in the margin
+        m = ahead(m._replace(v=v, w=w))
+        assert clearance(grid, m.x, m.y) >= before - 0.01
+    assert clearance(grid, m.x, m.y) >= LIMITS.radius_m + P.margin_m
+
+
+def clearance(grid, x, y):
+    return float(grid.clearance_at(np.array([x]), np.array([y]))[0])
+
+
 def test_it_stands_when_the_plan_ends():
     plan = make(waypoints=[(0, 0, 0), (5, 0, 0)], valid_s=2.0)
     motions, chunks = roll(plan, seconds=2.0)

@@ -13,6 +13,7 @@ from saccade.geometry import F64
 from saccade.types import LocalMap, PlanKind
 from vla_node.embodiments.base import AxisLimits, BaseLimits, Embodiment
 from vla_node.policies.base import ActionKind, Look, PolicyError, PolicySpec
+from vla_node.policies.escape import escape
 from vla_node.rollout import Motion, Style, brake, follow, step
 from vla_node.track import Track
 
@@ -106,6 +107,11 @@ class EmbeddedPolicy:
         plain = roll()
         if self._clear(motion, plain, grid) is not None:
             return plain
+        need_m = self.limits.radius_m + self.margin_m
+        if float(grid.clearance_at(np.array([motion.x]), np.array([motion.y]))[0]) < need_m:
+            out = escape(motion, grid, need_m, self.limits, seconds(self.dt_ns), self.horizon)
+            if out:
+                return out
         best, best_score = None, 0.05
         begin = track.nearest(motion.x, motion.y)
         for pace, aside in _VARIANTS:
