@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import cv2
@@ -14,8 +15,12 @@ from saccade.kernel import array, b1, buffer, f64, i8, kernel, u8, void
 from saccade.types import I8, U8
 
 Bool = npt.NDArray[np.bool_]
-_FRAMES, _BEARINGS = 3, 4
-"""So many neighbouring bearings that show nothing in so many frames in a row are blind."""
+_SOON, _LATE = (3, 0.2), (10, 0.05)
+"""After so many frames in a row neighbouring bearings that show nothing are blind, if so wide together (tangent).
+
+Half a metre away the first are as wide as a leg. What is narrower shows nothing for a moment in any scene: plain walls,
+the edges of things.
+"""
 
 
 class Reach(NamedTuple):
@@ -42,9 +47,14 @@ class Blindness:
         tangents = scan.tan0 + scan.tan_step * np.arange(len(self._frames))
         unseen = (scan.free_m[:-1] <= 0) & (tangents < (camera.cx - reach.columns) / camera.fx)
         self._frames = np.where(unseen & (reach.nearest_m > 0), self._frames + 1, 0)
-        # Single bearings miss something in any scene.
-        long = (self._frames >= _FRAMES)[None].astype(np.uint8)
-        return np.asarray(cv2.morphologyEx(long, cv2.MORPH_OPEN, np.ones((1, _BEARINGS), np.uint8))[0], np.bool_)
+        soon, late = (_wide(self._frames >= frames, math.ceil(tan / scan.tan_step)) for frames, tan in (_SOON, _LATE))
+        return soon | late
+
+
+def _wide(bearings: Bool, count: int) -> Bool:
+    """Those that are among at least `count` neighbours."""
+    row = bearings[None].astype(np.uint8)
+    return np.asarray(cv2.morphologyEx(row, cv2.MORPH_OPEN, np.ones((1, count), np.uint8))[0], np.bool_)
 
 
 @kernel(void, buffer(i8, 2), buffer(u8, 2), array(b1, 1), f64, f64, f64, f64, f64, f64, f64, f64)
