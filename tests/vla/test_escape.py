@@ -76,3 +76,17 @@ def test_more_room_is_gone_for_where_none_is_enough():
         m = way[0]
     assert room(grid, m)[0] > room(grid, Motion(0, 0, 0, 0, 0))[0] + 0.05
     assert abs(m.y - 0.15) < 0.12
+
+
+def test_it_comes_to_rest_where_there_is_room():
+    way = escape(Motion(0, 0, 0, 0, 0), POST, NEED_M, LIMITS, DT, 200)
+    assert abs(way[-1].v) < 0.02
+    assert NEED_M <= room(POST, way[-1])[0] < NEED_M + 0.1
+
+
+def test_no_way_leads_through_what_is_there():
+    sides = [Box(x, 0, 0.04, 0.4, 1.0, BLUE) for x in (0.32, -0.32)]
+    sides += [Box(0, y, 0.4, 0.04, 1.0, BLUE) for y in (0.32, -0.32)]
+    pen, need_m = chart(0, 0, 0, sides, size_m=6, cell_m=0.05), 0.36
+    assert room(pen, Motion(0, 0, 0, 0, 0))[0] < need_m < room(pen, Motion(0.78, 0, 0, 0, 0))[0]
+    assert escape(Motion(0, 0, 0, 0, 0), pen, need_m, LIMITS, DT, 20) == []
