@@ -5,12 +5,14 @@ from __future__ import annotations
 import ctypes
 import gc
 import logging
+import math
 import os
 import resource
 import select
 import signal
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -29,6 +31,8 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 GATE_PRIORITY = 40
 """SCHED_FIFO priority of the gate: above everything ordinary, below the kernel's interrupt threads at 50."""
 _FALLBACK_NICE = -15
+_ECHO_S = 0.3
+"""The same signal so soon after is the same: a terminal and the launch system in it both tell every process."""
 _LOCK_TOUCHED = 1 | 2 | 4  # MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT
 _PR_SET_TIMERSLACK = 29
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
@@ -38,7 +42,8 @@ def serve(node: Node, url: str, linger_s: float = 0.0) -> None:
     """Run a node on a bus until SIGINT or SIGTERM ends it or the bus ends; its last words are sent before the return.
 
     It works on for `linger_s` after the signal: a gate outlives the nodes that it guards when a terminal or a launch
-    system tells all of them at once. A second signal ends that; one more does not wait for the last words.
+    system tells all of them at once (both, within `_ECHO_S`, are one signal). A second signal ends that; one more does
+    not wait for the last words.
     """
     keep_memory()
     bus = open_bus(url, node.reads, node.writes | {"stage_times"})
@@ -67,7 +72,8 @@ def keep_memory() -> None:
 def stop_signals(then: Callable[[], None], linger_s: float = 0.0) -> Iterator[Callable[[], bool]]:
     """Turn the first SIGINT or SIGTERM into a call of `then`, from a thread of its own; yields whether that was made.
 
-    With `linger_s` the call comes so much later, or with a second signal.
+    With `linger_s` the call comes so much later, or with a second signal. The signal after that ends the process. What
+    comes when all is done is not heard: a launch system tells each process what its terminal has told it already.
 
     The thread is woken by the C signal handler itself, so it need not wait for the main thread to come back from C.
     """
@@ -76,13 +82,22 @@ def stop_signals(then: Callable[[], None], linger_s: float = 0.0) -> Iterator[Ca
     os.set_blocking(write_fd, False)
 
     def watch() -> None:
-        patience_s = linger_s
-        while (byte := os.read(read_fd, 1)) not in (b"", b"\0"):
-            if stopped.is_set():
-                os._exit(128 + byte[0])
-            wait_s, patience_s = patience_s, 0.0
-            if wait_s and select.select([read_fd], [], [], wait_s)[0]:
-                continue
+        last, last_s, until_s = b"", -math.inf, math.inf
+        while True:
+            wait_s = None if math.isinf(until_s) else max(0.0, until_s - time.monotonic())
+            if select.select([read_fd], [], [], wait_s)[0]:
+                if (byte := os.read(read_fd, 1)) in (b"", b"\0"):
+                    return
+                now_s = time.monotonic()
+                if byte == last and now_s - last_s < _ECHO_S:
+                    continue
+                first, last, last_s = not last, byte, now_s
+                if stopped.is_set():
+                    os._exit(128 + byte[0])
+                if first and linger_s:
+                    until_s = now_s + linger_s
+                    continue
+            until_s = math.inf
             stopped.set()
             then()
 
@@ -95,7 +110,7 @@ def stop_signals(then: Callable[[], None], linger_s: float = 0.0) -> Iterator[Ca
     finally:
         signal.set_wakeup_fd(before_fd)
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if stopped.is_set() and number == signal.SIGINT else handler)
         os.write(write_fd, b"\0")
         watcher.join()
         os.close(read_fd)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import pytest
 
@@ -59,6 +59,14 @@ def heard(bus: DdsBus) -> str:
     sample = bus.recv(bus.now_ns() + 20 * SEC)
     assert sample is not None
     return str(decode("instruction", sample.cdr).data)
+
+
+@pytest.fixture(autouse=True)
+def interruptible() -> Iterator[None]:
+    """A process that was told to end hears no SIGINT any more; this one goes on."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def test_stop_signals_call_back_from_another_thread() -> None:

@@ -157,3 +157,5 @@ def test_a_launched_robot_drives_stops_recovers_and_says_goodbye(world: Launched
     assert last is not None
     assert last.reason == "shut down"
     assert "Traceback" not in world.told()
+    died = re.findall(r"process has died.*", world.told())
+    assert len(died) == 1, died  # the one that was killed; the launch system tells each what the terminal has told it
