@@ -100,7 +100,7 @@ class EmbeddedPolicy:
         return row
 
     def _pursue(self, motion: Motion, track: Track, grid: LocalMap, left_s: float) -> list[Motion]:
-        """The plain pursuit when it is clear; else the clear variant with the most progress; else turn, no further."""
+        """The pursuit when it is clear; else out of the margin, or the clear variant with most progress, or a turn."""
         roll = partial(
             follow, motion, track, self.style, self.limits, seconds(self.dt_ns), self.horizon, left_s
         )  # fmt: skip
