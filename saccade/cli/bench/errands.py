@@ -57,8 +57,11 @@ def add_arguments(parser: argparse.ArgumentParser, bench: ErrandBench) -> None:
     parser.add_argument("--note", default="", help="circumstances to state on the page")
 
 
-def run(args: argparse.Namespace, bench: ErrandBench, errand: Errand, options: str = "") -> int:
-    """Play, print, write; exit code 0 whatever the robot did. `options` are those of its own that were given."""
+def run(args: argparse.Namespace, bench: ErrandBench, errand: Errand, options: str = "", asks: str = "") -> int:
+    """Play, print, write; exit code 0 whatever the robot did.
+
+    `options` are those of its own that were given, `asks` what they add to the world's address, such as `&people=6`.
+    """
     from saccade.cli import OK
     from saccade.cli.bench.journal import Journal, key_of
     from saccade.cli.episodes.episode import Episode
@@ -68,6 +71,7 @@ def run(args: argparse.Namespace, bench: ErrandBench, errand: Errand, options: s
         errand = replace(errand, robot=_robot(args.robot, args.ray))  # type: ignore[type-var]
     names = list(dict.fromkeys(args.variant or bench.variants[:1]))
     variants = [variant_of(name, args.slow_latency, bench.variants) for name in names]
+    variants = [replace(variant, world=variant.world + asks) for variant in variants]
     seeds = range(args.seed, args.seed + args.episodes)
     episodes = [Episode(errand, seed, variant, args.fault) for seed in seeds for variant in variants]
     part = args.json.with_name(f"{args.json.name}.part") if args.json else None

@@ -30,11 +30,14 @@ NAMES = (
 )
 """Of the variants, for `--help`, which is not to load the runtime."""
 BENCH = errands.ErrandBench("nav", "in the yard", __doc__ or "", NAMES)
+MOST = 12
+"""More people than that leave a yard no room."""
 EXAMPLES = """examples:
   saccade bench nav --episodes 20                          # held-out seeds, all cores
   saccade bench nav --episodes 100 --variant stereo truth fast-only slow-only --json out/nav.json
   saccade bench nav --variant stereo stereo@3 --back       # and with a reasoner that takes 3 s; there and back
   saccade bench nav --episodes 1000 --ray 10.0.0.5:6379    # on a Ray cluster
+  saccade bench nav --people 6 --variant stereo slow-only  # in a crowd; two people walk in a yard otherwise
   saccade bench nav --fault freeze@5s+2s --episodes 10     # faults as in saccade replay --inject
 """
 
@@ -43,10 +46,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `saccade bench nav`."""
     errands.add_arguments(parser, BENCH)
     parser.add_argument("--back", action="store_true", help="the errand ends where it began")
+    parser.add_argument("--people", type=people, metavar="N", help=f"so many walk about (default 2, at most {MOST})")
 
 
 def run(args: argparse.Namespace) -> int:
     """Play, print, write; exit code 0 whatever the robot did."""
     from saccade.cli.episodes.nav import Nav
 
-    return errands.run(args, BENCH, Nav(args.back), "--back" if args.back else "")
+    said = [*(["--back"] if args.back else []), *([] if args.people is None else [f"--people {args.people}"])]
+    asks = "" if args.people is None else f"&people={args.people}"
+    return errands.run(args, BENCH, Nav(args.back), " ".join(said), asks)
+
+
+def people(text: str) -> int:
+    """A number of people."""
+    if not text.isdecimal() or int(text) > MOST:
+        raise argparse.ArgumentTypeError(f"expected 0 to {MOST} people, not {text!r}")
+    return int(text)
