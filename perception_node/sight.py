@@ -24,6 +24,8 @@ _LEAST_FRAMES, _LEAST_S = 4, 0.25
 """Nothing is found in less."""
 _DIRT_S = 4.0
 """Tiles are smoothed over this time, of frames in which the robot moves: dirt stays where it is, the world does not."""
+_VEIL_S = 5.0
+"""A veil lasts: a picture that a plain wall fills has as few greys, but only while the robot looks at it."""
 _NOTHING = "nothing matched"
 _FLOOR = 1.0
 """Contrast in grey values that noise alone may make."""
@@ -39,7 +41,10 @@ class Finding(NamedTuple):
 
 
 class _Measure(NamedTuple):
-    """A figure of which more is worse, from where on it is a warning and an error, the words for it, and the camera."""
+    """A figure of which more is worse, from where on it is a warning and an error, the words for it, and the camera.
+
+    It must be so for `lasts_s` before it is found.
+    """
 
     name: str
     value: float
@@ -47,6 +52,7 @@ class _Measure(NamedTuple):
     error: float
     text: str
     side: str = ""
+    lasts_s: float = 0.0
 
 
 class Sight:
@@ -60,6 +66,7 @@ class Sight:
         """Begin anew, as after a gap or a jump of the clock."""
         self._mean: Figures | None = None
         self._levels: dict[str, Level] = {}
+        self._since_s: dict[str, float] = {}
         self._stamp_ns = self._frames = 0
         self._seen_s = self._moved_s = 0.0
         self._tiles: F64 = np.zeros(0)
@@ -105,6 +112,10 @@ class Sight:
         for bound, worse in ((measure.warn, Level.WARN), (measure.error, Level.ERROR)):
             if measure.value >= (bound / _CLEARLY if before >= worse else bound):
                 level = worse
+        if level <= before:
+            self._since_s.pop(measure.name, None)
+        elif self._seen_s - self._since_s.setdefault(measure.name, self._seen_s) < measure.lasts_s:
+            level = before
         self._levels[measure.name] = level
         return Finding(level, measure.name, measure.text, measure.side) if level is not Level.OK else None
 
@@ -129,7 +140,7 @@ class Sight:
         yield _Measure(
             "turbid water" if water else "fog", veil, 1.0, never,
             f"the darkest grey is {100 * clear.veil:.0f} % of the middle one in both cameras (far half "
-            f"{100 * m.veils[0]:.0f} %, near {100 * m.veils[1]:.0f} %): what is far is seen badly",
+            f"{100 * m.veils[0]:.0f} %, near {100 * m.veils[1]:.0f} %): what is far is seen badly", lasts_s=_VEIL_S,
         )  # fmt: skip
         for side, eye in (("left", m.left), ("right", m.right)):
             yield _Measure(f"{side} too bright", eye.white, 0.5, never, f"{100 * eye.white:.0f} % of {side} is white")

@@ -116,10 +116,10 @@ def test_a_wall_beside_the_robot_is_no_fog():
             for side, picture in images
         ]
 
-    tap = play(flanked(16, pictures=pale), FLANKED)
+    tap = play(flanked(66, pictures=pale), FLANKED)
     assert at(newest_map(tap), *place(WALL_M)) > 60, "it sees the wall"
     assert not tap.named(RIG, "fog")
-    assert play(drive(16, hazed)).named("sight", "fog")
+    assert play(drive(66, hazed)).named("sight", "fog")
 
 
 def test_a_flank_alone_makes_no_map():

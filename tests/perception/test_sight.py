@@ -33,7 +33,7 @@ def look():
     with open_engine(load_card("sgbm")) as engine:
         match, gauge = StereoMatcher(engine, load_card("sgbm")), Gauge()
 
-        def looked(left, right, frames=14):
+        def looked(left, right, frames=60):
             disparity, confidence = match(left, right)
             figures = gauge.of(left, right, disparity, confidence, 32, match.max_disparity(disparity.shape))
             sight = Sight(SightParams())
@@ -77,6 +77,19 @@ def test_fog_is_named_and_clear_air_is_not(look):
         s = sample(seed, SIZE, 64, effects=("sensor", "haze"), scene="street")
         named.append("fog" in look(s.left, s.right)[1])
     assert sum(named) >= 2
+
+
+def test_what_looks_like_fog_for_a_moment_is_none():
+    """A picture that a plain wall fills, for 4 s of every 8."""
+    wall, clear = (Eye(mean=120.0, white=0.0, sharp=2.0, veil=v, spread=w) for v, w in ((0.8, 0.3), (0.1, 2.0)))
+    sight, named = Sight(SightParams()), []
+    for i in range(240):
+        eye = wall if i < 160 and i // 40 % 2 == 0 else clear if i < 160 else wall
+        figures = Figures(eye, eye, 0.5, 0.9, 0.0, 1.0, (eye.veil, eye.veil), np.ones((2, 9, 12)))
+        named.append(any(f.name == "fog" for f in sight.look(figures, SEC + i * 100 * MS, moving=False)))
+    assert not any(named[:200])
+    assert 200 < named.index(True) < 230
+    assert all(named[named.index(True) :])
 
 
 def test_a_room_that_is_black_but_for_a_lamp_is_judged():
