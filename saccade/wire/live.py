@@ -32,7 +32,7 @@ GATE_PRIORITY = 40
 """SCHED_FIFO priority of the gate: above everything ordinary, below the kernel's interrupt threads at 50."""
 _FALLBACK_NICE = -15
 _ECHO_S = 0.3
-"""The same signal so soon after is the same: a terminal and the launch system in it both tell every process."""
+"""A signal that comes again so soon is the same one: a terminal and the launch system in it both tell every process."""
 _LOCK_TOUCHED = 1 | 2 | 4  # MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT
 _PR_SET_TIMERSLACK = 29
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3

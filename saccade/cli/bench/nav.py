@@ -31,7 +31,7 @@ NAMES = (
 """Of the variants, for `--help`, which is not to load the runtime."""
 BENCH = errands.ErrandBench("nav", "in the yard", __doc__ or "", NAMES)
 MOST = 12
-"""More people than that leave a yard no room."""
+"""So many leave each other room in 16 by 12 m."""
 EXAMPLES = """examples:
   saccade bench nav --episodes 20                          # held-out seeds, all cores
   saccade bench nav --episodes 100 --variant stereo truth fast-only slow-only --json out/nav.json
