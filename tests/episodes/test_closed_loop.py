@@ -69,7 +69,6 @@ def test_other_processes_find_the_same() -> None:
     assert list(map_jobs(play, short, 2)) == list(map_jobs(play, short, 1))
 
 
-@pytest.mark.slow
 def test_a_frozen_camera_stops_it_until_it_sees_again() -> None:
     ear = Ear()
     outcome = play(episode(faults="freeze@4s+2s"), [ear])
@@ -78,7 +77,6 @@ def test_a_frozen_camera_stops_it_until_it_sees_again() -> None:
     assert outcome["stops"] >= 1
 
 
-@pytest.mark.slow
 def test_a_reasoner_that_hangs_is_waited_for_without_harm(monkeypatch: pytest.MonkeyPatch) -> None:
     nodes = made(monkeypatch)
 
@@ -92,7 +90,6 @@ def test_a_reasoner_that_hangs_is_waited_for_without_harm(monkeypatch: pytest.Mo
     assert outcome["waiting_ratio"] > 0.2, "its plan had run out"
 
 
-@pytest.mark.slow
 def test_perception_that_dies_stops_it_until_it_is_there_again(monkeypatch: pytest.MonkeyPatch) -> None:
     def mortal(robot: str, variant: Variant) -> list[Node]:
         _, vla, gate = episode_nodes(robot, variant)
@@ -105,7 +102,6 @@ def test_perception_that_dies_stops_it_until_it_is_there_again(monkeypatch: pyte
     assert outcome["stops"] >= 1
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("after_s", "before_it"), [(2.6, True), (4.6, False)])
 def test_a_person_who_steps_in_is_not_run_into(
     monkeypatch: pytest.MonkeyPatch, after_s: float, before_it: bool

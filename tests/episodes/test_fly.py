@@ -33,7 +33,6 @@ def test_two_flights_are_the_same_bytes_and_an_episode_ends() -> None:
     assert first["why"].startswith("out of time")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("seed", "gates"), [(1, 1), (3, 1), (2, 2)])
 def test_it_flies_through_and_to_the_post(seed: int, gates: int) -> None:
     outcome = play(episode(seed, gates))
