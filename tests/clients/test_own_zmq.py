@@ -146,9 +146,9 @@ def test_a_server_that_dies_and_returns_is_found_again(hosted: Hosted) -> None:
         client = ZmqClient(address)
         client.infer(OBSERVATION, 5 * SEC)
     with closing(client):
-        for _ in range(2):
+        for trouble in ("no connection|hung up", "no connection"):  # that it hung up may be heard only on asking
             begin_ns = perf_ns()
-            with pytest.raises(Unreachable, match="no connection"):
+            with pytest.raises(Unreachable, match=trouble):
                 client.infer(OBSERVATION, 100 * MS)
             assert perf_ns() - begin_ns < 100 * MS + MARGIN_NS
         with serving(hosted, address):
