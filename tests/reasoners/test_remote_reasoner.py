@@ -413,7 +413,8 @@ def test_it_says_how_it_is_also_while_it_thinks():
             over.set()
             thread.join()
             assert probe.health(10**10).answered == 1
-    with closing(reasoner(server.address)) as mind, pytest.raises(ReasonerError, match=r"within 0\.2 s"):
+    # The socket of a server that is closed may still take a connection for a moment.
+    with closing(reasoner(server.address)) as mind, pytest.raises(ReasonerError, match=r"within 0\.2 s|broke"):
         mind.health(2 * 10**8)
 
 
