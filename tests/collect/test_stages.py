@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from rollout_scene import beside, done, drive, film, ns, observation, plan, rollout
 
 from saccade.cli.collect.rollout import Rollout
 from saccade.cli.collect.stages import cut
-from saccade.types import PlanKind
+from saccade.types import Plan, PlanKind
 from vla_node.embodiments.arm import ArmParams
 
 
@@ -42,6 +44,25 @@ def test_the_way_back_is_one_stage() -> None:
         (observation(3.5), done()),
     ]
     assert times(rollout(film(4.0), thoughts, words)) == [("arrive", 0.5, 1.5), ("return", 1.5, 3.5)]
+
+
+def test_an_arrival_lasts_until_the_plan_after_it_comes() -> None:
+    """It is judged for then, and a robot may still come to rest meanwhile; a search ends with what was seen."""
+
+    def late(made: Plan, after_s: float) -> Plan:
+        return replace(made, inference_ns=ns(after_s))
+
+    thoughts = [
+        (observation(0.5), plan("step 1 of 2, go to the red box: looking for it")),
+        (observation(1.0), late(plan("step 1 of 2, go to the red box", way_m=0.5), 0.4)),
+        (observation(1.5), late(plan("step 2 of 2, come back: 2.0 m to go"), 0.4)),
+        (observation(3.5), late(done(), 0.3)),
+    ]
+    made = rollout(film(4.0), thoughts, "go to the red box, then come back")
+    assert times(made) == [("search", 0.5, 1.0), ("arrive", 1.0, 1.9), ("return", 1.9, 3.8)]
+    thoughts[-1] = (observation(3.9), late(done(), 0.3))
+    made = rollout(film(4.0), thoughts, "go to the red box, then come back")
+    assert times(made)[-1] == ("return", 1.9, 4.0), "no later than the film"
 
 
 def test_before_a_door_it_is_only_on_its_way_back() -> None:

@@ -11,6 +11,7 @@ from test_slow import Scripted, at_s, go
 from vla_world import BLUE, Box
 
 from saccade.clock import MS, SEC
+from saccade.types import PlanKind
 from vla_node.params import VlaParams
 from vla_node.pilot import Pilot
 from vla_node.planner import Reasoner
@@ -130,3 +131,44 @@ def test_what_stands_at_the_stand_off_is_not_called_to_another_one(reasoner):
     assert math.dist(end(called)[:2], (x, y)) > 0.2, "from there it would go to another one"
     then = reasoner.plan(see(4, text, **beside, lead=arrives)).plan
     assert end(then)[:2] == pytest.approx((x, y), abs=0.05)
+
+
+THERE = {"x": 2.15, "y": 0.4}
+STOPS = [(2.15, 0.4), (2.18, 0.41), (2.2, 0.41), (2.2, 0.41)]
+"""The last of the way to the red box, at rest in the end."""
+
+
+def test_who_will_stand_there_and_face_it_when_the_plan_comes_has_arrived(reasoner):
+    text, lead = "go to the red box", led(*STOPS, yaw=0.1)
+    here = see(4, text, **THERE, yaw=-0.6, v=0.3)
+    assert reasoner.plan(here).plan.kind is PlanKind.WAYPOINTS, "of whom it is not known is waited for"
+    assert reasoner.plan(replace(here, lead=lead)).plan.text == f"done: {text}"
+
+
+def test_who_will_still_drive_or_turn_when_the_plan_comes_is_let_go_on(reasoner):
+    text = "go to the red box"
+    standing = see(4, text, **THERE, yaw=0.15)
+    assert EmbeddedReasoner(radius_m=0.4, standoff_m=0.6).plan(standing).plan.text == f"done: {text}"
+    drives = led((2.1, 0.4), (2.15, 0.4), (2.2, 0.4), yaw=0.15)
+    faces_elsewhere = led(*STOPS, yaw=1.2)
+    spins = led(*STOPS, yaw=0.0)
+    spins[:, 3] = (-0.3, -0.2, -0.1, 0.0)
+    for lead in (drives, faces_elsewhere, spins):
+        plan = reasoner.plan(replace(standing, lead=lead)).plan
+        assert (plan.kind, "step 1 of 1" in plan.text) == (PlanKind.WAYPOINTS, True), plan.text
+
+
+def test_who_will_stand_where_it_began_is_back(reasoner):
+    rolling = see(9, "come back", x=0.1, yaw=0.5, v=0.4)
+    assert reasoner.plan(rolling).plan.kind is PlanKind.WAYPOINTS
+    stands = led((0.06, 0.0), (0.02, 0.0), (0.02, 0.0), yaw=0.05)
+    assert reasoner.plan(replace(rolling, lead=stands)).plan.text == "done: come back"
+
+
+def test_who_will_stand_where_it_was_told_to_go_is_there(reasoner):
+    text = "go forward 1 m"
+    reasoner.plan(see(1, text, boxes=()))
+    rolling = see(3, text, x=0.95, v=0.3, boxes=())
+    assert reasoner.plan(rolling).plan.kind is PlanKind.WAYPOINTS
+    stands = led((0.98, 0.0), (1.0, 0.0), (1.0, 0.0))
+    assert reasoner.plan(replace(rolling, lead=stands)).plan.text == f"done: {text}"

@@ -27,11 +27,16 @@ _LABEL = re.compile(r"step (\d+) of \d+, ")
 _TRY = re.compile(r", try (\d+) of ")
 _LOOKING, _CLIMBING = ": looking for it", ": taking off"
 _DONE = 10_000
+_AWAITED = ("arrive", "return")
+"""Ends that are judged for when the next plan comes (`mission.rests_then`): there the stage ends, too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Thoughts of one step and phase: from the observation of the first to that of the first after them."""
+    """Thoughts of one step and phase: from the observation of the first to that of the first after them.
+
+    One that arrives lasts until that plan comes.
+    """
 
     step: int
     phase: str
@@ -60,6 +65,9 @@ def _marked(rollout: Rollout, steps: Sequence[Step]) -> Iterator[Span]:
         marked.append(((step, phase, attempt), thought))
     groups = [(key, [t for _, t in group]) for key, group in groupby(marked, key=lambda pair: pair[0])]
     begins = [group[0].observation.stamp_ns for _, group in groups] + [rollout.end_ns]
+    for i, (((_, name, _), _), (_, after)) in enumerate(pairwise(groups)):
+        if name in _AWAITED:
+            begins[i + 1] = min(after[0].observation.stamp_ns + after[0].plan.inference_ns, rollout.end_ns)
     for i, ((at, name, _), _) in enumerate(groups):
         if at != _DONE:
             yield Span(at, name, begins[i], begins[i + 1], ended=i + 1 < len(groups))

@@ -14,7 +14,7 @@ from saccade.geometry import wrap_angle
 from saccade.types import Plan, PlanKind
 from vla_node.planner import Answer, Observation, make_plan
 from vla_node.reasoners.embedded.language import Misunderstood, parse
-from vla_node.reasoners.embedded.mission import Mission, Progress, standing
+from vla_node.reasoners.embedded.mission import Mission, Progress, rests_then, standing
 from vla_node.reasoners.embedded.patience import Kept
 from vla_node.reasoners.embedded.recovery import SEARCH_STEP_RAD
 from vla_node.reasoners.embedded.routes import free_behind
@@ -110,8 +110,8 @@ class EmbeddedReasoner:
 
     def _return(self, step: Return, obs: Observation, mission: Mission, progress: Progress) -> Plan | None:
         left_m = float(np.hypot(*(obs.start.t - obs.state.T_odom_from_body.t)[:2]))
-        turned = abs(wrap_angle(obs.start.yaw - obs.state.T_odom_from_body.yaw)) < FACING_RAD
-        if left_m < ARRIVED_M and turned and standing(obs):
+        turned = abs(wrap_angle(obs.start.yaw - obs.yaw_then)) < FACING_RAD
+        if left_m < ARRIVED_M and turned and rests_then(obs):
             return None
         text = f"{mission.label()}: {left_m:.1f} m to go"
         return follow(obs, mission, self._radius_m, obs.start.t, 0.0, obs.start.yaw, text)
@@ -123,7 +123,7 @@ class EmbeddedReasoner:
         text = f"{mission.label()}: {abs(left_m):.2f} m to go"
         if step.distance_m < 0:
             return self._back_up(obs, mission, -left_m, text)
-        if left_m < ARRIVED_M / 2 and standing(obs):
+        if left_m < ARRIVED_M / 2 and rests_then(obs):
             return None
         goal = start + step.distance_m * ahead
         return follow(obs, mission, self._radius_m, goal, 0.0, progress.yaw, text, detour_m=0.5 * left_m + 0.5)

@@ -12,7 +12,7 @@ from saccade.geometry import F64, wrap_angle
 from saccade.types import Plan, PlanKind
 from vla_node.planner import Observation, make_plan
 from vla_node.reasoners.embedded.grounding import Sighting
-from vla_node.reasoners.embedded.mission import Mission, Progress, coasted_yaw, standing
+from vla_node.reasoners.embedded.mission import Mission, Progress, coasted_yaw, rests_then, standing
 from vla_node.reasoners.embedded.patience import length_m
 from vla_node.reasoners.embedded.recovery import TRIES
 from vla_node.reasoners.embedded.routes import open_way, route
@@ -35,11 +35,13 @@ def approach(
     bearing = math.atan2(target.centre[1] - here[1], target.centre[0] - here[0])
     reach_m = target.radius_m + standoff_m
     left_m = float(np.hypot(*(target.centre - here)[:2])) - reach_m
-    turned = abs(wrap_angle(bearing - obs.state.T_odom_from_body.yaw)) < FACING_RAD
-    if turned and standing(obs) and (left_m < ARRIVED_M or (left_m < HELD_SHORT_M and obs.held_ns)):
+    turned = abs(wrap_angle(bearing - obs.yaw_then)) < FACING_RAD
+    if turned and rests_then(obs) and (left_m < ARRIVED_M or (left_m < HELD_SHORT_M and obs.held_ns)):
+        if abs(wrap_angle(bearing - coasted_yaw(obs))) < FACING_RAD:
+            return None
         # A body that obeys late still turns when its policy has done: turning it back would make it swing for ever.
-        rests = abs(wrap_angle(bearing - coasted_yaw(obs))) < FACING_RAD
-        return None if rests else mission.halt(obs, "there, coming to rest")
+        if not len(obs.lead):
+            return mission.halt(obs, "there, coming to rest")
     text = f"{mission.label()}: {max(0.0, left_m):.1f} m to go, {note}"
     if left_m < ARRIVED_M and standing(obs):
         return mission.face(obs, bearing, text, last=mission.last)
