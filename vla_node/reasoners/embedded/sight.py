@@ -23,6 +23,8 @@ EMPTY_M = 0.5
 """Where the picture shows only what is so much further, a thing is not."""
 UNJUDGED = 0.5
 """Up to this sure of a thing, its shape has not been seen: the picture's edge cut it, or it was too far away."""
+NEARER = 0.5
+"""What is seen at less than this share of its range is believed before a thing of which no more is known."""
 GREY_SPREAD = 3
 """A picture whose channels never differ by more than this shows no colour; a single one may just face a grey wall."""
 
@@ -78,7 +80,11 @@ class Memory:
                 self._notes[target] = f"a {target.colour} thing is in sight, but it does not look like a {target.shape}"
             return
         best = min(fitting, key=lambda s: _far(s, eye)) if self._nearer else fitting[0]
-        surer = known is not None and known.confidence <= UNJUDGED < best.confidence
+        surer = (
+            known is not None
+            and known.confidence <= UNJUDGED
+            and (best.confidence > UNJUDGED or best.range_m < NEARER * known.range_m)
+        )
         if known is not None and not gone and not surer:
             same = [s for s in fitting if _same(s, known)]
             if not self._nearer or best in same or _far(best, eye) >= _far(known, eye):
