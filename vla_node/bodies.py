@@ -11,7 +11,7 @@ from saccade.inbox import Reading
 from saccade.types import RobotState
 from vla_node.embodiments.base import AxisLimits, BaseLimits, Embodiment, twist_limits
 from vla_node.embodiments.diff_drive import DIFF_DRIVE
-from vla_node.embodiments.uav import UAV
+from vla_node.embodiments.uav import UAV, UavLimits
 from vla_node.params import VlaParams
 
 _TWIST = ("vx", "vy", "vz", "wx", "wy", "wz")
@@ -21,13 +21,14 @@ _TWIST = ("vx", "vy", "vz", "wx", "wy", "wz")
 class Body:
     """A robot. `needs` are the topics without which it does not move; `drive` is None where it does not travel.
 
-    `base` are the limits of its travelling in the plane.
+    `base` are the limits of its travelling in the plane, `flight` those of what flies.
     """
 
     limits: AxisLimits
     needs: tuple[str, ...]
     drive: Embodiment | None
     base: BaseLimits
+    flight: UavLimits | None = None
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -37,7 +38,7 @@ class Body:
     @property
     def flies(self) -> bool:
         """Whether it moves up and down, too."""
-        return self.drive is UAV
+        return self.flight is not None
 
     def measured(self, odom: Reading) -> F64 | None:
         """The speeds (d,) of the axes as the robot moves; None where that is not heard."""
@@ -57,6 +58,6 @@ def body_of(params: VlaParams) -> Body:
         plane = BaseLimits(
             base.radius_m, uav.v_m_s, uav.w_rad_s, uav.a_m_s2, uav.aw_rad_s2, base.jerk_m_s3, base.jerk_w_rad_s3
         )
-        return Body(uav.by_axis(), ("odom", "clearance"), UAV, plane)
+        return Body(uav.by_axis(), ("odom", "clearance"), UAV, plane, uav)
     limits = twist_limits(DIFF_DRIVE.axes, (base.v_m_s, base.w_rad_s), (base.a_m_s2, base.aw_rad_s2))
     return Body(limits, ("odom", "local_map"), DIFF_DRIVE, base)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from saccade.geometry import wrap_angle
+import numpy as np
+
+from saccade.geometry import F64, wrap_angle
+from saccade.types import RobotState
 from vla_node.course import Course, Point
 from vla_node.embodiments.uav import UavLimits
 from vla_node.rollout import Style
@@ -47,6 +50,22 @@ class Aside(NamedTuple):
     pace: float = 1.0
     left_rad: float = 0.0
     up_rad: float = 0.0
+
+
+def flying(state: RobotState, asked: F64) -> Flying:
+    """Where a robot is, with the velocity that it has been `asked` for, (vx, vy, vz, wz) level and along its heading.
+
+    With the measured one where nothing was asked, or nothing finite.
+    """
+    T, twist = state.T_odom_from_body, state.twist
+    velocity, w = T.R @ twist[:3], float(twist[5])
+    yaw = T.yaw
+    if len(asked) and np.isfinite(asked).all():
+        c, s = math.cos(yaw), math.sin(yaw)
+        forward, left, up, w = (float(value) for value in asked)
+        velocity = np.array((c * forward - s * left, s * forward + c * left, up))
+    (x, y, z), (vx, vy, vz) = T.t.tolist(), velocity.tolist()
+    return Flying(x, y, z, yaw, vx, vy, vz, w)
 
 
 def glide(

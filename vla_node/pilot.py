@@ -123,15 +123,12 @@ class Pilot:
 
     def lead(self, now_ns: int, senses: Senses, for_ns: int) -> F64:
         """The poses (n, 4) that the robot goes through in the next `for_ns`; see `Observation.lead`."""
-        drive, plan, odom = self._body.drive, self.plan, senses.odom(now_ns)
-        if drive is None or plan is None or self._braking or not odom.fresh or not isinstance(self._track, Track):
+        plan, odom = self.plan, senses.odom(now_ns)
+        if plan is None or self._braking or not odom.fresh:
             return NO_LEAD
         before, _ = self._asked.before(now_ns, odom, False)
-        T = odom.value.T_odom_from_body
-        x, y, z = T.t.tolist()
-        motion = Motion(x, y, T.yaw, float(before[drive.forward]), float(before[drive.turn]))
         left_s = seconds(plan.obs_stamp_ns + plan.valid_for_ns - now_ns)
-        return lead(motion, z, self._track, self._style, self._body.base, left_s, seconds(for_ns))
+        return lead(self._body, odom.value, before, self._track, self._style, left_s, seconds(for_ns))
 
     def close(self) -> None:
         """Stop working."""

@@ -18,6 +18,8 @@ from vla_node.reasoners.embedded.language import says_stop
 NO_POINTS: F64 = np.zeros((0, 3))
 NO_VALUES: F64 = np.zeros(0)
 NO_LEAD: F64 = np.zeros((0, 4))
+LEAD_S = 0.1
+"""Between two poses of a lead."""
 VALID_FOR_NS = 4 * SEC
 """How long a plan may be acted on without a newer one, unless told otherwise."""
 

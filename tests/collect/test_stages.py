@@ -171,10 +171,12 @@ def test_a_flight_takes_off_searches_and_goes_through_gates() -> None:
         (observation(0.5), plan(f"{step}: taking off, 1.0 m to climb")),
         (observation(1.5), plan(f"{step}: looking for it, turned 0 degrees so far")),
         (observation(2.5), plan(f"{step}: 2.0 m before it, 0.1 m aside")),
-        (observation(4.5), plan("step 2 of 2, go to the orange post: 3.0 m to go")),
+        (observation(4.5), replace(plan("step 2 of 2, go to the orange post: 3.0 m to go"), inference_ns=ns(0.4))),
     ]
     made = rollout(film(6.0), thoughts, "fly through the red gate, then go to the orange post")
     assert [(s.kind, s.thing) for s in cut(made)] == [
         ("climb", "red gate"), ("search", "red gate"), ("gate", "red gate"), ("approach", "orange cylinder"),
     ]  # fmt: skip
-    assert cut(made)[2].task == "fly through the red gate"
+    gate = cut(made)[2]
+    assert gate.task == "fly through the red gate"
+    assert gate.end_ns == ns(4.9), "the plan that goes on from behind it was made before it"

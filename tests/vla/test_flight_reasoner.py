@@ -10,10 +10,11 @@ from saccade.clock import SEC
 from saccade.geometry import R_BODY_FROM_OPTICAL, SE3, Pinhole
 from saccade.types import Image, PlanKind, RobotState
 from vla_node.planner import Observation
-from vla_node.reasoners.embedded.flight import ALOFT_M, BEHIND_M, FRONT_M, FlightReasoner
+from vla_node.reasoners.embedded.flight import ALOFT_M, BEHIND_M, COMMITTED_M, FRONT_M, FlightReasoner
 from vla_node.reasoners.embedded.gates import GateMemory, find_gate, joined
 from vla_node.reasoners.embedded.language import Misunderstood, parse
 from vla_node.reasoners.embedded.reasoner import EmbeddedReasoner
+from vla_node.reasoners.embedded.recovery import SEARCH_STEP_RAD
 from vla_node.reasoners.embedded.steps import Climb, GoTo, Pass
 
 CAMERA = Pinhole(200.0, 200.0, 159.5, 119.5, 320, 240)
@@ -171,3 +172,144 @@ def test_those_who_cannot_say_so():
     assert "cannot take the red box" in FlightReasoner(1.0).refuses("take the red box")
     assert FlightReasoner(1.0).refuses("fly through the red gate, then come back") == ""
     assert "not understood" in FlightReasoner(1.0).refuses("land")
+
+
+AHEAD = np.array([math.cos(0.3), math.sin(0.3), 0.0])
+CENTRE = np.array(GATE[1])
+
+
+def led(*places, yaw=0.3):
+    return np.array([(*place, yaw) for place in places], np.float64)
+
+
+def through(from_m, to_m, count=20):
+    """A lead along the middle of the gate."""
+    return led(*[CENTRE + along_m * AHEAD for along_m in np.linspace(from_m, to_m, count)])
+
+
+def test_whoever_will_have_taken_off_when_the_plan_comes_goes_on_from_up_there():
+    rising = led(*[(0.0, 0.0, 0.1 * k) for k in range(11)], yaw=0.0)
+    made = FlightReasoner(1.0).plan(replace(seen((0, 0, 0.1), 0.0, GATE), lead=rising)).plan
+    assert made.waypoints[-1] == pytest.approx(CENTRE + BEHIND_M * AHEAD, abs=0.1)
+    assert any(np.allclose(point, (0, 0, 1.0)) for point in made.waypoints), "by way of where it will be"
+
+
+def test_after_the_gate_that_it_is_about_to_pass_it_goes_on_to_the_next_thing_at_once():
+    reasoner, text = FlightReasoner(1.0), "fly through the red gate, then climb 1 m"
+    plan(reasoner, (0, 0, 1.0), 0.0, GATE, text=text)
+    before = seen(CENTRE - 0.8 * AHEAD, 0.3, GATE, text=text, seconds=4, speed=0.6)
+    made = reasoner.plan(replace(before, lead=through(-0.75, 1.1))).plan
+    assert made.text.startswith("step 2 of 2, climb 1 m")
+    assert made.waypoints[-1] == pytest.approx(CENTRE + 1.1 * AHEAD + (0, 0, 1.0), abs=0.2)
+    crossed = [float((point - CENTRE) @ AHEAD) for point in made.waypoints]
+    assert crossed == sorted(crossed), "through the gate first"
+    held = reasoner.plan(replace(before, stamp_ns=5 * SEC)).plan
+    assert held.text.startswith("step 1 of 2"), "what did not happen is not done"
+
+
+def test_the_last_gate_is_passed_when_that_is_seen():
+    reasoner = FlightReasoner(1.0)
+    plan(reasoner, (0, 0, 1.0), 0.0, GATE)
+    before = replace(seen(CENTRE - 0.8 * AHEAD, 0.3, GATE, seconds=4), lead=through(-0.75, 1.1))
+    made = reasoner.plan(before).plan
+    assert (made.kind, made.final) == (PlanKind.WAYPOINTS, False)
+    assert made.waypoints[-1] == pytest.approx(CENTRE + BEHIND_M * AHEAD, abs=0.1)
+
+
+def test_a_way_back_does_not_begin_with_the_lead_that_it_would_double_back_on():
+    """Of two places on a course that are as near to the robot, it would take the first."""
+    reasoner, text = FlightReasoner(1.0), "fly back"
+    out = led(*[(0.1 * k, 0.0, 1.0) for k in range(11, 21)], yaw=0.0)
+    made = reasoner.plan(replace(seen((1, 0, 1.0), 0.0, text=text), lead=out)).plan
+    assert made.waypoints[0] == pytest.approx((2.0, 0, 1.0))
+    assert np.all(np.diff(made.waypoints[:-1, 0]) < 1e-9)
+    aside = led(*[(1.0 - 0.05 * k, 0.03 * k, 1.0) for k in range(11)], yaw=2.6)
+    made = reasoner.plan(replace(seen((1, 0, 1.0), 0.0, text=text, seconds=2), lead=aside)).plan
+    assert made.waypoints[0] == pytest.approx((1.0, 0, 1.0)), "this one does not"
+
+
+def test_it_has_arrived_when_it_will_hover_before_the_post_and_face_it():
+    post, text = (RED, (4.0, 1.0, 1.0), 0.25, 0.3, 1.8), "fly to the red post"
+    there, bearing = np.array((4.0, 1.0, 1.4)) - 1.05 * np.array((math.cos(0.2), math.sin(0.2), 0)), 0.2
+    here = seen(there, bearing - 0.5, post, solid=True, text=text, speed=0.4)
+    assert FlightReasoner(1.0).plan(here).plan.kind is PlanKind.WAYPOINTS
+    hovers = led(*[there + 0.02 * AHEAD] * 3, yaw=bearing)
+    assert FlightReasoner(1.0).plan(replace(here, lead=hovers)).plan.text == f"done: {text}"
+    flies_on = led(there, there + 0.1 * AHEAD, there + 0.2 * AHEAD, yaw=bearing)
+    assert FlightReasoner(1.0).plan(replace(here, lead=flies_on)).plan.kind is PlanKind.WAYPOINTS
+
+
+def test_whoever_looks_around_turns_on_from_where_it_will_look():
+    turned = led(*[(0, 0, 1.0)] * 5, yaw=1.5)
+    made = FlightReasoner(1.0).plan(replace(seen((0, 0, 1.0), 0.0), lead=turned)).plan
+    tip = made.waypoints[-1] - made.waypoints[-2]
+    assert math.remainder(math.atan2(tip[1], tip[0]) - 1.5 - SEARCH_STEP_RAD, math.tau) == pytest.approx(0, abs=0.01)
+
+
+def test_of_two_sightings_that_the_pictures_edge_cut_the_much_nearer_one_is_believed():
+    """From afar half a post had the depth of what stood behind it, and was flown to through the far wall."""
+    reasoner, text, edge = FlightReasoner(1.0), "fly to the red post", math.atan(160 / 200)
+    post = (RED, (3.0, 0.0, 1.4), 0.0, 0.2, 1.8)
+    far = seen((0, 0, 1.4), -edge, post, solid=True, text=text)
+    behind = replace(far, depth_m=5 * far.depth_m)
+    mistaken = reasoner.plan(behind).plan
+    assert mistaken.waypoints[-1][0] > 8.0, "it is all that is known"
+    near = seen((1.0, 0, 1.4), -edge, post, solid=True, text=text, seconds=4)
+    assert math.dist(reasoner.plan(near).plan.waypoints[-1], (2.0, 0.0, 1.4)) < 0.3
+    other = (RED, (3.0, -1.6, 1.4), -0.7, 0.2, 1.8)
+    aside = seen((1.0, 0, 1.4), -math.atan2(1.6, 2.0) - edge, other, solid=True, text=text, seconds=7)
+    assert math.dist(reasoner.plan(aside).plan.waypoints[-1], (2.0, 0.0, 1.4)) < 0.3, "another that is as far is not"
+
+
+def test_a_way_beside_the_gate_does_not_lead_through_it():
+    reasoner, text = FlightReasoner(1.0), "fly through the red gate, then climb 1 m"
+    plan(reasoner, (0, 0, 1.0), 0.0, GATE, text=text)
+    left = np.array([-AHEAD[1], AHEAD[0], 0.0])
+    before = seen(CENTRE - 0.8 * AHEAD, 0.3, GATE, text=text, seconds=4, speed=0.6)
+    beside = through(-0.75, 1.1) + np.array([*(1.1 * left), 0.0])
+    made = reasoner.plan(replace(before, lead=beside)).plan
+    assert made.text.startswith("step 1 of 2")
+    assert made.waypoints[-1] == pytest.approx(CENTRE - FRONT_M * AHEAD, abs=0.1)
+
+
+def test_one_that_is_between_the_posts_goes_on_to_the_next_thing_wherever_that_leads():
+    reasoner, text = FlightReasoner(1.0), "fly through the red gate, then climb 1 m"
+    plan(reasoner, (0, 0, 1.0), 0.0, GATE, text=text)
+    left = np.array([-AHEAD[1], AHEAD[0], 0.0])
+    between = seen(CENTRE + 0.3 * AHEAD, 0.3, GATE, text=text, seconds=4, speed=0.6)
+    aside = led(*[CENTRE + (0.3 + 0.1 * k) * AHEAD + 0.15 * k * left for k in range(1, 11)])
+    assert reasoner.plan(replace(between, lead=aside)).plan.text.startswith("step 2 of 2")
+
+
+def test_what_comes_after_a_gate_begins_with_itself():
+    """What the robot turned before that is not of the turn that it is told to make then."""
+    reasoner, text = FlightReasoner(1.0), "fly through the red gate, then turn left 90 degrees"
+    plan(reasoner, (0, 0, 1.0), 0.0, GATE, text=text)
+    before = seen(CENTRE - 0.8 * AHEAD, 0.3, GATE, text=text, seconds=4, speed=0.6)
+    made = reasoner.plan(replace(before, lead=through(-0.75, 1.1))).plan
+    tip = made.waypoints[-1] - made.waypoints[-2]
+    assert math.atan2(tip[1], tip[0]) == pytest.approx(0.3 + math.pi / 2, abs=0.02)
+
+
+def test_a_little_aside_it_lines_up_on_its_way_and_does_not_go_back_for_that():
+    reasoner = FlightReasoner(1.0)
+    plan(reasoner, (0, 0, 1.0), 0.0, GATE)
+    left = np.array([-AHEAD[1], AHEAD[0], 0.0])
+    way = plan(reasoner, CENTRE - 1.4 * AHEAD + 0.4 * left, 0.3, GATE, seconds=4).waypoints[1:]
+    for point, along_m in zip(way, (-COMMITTED_M, 0.0, BEHIND_M), strict=True):
+        assert point == pytest.approx(CENTRE + along_m * AHEAD, abs=0.1)
+    back = plan(reasoner, CENTRE - 1.0 * AHEAD + 0.4 * left, 0.3, GATE, seconds=5).waypoints
+    assert back[-1] == pytest.approx(CENTRE - FRONT_M * AHEAD, abs=0.1), "from so near that would be too steep"
+
+
+def test_a_turn_and_the_way_home_end_as_they_will_find_the_robot():
+    text = "turn left 200 degrees"
+    reasoner = FlightReasoner(1.0)
+    first = plan(reasoner, (0, 0, 1.0), 0.0, text=text).waypoints
+    turned = led(*[(0, 0, 1.0)] * 5, yaw=math.atan2(*(first[-1] - first[-2])[1::-1]))
+    rest = reasoner.plan(replace(seen((0, 0, 1.0), 0.0, text=text, seconds=2), lead=turned)).plan.waypoints
+    tip = rest[-1] - rest[-2]
+    assert math.remainder(math.atan2(tip[1], tip[0]) - math.radians(200), math.tau) == pytest.approx(0, abs=0.01)
+    home = replace(seen((0.1, 0, 1.0), 0.6, text="fly back"), lead=led(*[(0.02, 0, 1.0)] * 3, yaw=0.05))
+    assert FlightReasoner(1.0).plan(home).plan.text == "done: fly back"
+    assert FlightReasoner(1.0).plan(replace(home, lead=home.lead[:0])).plan.kind is PlanKind.WAYPOINTS

@@ -11,11 +11,16 @@ from test_slow import Scripted, at_s, go
 from vla_world import BLUE, Box
 
 from saccade.clock import MS, SEC
-from saccade.types import PlanKind
+from saccade.geometry import SE3
+from saccade.types import PlanKind, RobotState
+from vla_node.bodies import body_of
+from vla_node.course import Course
+from vla_node.lead import lead
 from vla_node.params import VlaParams
 from vla_node.pilot import Pilot
-from vla_node.planner import Reasoner
+from vla_node.planner import LEAD_S, Reasoner
 from vla_node.reasoners.embedded.reasoner import EmbeddedReasoner
+from vla_node.rollout import Style
 
 WALL = Box(3.0, -1.0, 0.3, 1.0, 1.0, BLUE)
 """Before the start, which is come back to from x = 6: round its left end."""
@@ -63,6 +68,21 @@ def test_a_robot_that_has_no_plan_or_turns_nowhere_has_no_lead(pilot):
     assert len(pilot.lead(3 * SEC, senses(3 * SEC), SEC)) == 0, "it brakes, as its map was too old"
     pilot.begin(2)
     assert len(pilot.lead(SEC, senses(SEC), SEC)) == 0, "nothing of the epoch before is followed"
+
+
+def test_a_robot_that_flies_has_a_lead_too_up_and_along_its_course():
+    body, style = body_of(VlaParams(embodiment="uav")), Style(0.6, 0.8, 0.1, 0.1, 0.4, 0.4)
+    state = RobotState(0, "odom", SE3.from_rpy(0, 0, 0, (0, 0, 0.5)), np.zeros(6))
+    course = Course(np.array([(0.0, 0.0, 0.5), (0.0, 0.0, 1.5), (3.0, 0.0, 1.5)]))
+    ahead = lead(body, state, np.zeros(4), course, style, 60.0, 20.0)
+    assert ahead.shape == (200, 4)
+    assert ahead[-1, :3] == pytest.approx((3.0, 0, 1.5), abs=0.15)
+    assert np.linalg.norm(np.diff(ahead[:, :3], axis=0), axis=1).max() < 0.75 * LEAD_S
+    cut = lead(body, state, np.zeros(4), course, style, 3.0, 20.0)
+    assert 0.5 < cut[-1, 2] - cut[0, 2] + cut[-1, 0] < 2.0, "it stops where its plan ends"
+    pushed = lead(body, state, np.array([0.0, 0.5, 0.0, 0.0]), course, style, 60.0, 0.2)
+    assert pushed[0, 1] > 0.02, "it begins with what it was asked for"
+    assert len(lead(body_of(VlaParams(embodiment="arm")), state, np.zeros(7), None, style, 9.0, 1.0)) == 0
 
 
 def test_the_first_thought_knows_no_lead_and_the_next_one_goes_as_far_as_the_first_took():
@@ -139,10 +159,10 @@ STOPS = [(2.15, 0.4), (2.18, 0.41), (2.2, 0.41), (2.2, 0.41)]
 
 
 def test_who_will_stand_there_and_face_it_when_the_plan_comes_has_arrived(reasoner):
-    text, lead = "go to the red box", led(*STOPS, yaw=0.1)
+    text, stands = "go to the red box", led(*STOPS, yaw=0.1)
     here = see(4, text, **THERE, yaw=-0.6, v=0.3)
     assert reasoner.plan(here).plan.kind is PlanKind.WAYPOINTS, "of whom it is not known is waited for"
-    assert reasoner.plan(replace(here, lead=lead)).plan.text == f"done: {text}"
+    assert reasoner.plan(replace(here, lead=stands)).plan.text == f"done: {text}"
 
 
 def test_who_will_still_drive_or_turn_when_the_plan_comes_is_let_go_on(reasoner):
@@ -153,8 +173,8 @@ def test_who_will_still_drive_or_turn_when_the_plan_comes_is_let_go_on(reasoner)
     faces_elsewhere = led(*STOPS, yaw=1.2)
     spins = led(*STOPS, yaw=0.0)
     spins[:, 3] = (-0.3, -0.2, -0.1, 0.0)
-    for lead in (drives, faces_elsewhere, spins):
-        plan = reasoner.plan(replace(standing, lead=lead)).plan
+    for ahead in (drives, faces_elsewhere, spins):
+        plan = reasoner.plan(replace(standing, lead=ahead)).plan
         assert (plan.kind, "step 1 of 1" in plan.text) == (PlanKind.WAYPOINTS, True), plan.text
 
 

@@ -14,7 +14,7 @@ from saccade.geometry import F64
 from saccade.types import PlanKind
 from vla_node.course import Course
 from vla_node.embodiments.uav import AXES, UavLimits
-from vla_node.gliding import Aside, Flying, glide, halted
+from vla_node.gliding import Aside, Flying, flying, glide, halted
 from vla_node.policies.base import ActionKind, Look, PolicyError, PolicySpec
 from vla_node.rollout import Style
 
@@ -60,7 +60,7 @@ class FlightPolicy:
         """See `FastPolicy.act`. PolicyError without clearance, or for a plan it cannot follow."""
         if look.space is None:
             raise PolicyError("the flight policy flies by the clearance around it, and there is none")
-        plan, m = look.plan, _flying(look)
+        plan, m = look.plan, flying(look.state, look.asked)
         if plan.kind is not PlanKind.WAYPOINTS or not len(plan.waypoints):
             raise PolicyError(f"the flight policy follows WAYPOINTS plans, not {plan.kind.name}")
         left_s = seconds(plan.obs_stamp_ns + plan.valid_for_ns - look.stamp_ns)
@@ -107,19 +107,6 @@ class FlightPolicy:
             return least
         opens = here < self.need_m and least >= here - 0.01 and end >= min(self.need_m, here + _SEE_MORE_M)
         return least if opens else None
-
-
-def _flying(look: Look) -> Flying:
-    """Where the robot is, with the velocity that it has been asked for, level and along its heading."""
-    T, twist = look.state.T_odom_from_body, look.state.twist
-    velocity, w = T.R @ twist[:3], float(twist[5])
-    yaw = T.yaw
-    if len(look.asked) and np.isfinite(look.asked).all():
-        c, s = math.cos(yaw), math.sin(yaw)
-        forward, left, up, w = (float(value) for value in look.asked)
-        velocity = np.array((c * forward - s * left, s * forward + c * left, up))
-    (x, y, z), (vx, vy, vz) = T.t.tolist(), velocity.tolist()
-    return Flying(x, y, z, yaw, vx, vy, vz, w)
 
 
 def _row(m: Flying) -> tuple[float, float, float, float]:

@@ -27,7 +27,7 @@ _LABEL = re.compile(r"step (\d+) of \d+, ")
 _TRY = re.compile(r", try (\d+) of ")
 _LOOKING, _CLIMBING = ": looking for it", ": taking off"
 _DONE = 10_000
-_AWAITED = ("arrive", "return")
+_AWAITED = ("arrive", "return", "gate")
 """Ends that are judged for when the next plan comes (`mission.rests_then`): there the stage ends, too."""
 
 

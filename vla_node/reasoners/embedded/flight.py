@@ -13,12 +13,12 @@ from saccade.clock import nanoseconds, seconds
 from saccade.geometry import F64, wrap_angle
 from saccade.types import Plan, PlanKind
 from vla_node.planner import Answer, Observation, make_plan
-from vla_node.reasoners.embedded.gates import GateMemory
+from vla_node.reasoners.embedded.aloft import at_height, fly, hovers_then, place_then
+from vla_node.reasoners.embedded.gates import GateMemory, GateSeen
 from vla_node.reasoners.embedded.language import Misunderstood, parse
 from vla_node.reasoners.embedded.mission import Mission, Progress
 from vla_node.reasoners.embedded.recovery import SEARCH_STEP_RAD
-from vla_node.reasoners.embedded.routes import facing
-from vla_node.reasoners.embedded.steps import Climb, Drive, GoTo, Pass, Return, Stop, Turn, Wait
+from vla_node.reasoners.embedded.steps import Climb, Drive, GoTo, Pass, Return, Step, Stop, Turn, Wait
 
 ALOFT_M = 1.0
 """Height above odometry's origin, which is on the ground where it started, that it takes off to and comes back at."""
@@ -28,11 +28,11 @@ FRONT_M, BEHIND_M, PASSED_M = 1.5, 1.1, 0.7
 """Places before and behind an opening that a passage leads through, and how far behind it a passage is done."""
 COMMITTED_M = 0.5
 """Nearer than this before the opening there is no going back to try again."""
-ALIGNED_M = 0.30
+ALIGNED_M, SLANT = 0.30, 0.5
+"""So far aside, or at such a slant, a robot before an opening can still line up with it; else it goes back to do so."""
 ARRIVED_M, FACING_RAD, TURNED_RAD = 0.30, 0.20, 0.10
 CLIMB_M, CLIMBS = 0.6, 2
 """A search that has gone all the way round goes on so much higher, so many times."""
-STANDING_M_S = 0.15
 
 
 @dataclass(slots=True)
@@ -85,44 +85,59 @@ class FlightReasoner:
             progress = mission.advance(obs)
             step = mission.steps[mission.index]
             plan = None if isinstance(step, Stop) else self._take_off(obs, flight)
-            behave: Callable[..., Plan | None] = _BEHAVIOURS[type(step)]
-            plan = plan or behave(self, step, obs, flight, progress)
+            plan = plan or self._behave(step, obs, flight, progress)
             if plan is not None:
                 return replace(plan, progress=max(plan.progress, mission.index / len(mission.steps)))
             mission.index, mission.progress = mission.index + 1, None
             flight.side, flight.climbs, flight.height_m, flight.searched_rad = None, 0, None, 0.0
         return make_plan(obs, PlanKind.STOP, f"done: {obs.instruction}", final=True, progress=1.0)
 
-    def _take_off(self, obs: Observation, flight: Flight) -> Plan | None:
-        here = obs.state.T_odom_from_body.t
-        if here[2] >= GROUNDED_M:
+    def _behave(self, step: Step, obs: Observation, flight: Flight, progress: Progress) -> Plan | None:
+        behave: Callable[..., Plan | None] = _BEHAVIOURS[type(step)]
+        return behave(self, step, obs, flight, progress)
+
+    def _onward(self, obs: Observation, flight: Flight) -> Plan | None:
+        """What comes after a step that will be done when the plan comes; it counts as done once that is seen."""
+        if flight.mission.last:
             return None
-        text = f"{flight.mission.label()}: taking off, {ALOFT_M - here[2]:.1f} m to climb"
-        return _fly(obs, text, [_at_height(here, ALOFT_M)])
+        mission = replace(flight.mission, index=flight.mission.index + 1, progress=None)
+        after = Flight(mission, flight.gates)
+        return self._behave(mission.steps[mission.index], obs, after, mission.advance(obs))
+
+    def _take_off(self, obs: Observation, flight: Flight) -> Plan | None:
+        then = place_then(obs)
+        if then[2] >= GROUNDED_M:
+            return None
+        text = f"{flight.mission.label()}: taking off, {ALOFT_M - obs.state.T_odom_from_body.t[2]:.1f} m to climb"
+        return fly(obs, text, [at_height(then, ALOFT_M)])
 
     def _pass(self, step: Pass, obs: Observation, flight: Flight, progress: Progress) -> Plan | None:
         gate = flight.gates.recall(step.colour)
         if gate is None:
             return self._search(step.name, obs, flight, progress)
-        here, label = obs.state.T_odom_from_body.t, flight.mission.label()
+        here, then, label = obs.state.T_odom_from_body.t, place_then(obs), flight.mission.label()
         if flight.side is None:
-            towards = gate.centre - here
+            towards = gate.centre - then
             flight.side = gate.normal * math.copysign(1.0, float(gate.normal @ towards))
         ahead = gate.normal * math.copysign(1.0, float(gate.normal @ flight.side))
         flight.side = ahead
-        way_m = float(ahead @ (here - gate.centre))
+        way_m, way_then_m = float(ahead @ (here - gate.centre)), float(ahead @ (then - gate.centre))
         if way_m > PASSED_M:
             return None
-        aside_m = float(np.linalg.norm(here - gate.centre - way_m * ahead))
+        aside_m, aside_then_m = (
+            float(np.linalg.norm(at - gate.centre - way * ahead)) for at, way in ((here, way_m), (then, way_then_m))
+        )
         text = f"{label}: {-way_m:.1f} m before it, {aside_m:.1f} m aside"
-        front, behind = gate.centre - FRONT_M * ahead, gate.centre + BEHIND_M * ahead
-        if way_m > -COMMITTED_M and aside_m < gate.width_m / 2:
-            return _fly(obs, text, [behind])
-        if way_m <= -FRONT_M:
-            return _fly(obs, text, [front, gate.centre, behind])
-        if aside_m < ALIGNED_M:
-            return _fly(obs, text, [gate.centre, behind])
-        return _fly(obs, text, [front], yaw=math.atan2(ahead[1], ahead[0]))
+        line_up, front, behind = (gate.centre + m * ahead for m in (-COMMITTED_M, -FRONT_M, BEHIND_M))
+        if way_then_m > PASSED_M and _leads_through(obs, gate, ahead):
+            return self._onward(obs, flight) or fly(obs, text, [behind])
+        if way_then_m > -COMMITTED_M and aside_then_m < gate.width_m / 2:
+            return fly(obs, text, [behind])
+        if way_then_m <= -FRONT_M:
+            return fly(obs, text, [front, gate.centre, behind])
+        if aside_then_m < max(ALIGNED_M, SLANT * (-way_then_m - COMMITTED_M)):
+            return fly(obs, text, [line_up, gate.centre, behind])
+        return fly(obs, text, [front], yaw=math.atan2(ahead[1], ahead[0]))
 
     def _search(self, name: str, obs: Observation, flight: Flight, progress: Progress) -> Plan:
         """Turn all the way round, then the same from higher up."""
@@ -131,17 +146,17 @@ class FlightReasoner:
             return mission.halt(obs, f"cannot look for it: {obs.blind or 'there is no depth'}")
         if obs.image is not None and obs.image.data.ndim == 2:
             return mission.halt(obs, "the camera's picture is grey, so colours cannot be told", final=True)
-        here, yaw = obs.state.T_odom_from_body.t, obs.state.T_odom_from_body.yaw
-        if flight.height_m is not None and flight.height_m - here[2] > ARRIVED_M and not obs.held_ns:
-            return _fly(obs, f"{mission.label()}: looking for it from higher up", [_at_height(here, flight.height_m)])
+        then = place_then(obs)
+        if flight.height_m is not None and flight.height_m - then[2] > ARRIVED_M and not obs.held_ns:
+            return fly(obs, f"{mission.label()}: looking for it from higher up", [at_height(then, flight.height_m)])
         turned_rad = abs(progress.turned_rad) - flight.searched_rad
         if turned_rad >= math.tau:
             if flight.climbs == CLIMBS:
                 return mission.halt(obs, f"no {name} was seen, from {CLIMBS + 1} heights", final=True)
             flight.climbs, flight.searched_rad = flight.climbs + 1, abs(progress.turned_rad)
-            flight.height_m, turned_rad = float(here[2]) + CLIMB_M, 0.0
+            flight.height_m, turned_rad = float(then[2]) + CLIMB_M, 0.0
         text = f"{mission.label()}: looking for it, turned {math.degrees(turned_rad):.0f} degrees so far"
-        return mission.face(obs, yaw + SEARCH_STEP_RAD, text, last=False)
+        return fly(obs, text, [], obs.yaw_then + SEARCH_STEP_RAD)
 
     def _go_to(self, step: GoTo, obs: Observation, flight: Flight, progress: Progress) -> Plan | None:
         # Only now, as stereo ranges things badly that are far off; nothing is known of the ground below.
@@ -149,27 +164,28 @@ class FlightReasoner:
         target = flight.mission.memory.recall(step)
         if target is None:
             return self._search(step.name, obs, flight, progress)
-        here, yaw = obs.state.T_odom_from_body.t, obs.state.T_odom_from_body.yaw
-        towards = target.centre[:2] - here[:2]
-        bearing = math.atan2(towards[1], towards[0])
-        left_m = float(np.hypot(*towards)) - target.radius_m - self._standoff_m
-        faces = abs(wrap_angle(bearing - yaw)) < FACING_RAD
-        if left_m < ARRIVED_M and faces and standing(obs):
+        then = place_then(obs)
+        towards, left = target.centre[:2] - then[:2], target.centre[:2] - obs.state.T_odom_from_body.t[:2]
+        bearing, off_m = math.atan2(towards[1], towards[0]), target.radius_m + self._standoff_m
+        left_m, left_then_m = float(np.hypot(*left)) - off_m, float(np.hypot(*towards)) - off_m
+        faces = abs(wrap_angle(bearing - obs.yaw_then)) < FACING_RAD
+        if left_m < ARRIVED_M and faces and hovers_then(obs):
             return None
         text = f"{flight.mission.label()}: {max(0.0, left_m):.1f} m to go"
-        if left_m < ARRIVED_M and standing(obs):
-            return flight.mission.face(obs, bearing, text, last=flight.mission.last)
-        end = np.array([*(here[:2] + max(0.0, left_m) * np.array([math.cos(bearing), math.sin(bearing)])), here[2]])
-        return _fly(obs, text, [end], yaw=bearing, final=flight.mission.last)
+        if left_then_m < ARRIVED_M and hovers_then(obs):
+            return fly(obs, text, [], bearing, final=flight.mission.last)
+        end = np.array(
+            [*(then[:2] + max(0.0, left_then_m) * np.array([math.cos(bearing), math.sin(bearing)])), then[2]]
+        )
+        return fly(obs, text, [end], yaw=bearing, final=flight.mission.last)
 
     def _return(self, step: Return, obs: Observation, flight: Flight, progress: Progress) -> Plan | None:
-        here, yaw = obs.state.T_odom_from_body.t, obs.state.T_odom_from_body.yaw
-        left_m = float(np.hypot(*(obs.start.t - here)[:2]))
-        if left_m < ARRIVED_M and abs(wrap_angle(obs.start.yaw - yaw)) < FACING_RAD and standing(obs):
+        left_m = float(np.hypot(*(obs.start.t - obs.state.T_odom_from_body.t)[:2]))
+        if left_m < ARRIVED_M and abs(wrap_angle(obs.start.yaw - obs.yaw_then)) < FACING_RAD and hovers_then(obs):
             return None
-        home = _at_height(obs.start.t, max(ALOFT_M, float(obs.start.t[2])))
-        text = f"{flight.mission.label()}: {left_m:.1f} m to go"
-        return _fly(obs, text, [_at_height(home, float(here[2])), home], yaw=obs.start.yaw, final=flight.mission.last)
+        home = at_height(obs.start.t, max(ALOFT_M, float(obs.start.t[2])))
+        text, level = f"{flight.mission.label()}: {left_m:.1f} m to go", at_height(home, float(place_then(obs)[2]))
+        return fly(obs, text, [level, home], yaw=obs.start.yaw, final=flight.mission.last)
 
     def _drive(self, step: Drive, obs: Observation, flight: Flight, progress: Progress) -> Plan | None:
         here, ahead = obs.state.T_odom_from_body.t, np.array([math.cos(progress.yaw), math.sin(progress.yaw), 0.0])
@@ -177,28 +193,29 @@ class FlightReasoner:
         left_m = step.distance_m - float(ahead @ (here - start))
         if step.distance_m < 0:
             return flight.mission.halt(obs, "it flies where it looks, and never backwards; turn first", final=True)
-        if left_m < ARRIVED_M and standing(obs):
+        if left_m < ARRIVED_M and hovers_then(obs):
             return None
         text = f"{flight.mission.label()}: {left_m:.1f} m to go"
-        return _fly(obs, text, [start + step.distance_m * ahead], yaw=progress.yaw, final=flight.mission.last)
+        return fly(obs, text, [start + step.distance_m * ahead], yaw=progress.yaw, final=flight.mission.last)
 
     def _climb(self, step: Climb, obs: Observation, flight: Flight, progress: Progress) -> Plan | None:
         here = obs.state.T_odom_from_body.t
         if flight.height_m is None:
             flight.height_m = float(here[2]) + step.up_m
         left_m = flight.height_m - float(here[2])
-        if abs(left_m) < ARRIVED_M / 2 and standing(obs):
+        if abs(left_m) < ARRIVED_M / 2 and hovers_then(obs):
             return None
         text = f"{flight.mission.label()}: {abs(left_m):.1f} m to go"
-        return _fly(obs, text, [_at_height(here, flight.height_m)], final=flight.mission.last)
+        return fly(obs, text, [at_height(place_then(obs), flight.height_m)], final=flight.mission.last)
 
     def _turn(self, step: Turn, obs: Observation, flight: Flight, progress: Progress) -> Plan | None:
         left_rad = step.angle_rad - progress.turned_rad
         if abs(left_rad) < TURNED_RAD:
             return None
-        ahead = math.copysign(min(abs(left_rad), SEARCH_STEP_RAD), left_rad)
+        left_then = left_rad - wrap_angle(obs.yaw_then - obs.state.T_odom_from_body.yaw)
+        ahead = math.copysign(min(abs(left_then), SEARCH_STEP_RAD), left_then)
         text = f"{flight.mission.label()}: {abs(math.degrees(left_rad)):.0f} degrees to go"
-        return flight.mission.face(obs, obs.state.T_odom_from_body.yaw + ahead, text, last=flight.mission.last)
+        return fly(obs, text, [], obs.yaw_then + ahead, final=flight.mission.last)
 
     def _wait(self, step: Wait, obs: Observation, flight: Flight, progress: Progress) -> Plan | None:
         left_ns = progress.began_ns + nanoseconds(step.seconds) - obs.stamp_ns
@@ -218,18 +235,10 @@ _BEHAVIOURS: dict[type, Callable[..., Any]] = {
 }  # fmt: skip
 
 
-def standing(obs: Observation) -> bool:
-    """Whether the robot hovers."""
-    return bool(np.linalg.norm(obs.state.twist[:3]) < STANDING_M_S)
-
-
-def _at_height(point: F64, z: float) -> F64:
-    return np.array([point[0], point[1], z])
-
-
-def _fly(obs: Observation, text: str, points: list[F64], yaw: float | None = None, final: bool = False) -> Plan:
-    """From where it is through points (3,), ending with a heading where one is given."""
-    way = np.array([obs.state.T_odom_from_body.t, *points])
-    if yaw is not None:
-        way = np.vstack([way[:-1], facing(way[-1], yaw)])
-    return make_plan(obs, PlanKind.WAYPOINTS, text, waypoints=way, final=final)
+def _leads_through(obs: Observation, gate: GateSeen, ahead: F64) -> bool:
+    """Whether the lead crosses a gate's plane in its opening, or begins behind it in line with that."""
+    way = np.vstack([obs.state.T_odom_from_body.t, obs.lead[:, :3]]) - gate.centre
+    along = way @ ahead
+    behind = along > 0.0
+    off = way[np.argmax(behind)] - along[np.argmax(behind)] * ahead
+    return bool(behind.any() and np.linalg.norm(off) < gate.width_m / 2)

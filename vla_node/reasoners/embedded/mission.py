@@ -8,8 +8,7 @@ import numpy as np
 
 from saccade.geometry import wrap_angle
 from saccade.types import Plan, PlanKind
-from vla_node.lead import STEP_S as LEAD_STEP_S
-from vla_node.planner import Observation, make_plan
+from vla_node.planner import LEAD_S, Observation, make_plan
 from vla_node.reasoners.embedded.patience import Kept
 from vla_node.reasoners.embedded.recovery import Recovery
 from vla_node.reasoners.embedded.routes import facing
@@ -88,11 +87,11 @@ def rests_then(obs: Observation) -> bool:
     """Whether the robot will have come to rest when the plan comes: by its lead, where it has one."""
     if len(obs.lead) < 2:
         return standing(obs)
-    return float(np.hypot(*(obs.lead[-1] - obs.lead[-2])[:2])) < STANDING_M_S * LEAD_STEP_S
+    return float(np.hypot(*(obs.lead[-1] - obs.lead[-2])[:2])) < STANDING_M_S * LEAD_S
 
 
 def coasted_yaw(obs: Observation) -> float:
     """The heading in odom of a robot that is told to stand when the plan comes: it turns on for a moment."""
     if len(obs.lead) < 2:
         return obs.state.T_odom_from_body.yaw + COAST_S * float(obs.state.twist[5])
-    return obs.yaw_then + COAST_S / LEAD_STEP_S * wrap_angle(float(obs.lead[-1, 3] - obs.lead[-2, 3]))
+    return obs.yaw_then + COAST_S / LEAD_S * wrap_angle(float(obs.lead[-1, 3] - obs.lead[-2, 3]))
