@@ -10,9 +10,10 @@ from saccade.clock import SEC
 from saccade.geometry import R_BODY_FROM_OPTICAL, SE3, Pinhole
 from saccade.types import Image, PlanKind, RobotState
 from vla_node.planner import Observation
-from vla_node.reasoners.embedded.flight import ALOFT_M, BEHIND_M, COMMITTED_M, FRONT_M, FlightReasoner
+from vla_node.reasoners.embedded.flight import ALOFT_M, FlightReasoner
 from vla_node.reasoners.embedded.gates import GateMemory, find_gate, joined
 from vla_node.reasoners.embedded.language import Misunderstood, parse
+from vla_node.reasoners.embedded.passage import BEHIND_M, COMMITTED_M, FRONT_M
 from vla_node.reasoners.embedded.reasoner import EmbeddedReasoner
 from vla_node.reasoners.embedded.recovery import SEARCH_STEP_RAD
 from vla_node.reasoners.embedded.steps import Climb, GoTo, Pass
@@ -80,6 +81,26 @@ def test_a_gate_cut_by_the_pictures_edge_does_not_move_one_that_was_seen_whole()
     assert cut is None or not cut.whole
     memory.look(seen((3.0, 0.2, 1.2), 0.1, GATE), ["red"])
     assert memory.recall("red").centre == pytest.approx((4.0, 0.5, 1.5), abs=0.06)
+
+
+def test_a_gate_that_is_seen_elsewhere_was_not_where_it_once_seemed_to_be():
+    """Seen through another gate it had that one's depth: nearer, so it weighed more than all that was seen later."""
+    memory = GateMemory()
+    phantom = seen((0, 0, 1.4), 0.1, (RED, (2.4, 0.3, 1.45), 0.3, 0.8, 0.8))
+    memory.look(phantom, ["red"])
+    for k in range(3):
+        memory.look(seen((-1.5 + 0.2 * k, 0, 1.4), 0.1, GATE), ["red"])
+    assert memory.recall("red").centre == pytest.approx((4.0, 0.5, 1.5), abs=0.1)
+
+
+def test_a_gate_is_still_known_where_no_picture_shows_its_place():
+    memory = GateMemory()
+    memory.look(seen((2.0, 0.0, 1.4), 0.1, GATE), ["red"])
+    away = seen((1.0, 0.0, 1.4), math.pi + 0.165, (RED, (-4.0, -0.8, 1.5), 0.3, 1.4, 1.3))
+    assert find_gate(away, "red") is not None
+    for _ in range(6):
+        memory.look(away, ["red"])
+    assert memory.recall("red").centre == pytest.approx((4.0, 0.5, 1.5), abs=0.1)
 
 
 def test_nearer_sightings_weigh_more():
@@ -272,6 +293,18 @@ def test_a_way_beside_the_gate_does_not_lead_through_it():
     assert made.waypoints[-1] == pytest.approx(CENTRE - FRONT_M * AHEAD, abs=0.1)
 
 
+def test_a_lead_that_misses_the_middle_of_a_gate_is_followed_to_before_it_only():
+    reasoner = FlightReasoner(1.0)
+    plan(reasoner, (0, 0, 1.0), 0.0, GATE)
+    left = np.array([-AHEAD[1], AHEAD[0], 0.0])
+    off = through(-1.9, 1.1, 31) + np.array([*(0.25 * left), 0.0])
+    made = reasoner.plan(replace(seen(CENTRE - 2.0 * AHEAD, 0.3, GATE, seconds=4, speed=0.6), lead=off)).plan
+    along, aside = (made.waypoints - CENTRE) @ AHEAD, (made.waypoints - CENTRE) @ left
+    assert np.abs(aside[along > -COMMITTED_M - 0.05]).max() < 0.1, "through the middle"
+    assert aside[along < -COMMITTED_M - 0.2].max() > 0.2, "along the lead"
+    assert along[-1] == pytest.approx(BEHIND_M, abs=0.1)
+
+
 def test_one_that_is_between_the_posts_goes_on_to_the_next_thing_wherever_that_leads():
     reasoner, text = FlightReasoner(1.0), "fly through the red gate, then climb 1 m"
     plan(reasoner, (0, 0, 1.0), 0.0, GATE, text=text)
@@ -289,6 +322,26 @@ def test_what_comes_after_a_gate_begins_with_itself():
     made = reasoner.plan(replace(before, lead=through(-0.75, 1.1))).plan
     tip = made.waypoints[-1] - made.waypoints[-2]
     assert math.atan2(tip[1], tip[0]) == pytest.approx(0.3 + math.pi / 2, abs=0.02)
+
+
+@pytest.mark.parametrize(("then", "why"), [("wait 3 s", "a stop is no way on"), ("fly back", "it would double back")])
+def test_what_cannot_follow_a_gate_at_once_waits_until_it_is_passed(then, why):
+    reasoner, text = FlightReasoner(1.0), f"fly through the red gate, then {then}"
+    plan(reasoner, (0, 0, 1.0), 0.0, GATE, text=text)
+    before = seen(CENTRE - 0.8 * AHEAD, 0.3, GATE, text=text, seconds=4, speed=0.6)
+    made = reasoner.plan(replace(before, lead=through(-0.75, 1.1))).plan
+    assert made.text.startswith("step 1 of 2"), why
+    assert made.waypoints[-1] == pytest.approx(CENTRE + BEHIND_M * AHEAD, abs=0.1)
+
+
+def test_behind_a_gate_it_looks_around_from_where_it_then_looks():
+    reasoner, text = FlightReasoner(1.0), "fly through the red gate, then fly to the blue post"
+    plan(reasoner, (0, 0, 1.0), 0.0, GATE, text=text)
+    before = seen(CENTRE - 0.8 * AHEAD, 0.0, GATE, text=text, seconds=4, speed=0.6)
+    made = reasoner.plan(replace(before, lead=through(-0.75, 1.1))).plan
+    assert "looking for it" in made.text
+    tip = made.waypoints[-1] - made.waypoints[-2]
+    assert math.remainder(math.atan2(tip[1], tip[0]) - 0.3 - SEARCH_STEP_RAD, math.tau) == pytest.approx(0, abs=0.02)
 
 
 def test_a_little_aside_it_lines_up_on_its_way_and_does_not_go_back_for_that():

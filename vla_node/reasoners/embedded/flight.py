@@ -14,22 +14,18 @@ from saccade.geometry import F64, wrap_angle
 from saccade.types import Plan, PlanKind
 from vla_node.planner import Answer, Observation, make_plan
 from vla_node.reasoners.embedded.aloft import at_height, fly, hovers_then, place_then
-from vla_node.reasoners.embedded.gates import GateMemory, GateSeen
+from vla_node.reasoners.embedded.gates import GateMemory
 from vla_node.reasoners.embedded.language import Misunderstood, parse
 from vla_node.reasoners.embedded.mission import Mission, Progress
+from vla_node.reasoners.embedded.passage import PASSED_M, offsets, until_opening, way_through
 from vla_node.reasoners.embedded.recovery import SEARCH_STEP_RAD
+from vla_node.reasoners.embedded.routes import HEADING_M
 from vla_node.reasoners.embedded.steps import Climb, Drive, GoTo, Pass, Return, Step, Stop, Turn, Wait
 
 ALOFT_M = 1.0
 """Height above odometry's origin, which is on the ground where it started, that it takes off to and comes back at."""
 GROUNDED_M = 0.6
 """Below this it takes off before anything else."""
-FRONT_M, BEHIND_M, PASSED_M = 1.5, 1.1, 0.7
-"""Places before and behind an opening that a passage leads through, and how far behind it a passage is done."""
-COMMITTED_M = 0.5
-"""Nearer than this before the opening there is no going back to try again."""
-ALIGNED_M, SLANT = 0.30, 0.5
-"""So far aside, or at such a slant, a robot before an opening can still line up with it; else it goes back to do so."""
 ARRIVED_M, FACING_RAD, TURNED_RAD = 0.30, 0.20, 0.10
 CLIMB_M, CLIMBS = 0.6, 2
 """A search that has gone all the way round goes on so much higher, so many times."""
@@ -96,13 +92,22 @@ class FlightReasoner:
         behave: Callable[..., Plan | None] = _BEHAVIOURS[type(step)]
         return behave(self, step, obs, flight, progress)
 
-    def _onward(self, obs: Observation, flight: Flight) -> Plan | None:
-        """What comes after a step that will be done when the plan comes; it counts as done once that is seen."""
+    def _onward(self, obs: Observation, flight: Flight, plan: Plan) -> Plan:
+        """The plan, and from its end on what comes after its step, which counts as done once that is seen."""
         if flight.mission.last:
-            return None
+            return plan
         mission = replace(flight.mission, index=flight.mission.index + 1, progress=None)
-        after = Flight(mission, flight.gates)
-        return self._behave(mission.steps[mission.index], obs, after, mission.advance(obs))
+        end = plan.waypoints[-1]
+        ahead = end - plan.waypoints[-2]
+        there = replace(obs, lead=np.array([[*end, math.atan2(ahead[1], ahead[0])]]))
+        after = self._behave(mission.steps[mission.index], there, Flight(mission, flight.gates), mission.advance(obs))
+        if after is None or after.kind is not PlanKind.WAYPOINTS:
+            return plan
+        rest = after.waypoints[int(np.linalg.norm(after.waypoints - end, axis=1).argmin()) + 1 :]
+        back = len(rest) and np.linalg.norm(rest[0] - end) > 2 * HEADING_M and float((rest[0] - end) @ ahead) < 0.0
+        if back or not len(rest):
+            return plan  # as of a course that doubles back; see `fly`
+        return replace(after, waypoints=np.vstack([plan.waypoints, rest]))
 
     def _take_off(self, obs: Observation, flight: Flight) -> Plan | None:
         then = place_then(obs)
@@ -115,29 +120,18 @@ class FlightReasoner:
         gate = flight.gates.recall(step.colour)
         if gate is None:
             return self._search(step.name, obs, flight, progress)
-        here, then, label = obs.state.T_odom_from_body.t, place_then(obs), flight.mission.label()
         if flight.side is None:
-            towards = gate.centre - then
+            towards = gate.centre - place_then(obs)
             flight.side = gate.normal * math.copysign(1.0, float(gate.normal @ towards))
-        ahead = gate.normal * math.copysign(1.0, float(gate.normal @ flight.side))
-        flight.side = ahead
-        way_m, way_then_m = float(ahead @ (here - gate.centre)), float(ahead @ (then - gate.centre))
-        if way_m > PASSED_M:
+        flight.side = ahead = gate.normal * math.copysign(1.0, float(gate.normal @ flight.side))
+        behind_m, aside_m = offsets(gate, ahead, obs.state.T_odom_from_body.t)
+        if behind_m > PASSED_M:
             return None
-        aside_m, aside_then_m = (
-            float(np.linalg.norm(at - gate.centre - way * ahead)) for at, way in ((here, way_m), (then, way_then_m))
-        )
-        text = f"{label}: {-way_m:.1f} m before it, {aside_m:.1f} m aside"
-        line_up, front, behind = (gate.centre + m * ahead for m in (-COMMITTED_M, -FRONT_M, BEHIND_M))
-        if way_then_m > PASSED_M and _leads_through(obs, gate, ahead):
-            return self._onward(obs, flight) or fly(obs, text, [behind])
-        if way_then_m > -COMMITTED_M and aside_then_m < gate.width_m / 2:
-            return fly(obs, text, [behind])
-        if way_then_m <= -FRONT_M:
-            return fly(obs, text, [front, gate.centre, behind])
-        if aside_then_m < max(ALIGNED_M, SLANT * (-way_then_m - COMMITTED_M)):
-            return fly(obs, text, [line_up, gate.centre, behind])
-        return fly(obs, text, [front], yaw=math.atan2(ahead[1], ahead[0]))
+        text = f"{flight.mission.label()}: {-behind_m:.1f} m before it, {aside_m:.1f} m aside"
+        before = until_opening(obs, gate, ahead)
+        plan = fly(before, text, *way_through(gate, ahead, place_then(before)))
+        passes = all(offsets(gate, ahead, at)[0] > PASSED_M for at in (place_then(obs), plan.waypoints[-1]))
+        return self._onward(obs, flight, plan) if passes else plan
 
     def _search(self, name: str, obs: Observation, flight: Flight, progress: Progress) -> Plan:
         """Turn all the way round, then the same from higher up."""
@@ -233,12 +227,3 @@ _BEHAVIOURS: dict[type, Callable[..., Any]] = {
     Drive: FlightReasoner._drive, Climb: FlightReasoner._climb, Turn: FlightReasoner._turn,
     Wait: FlightReasoner._wait, Stop: FlightReasoner._stop,
 }  # fmt: skip
-
-
-def _leads_through(obs: Observation, gate: GateSeen, ahead: F64) -> bool:
-    """Whether the lead crosses a gate's plane in its opening, or begins behind it in line with that."""
-    way = np.vstack([obs.state.T_odom_from_body.t, obs.lead[:, :3]]) - gate.centre
-    along = way @ ahead
-    behind = along > 0.0
-    off = way[np.argmax(behind)] - along[np.argmax(behind)] * ahead
-    return bool(behind.any() and np.linalg.norm(off) < gate.width_m / 2)

@@ -122,23 +122,56 @@ def _on_plane(eye: F64, rays: F64, middle: F64, normal: F64) -> tuple[F64, float
     return centre, float(right - left), float(high - low), kept
 
 
+@dataclass(slots=True)
+class _Place:
+    """A place where a gate was seen, put together, and how much speaks for it."""
+
+    gate: GateSeen
+    odds: float
+
+
 class GateMemory:
-    """What has been seen of each colour's gate, put together: the nearer it was seen, the more a sighting weighs."""
+    """What has been seen of each colour's gate, put together: the nearer it was seen, the more a sighting weighs.
+
+    A gate that is seen through another can borrow the nearer one's depth, and be seen where none is. So all places are
+    kept, and each loses half of what speaks for it whenever the gate is seen elsewhere in a picture that shows it.
+    """
 
     def __init__(self) -> None:
-        self._known: dict[str, GateSeen] = {}
+        self._known: dict[str, list[_Place]] = {}
 
     def look(self, obs: Observation, colours: list[str]) -> None:
         """Search an observation for the gates of these colours."""
         for colour in colours:
             seen = find_gate(obs, colour)
-            if seen is not None:
-                known = self._known.get(colour)
-                self._known[colour] = seen if known is None else joined(known, seen)
+            if seen is None:
+                continue
+            places = self._known.setdefault(colour, [])
+            apart_m = [float(np.linalg.norm(place.gate.centre - seen.centre)) for place in places]
+            same = int(np.argmin(apart_m)) if places and min(apart_m) <= SAME_M else None
+            for i, place in enumerate(places):
+                place.odds *= 0.5 if i != same and _shows(obs, place.gate.centre) else 1.0
+            if same is None:
+                places.append(_Place(seen, seen.weight))
+            else:
+                places[same].gate = joined(places[same].gate, seen)
+                places[same].odds += seen.weight
 
     def recall(self, colour: str) -> GateSeen | None:
         """The gate of a colour as far as it is known."""
-        return self._known.get(colour)
+        places = self._known.get(colour)
+        return max(places, key=lambda place: (place.gate.whole, place.odds)).gate if places else None
+
+
+def _shows(obs: Observation, centre: F64) -> bool:
+    """Whether a place (3,) in odom is within the picture, near enough for a gate to be found there."""
+    assert obs.camera is not None
+    assert obs.T_odom_from_cam is not None
+    x, y, z = (float(value) for value in obs.T_odom_from_cam.inverse().apply(centre))
+    if not 0.0 < z < RANGE_M:
+        return False
+    u, v = (float(value) for value in obs.camera.project(np.array([x, y, z])))
+    return 0.0 <= u < obs.camera.width and 0.0 <= v < obs.camera.height
 
 
 def joined(known: GateSeen, seen: GateSeen) -> GateSeen:
