@@ -353,6 +353,9 @@ def test_a_little_aside_it_lines_up_on_its_way_and_does_not_go_back_for_that():
         assert point == pytest.approx(CENTRE + along_m * AHEAD, abs=0.1)
     back = plan(reasoner, CENTRE - 1.0 * AHEAD + 0.4 * left, 0.3, GATE, seconds=5).waypoints
     assert back[-1] == pytest.approx(CENTRE - FRONT_M * AHEAD, abs=0.1), "from so near that would be too steep"
+    way = plan(reasoner, CENTRE - 0.3 * AHEAD + 0.4 * left, 0.3, GATE, seconds=6).waypoints[1:]
+    for point, along_m in zip(way, (-0.3, 0.0, BEHIND_M), strict=True):
+        assert point == pytest.approx(CENTRE + along_m * AHEAD, abs=0.1), "so near before it there is no going back"
 
 
 def test_a_turn_and_the_way_home_end_as_they_will_find_the_robot():

@@ -168,9 +168,7 @@ class FlightReasoner:
         text = f"{flight.mission.label()}: {max(0.0, left_m):.1f} m to go"
         if left_then_m < ARRIVED_M and hovers_then(obs):
             return fly(obs, text, [], bearing, final=flight.mission.last)
-        end = np.array(
-            [*(then[:2] + max(0.0, left_then_m) * np.array([math.cos(bearing), math.sin(bearing)])), then[2]]
-        )
+        end = then + max(0.0, left_then_m) * np.array([math.cos(bearing), math.sin(bearing), 0.0])
         return fly(obs, text, [end], yaw=bearing, final=flight.mission.last)
 
     def _return(self, step: Return, obs: Observation, flight: Flight, progress: Progress) -> Plan | None:
