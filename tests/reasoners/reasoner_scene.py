@@ -23,6 +23,7 @@ def observe(**changes):
         "image": picture, "depth_m": depth_m, "camera": Pinhole(20.0, 20.0, 8.0, 6.0, 16, 12),
         "T_odom_from_cam": SE3.from_rpy(0.1, 0.2, 0.3, (1.0, 2.0, 0.5)), "grid": None, "blind": "", "held_ns": 3,
         "history": (Keyframe(picture, SE3.identity()),), "event": "period", "feedback": ("slower",),
+        "lead": np.array([(1.0, 2.0, 0.0, 0.3), (1.1, 2.03, 0.0, 0.32)]),
     }  # fmt: skip
     return Observation(**{**values, **changes})
 

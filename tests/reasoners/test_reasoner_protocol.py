@@ -1,6 +1,7 @@
 """The protocol's bytes: what was said comes back, and nothing else is ever understood or unfolded."""
 
 import struct
+from dataclasses import replace
 
 import cv2
 import msgpack
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reasoner_scene import TwoNumbers, observe
 
+from vla_node.planner import NO_LEAD
 from vla_node.reasoners.protocol import (
     ProtocolError,
     Reply,
@@ -116,3 +118,14 @@ def test_a_pose_must_be_one():
     for values in ((0, 0, 0, 0, 0, 0, 0.0), (np.nan, 0, 0, 0, 0, 0, 1.0), (0, 0, 0, np.inf, 0, 0, 1.0)):
         with pytest.raises(ProtocolError, match="start"):
             se3(values, "start")
+
+
+def test_the_lead_is_told_and_must_be_one():
+    told = observation_of(SEEN, SEEN.observation)
+    assert told.lead == pytest.approx(observe().lead)
+    assert told.yaw_then == pytest.approx(0.32)
+    nobody = send_observation(observe(lead=NO_LEAD), 90, with_depth=False)
+    assert observation_of(SEEN, nobody).lead.shape == (0, 4)
+    for lead in (((np.nan, 0.0, 0.0, 0.0),), ((1e6, 0.0, 0.0, 0.0),), ((0.0, 0.0, 0.0, 0.0),) * 1001):
+        with pytest.raises(ProtocolError, match="lead of"):
+            observation_of(SEEN, replace(SEEN.observation, lead=lead))

@@ -292,7 +292,10 @@ NONSENSE = {
     "deep": (lambda r: [[b"\x91" * 100_000]], "not msgpack"),
     "a number": (lambda r: [[b"\x01"]], "version None"),
     "two frames": (lambda r: [[b"", b""]], "2 frames"),
-    "another version": (lambda r: [_reply(r, version=VERSION + 1)], "of version 2; this is version 1"),
+    "another version": (
+        lambda r: [_reply(r, version=VERSION + 1)],
+        f"of version {VERSION + 1}; this is version {VERSION}",
+    ),
     "an unknown field": (lambda r: [[pack(Reply(r.id, r.epoch)).replace(b"\xa5error", b"\xa5errox")]], "errox"),
     "a wrong type": (lambda r: [_reply(r, error=3)], "error is 3"),
     "too large": (lambda r: [[bytes(MOST_BYTES + 1)]], "connection broke"),

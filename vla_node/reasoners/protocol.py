@@ -1,4 +1,4 @@
-"""Saccade's own protocol for reasoners off board, version 1: what is said, as bytes. docs/fast_in_slow.md describes it.
+"""Saccade's own protocol for reasoners off board, version 2: what is said, as bytes. docs/fast_in_slow.md describes it.
 
 Each message is one frame of msgpack: a map with the fields of one of the dataclasses here, none missing that has no
 default, none more. Poses are x y z m, then a unit quaternion x y z w.
@@ -19,7 +19,8 @@ from saccade.geometry import F32, SE3
 from saccade.params import build, plain
 from saccade.types import U8
 
-VERSION = 1
+VERSION = 2
+"""2: an observation says its lead."""
 MOST_BYTES = 16 * 1024 * 1024
 """A message larger than this is refused by whoever gets it, before it is looked at."""
 MOST_PIXELS = 16_000_000
@@ -74,7 +75,10 @@ class Shot:
 
 @dataclass(frozen=True, slots=True)
 class WireObservation:
-    """What the robot saw and where it was; see `vla_node.planner.Observation`. `depth_png` is 16 bit, mm, 0 = none."""
+    """What the robot saw and where it was; see `vla_node.planner.Observation`. `depth_png` is 16 bit, mm, 0 = none.
+
+    `lead` are poses x, y, z m and yaw rad in odom, 0.1 s apart, through which it goes until the answer is expected.
+    """
 
     stamp_ns: int
     instruction: str
@@ -92,6 +96,7 @@ class WireObservation:
     depth_png: bytes = b""
     camera: tuple[float, float, float, float, int, int] | None = None
     camera_pose: Pose | None = None
+    lead: tuple[tuple[float, float, float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from saccade.clock import SEC
-from saccade.geometry import Pinhole
+from saccade.geometry import F64, Pinhole
 from saccade.types import U8, Image, Plan, PlanKind, RobotState
 from vla_node.dialects.base import Question
 from vla_node.planner import Keyframe, Observation, make_plan
@@ -83,6 +83,7 @@ def send_observation(seen: Observation, quality: int, *, with_depth: bool) -> Wi
         depth_png=depth_png(seen.depth_m) if with_depth and seen.depth_m is not None else b"",
         camera=(camera.fx, camera.fy, camera.cx, camera.cy, camera.width, camera.height) if camera else None,
         camera_pose=None if seen.T_odom_from_cam is None else pose(seen.T_odom_from_cam),
+        lead=tuple((float(x), float(y), float(z), float(yaw)) for x, y, z, yaw in seen.lead),
     )  # fmt: skip
 
 
@@ -99,8 +100,18 @@ def observation_of(request: Request, sent: WireObservation) -> Observation:
         camera=camera, T_odom_from_cam=se3(sent.camera_pose, "camera_pose") if sent.camera_pose else None, grid=None,
         blind=sent.blind, held_ns=sent.held_ns, valid_for_ns=sent.valid_for_ns,
         history=tuple(Keyframe(_image(shot), se3(shot.pose, "history")) for shot in sent.history),
-        event=sent.event, feedback=sent.feedback,
+        event=sent.event, feedback=sent.feedback, lead=_lead(sent.lead),
     )  # fmt: skip
+
+
+def _lead(sent: tuple[tuple[float, float, float, float], ...]) -> F64:
+    """Poses (n, 4) as they came; ProtocolError where they are none, or too many."""
+    lead = np.array(sent, np.float64).reshape(-1, 4)
+    if len(lead) > MOST_POINTS or not (np.abs(lead) < FAR_M).all():
+        raise ProtocolError(
+            f"a lead of {len(lead)} poses; expected at most {MOST_POINTS}, finite and within {FAR_M:g} m"
+        )
+    return lead
 
 
 def _image(shot: Shot) -> Image:
