@@ -27,7 +27,7 @@ def test_the_robot_does_not_wait_and_gets_there(tmp_path):
     summary = mission(tmp_path, 8.0)
     assert summary["plans"][0]["inference_ms"] == 3000
     assert summary["plans"][-1]["text"].startswith("done")
-    assert summary["continuity"]["mission_s"] > 30
+    assert summary["continuity"]["mission_s"] > 20, "so long was there something to wait for"
     assert summary["continuity"]["waiting_ratio"] < 0.01
     assert summary["continuity"]["pauses"] == 0
 
