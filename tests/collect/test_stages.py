@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from rollout_scene import beside, done, drive, film, ns, observation, plan, rollout
 
-from saccade.cli.collect.rollout import Rollout
+from saccade.cli.collect.rollout import Rollout, overheard_nodes
 from saccade.cli.collect.stages import cut
 from saccade.types import Plan, PlanKind
 from vla_node.embodiments.arm import ArmParams
@@ -63,6 +63,15 @@ def test_an_arrival_lasts_until_the_plan_after_it_comes() -> None:
     thoughts[-1] = (observation(3.9), late(done(), 0.3))
     made = rollout(film(4.0), thoughts, "go to the red box, then come back")
     assert times(made)[-1] == ("return", 1.9, 4.0), "no later than the film"
+
+
+def test_what_is_overheard_is_known_to_come_when_thinking_has_taken_its_time() -> None:
+    _, reasoner, _ = overheard_nodes("gates")
+    seen = replace(observation(0.5), instruction="climb 1 m", epoch=1)
+    told = reasoner.plan(seen).plan
+    (thought,) = reasoner.thoughts
+    assert thought.plan.text == told.text
+    assert thought.plan.inference_ns == ns(0.4), "as the robot's file says"
 
 
 def test_before_a_door_it_is_only_on_its_way_back() -> None:

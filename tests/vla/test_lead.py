@@ -154,7 +154,7 @@ def test_what_stands_at_the_stand_off_is_not_called_to_another_one(reasoner):
 
 
 THERE = {"x": 2.15, "y": 0.4}
-STOPS = [(2.15, 0.4), (2.18, 0.41), (2.2, 0.41), (2.2, 0.41)]
+STOPS = [(2.15, 0.4), (2.18, 0.41), *[(2.2, 0.41)] * 6]
 """The last of the way to the red box, at rest in the end."""
 
 
@@ -172,8 +172,9 @@ def test_who_will_still_drive_or_turn_when_the_plan_comes_is_let_go_on(reasoner)
     drives = led((2.1, 0.4), (2.15, 0.4), (2.2, 0.4), yaw=0.15)
     faces_elsewhere = led(*STOPS, yaw=1.2)
     spins = led(*STOPS, yaw=0.0)
-    spins[:, 3] = (-0.3, -0.2, -0.1, 0.0)
-    for ahead in (drives, faces_elsewhere, spins):
+    spins[:, 3] = np.linspace(-0.7, 0.0, len(STOPS))
+    stops_at_last = led(*STOPS[:3], yaw=0.15)
+    for ahead in (drives, faces_elsewhere, spins, stops_at_last):
         plan = reasoner.plan(replace(standing, lead=ahead)).plan
         assert (plan.kind, "step 1 of 1" in plan.text) == (PlanKind.WAYPOINTS, True), plan.text
 
@@ -181,7 +182,7 @@ def test_who_will_still_drive_or_turn_when_the_plan_comes_is_let_go_on(reasoner)
 def test_who_will_stand_where_it_began_is_back(reasoner):
     rolling = see(9, "come back", x=0.1, yaw=0.5, v=0.4)
     assert reasoner.plan(rolling).plan.kind is PlanKind.WAYPOINTS
-    stands = led((0.06, 0.0), (0.02, 0.0), (0.02, 0.0), yaw=0.05)
+    stands = led((0.06, 0.0), *[(0.02, 0.0)] * 6, yaw=0.05)
     assert reasoner.plan(replace(rolling, lead=stands)).plan.text == "done: come back"
 
 
@@ -190,5 +191,5 @@ def test_who_will_stand_where_it_was_told_to_go_is_there(reasoner):
     reasoner.plan(see(1, text, boxes=()))
     rolling = see(3, text, x=0.95, v=0.3, boxes=())
     assert reasoner.plan(rolling).plan.kind is PlanKind.WAYPOINTS
-    stands = led((0.98, 0.0), (1.0, 0.0), (1.0, 0.0))
+    stands = led((0.98, 0.0), *[(1.0, 0.0)] * 6)
     assert reasoner.plan(replace(rolling, lead=stands)).plan.text == f"done: {text}"

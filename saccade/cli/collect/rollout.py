@@ -74,10 +74,10 @@ class Rollout:
 
 
 class Overheard:
-    """A reasoner that thinks as another does; what it saw and said is kept."""
+    """A reasoner that thinks as another does; what it saw and said is kept, as of plans that come `takes_ns` later."""
 
-    def __init__(self, inner: Reasoner) -> None:
-        self._inner = inner
+    def __init__(self, inner: Reasoner, takes_ns: int = 0) -> None:
+        self._inner, self._takes_ns = inner, takes_ns
         self.thoughts: list[Thought] = []
 
     def refuses(self, instruction: str) -> str:
@@ -87,7 +87,7 @@ class Overheard:
     def plan(self, observation: Observation) -> Answer:
         """See `Reasoner.plan`."""
         answer = self._inner.plan(observation)
-        self.thoughts.append(Thought(observation, answer.plan))
+        self.thoughts.append(Thought(observation, replace(answer.plan, inference_ns=self._takes_ns)))
         return answer
 
     def cancel(self) -> None:
@@ -135,6 +135,6 @@ def overheard_nodes(robot: str, points: bool = False) -> tuple[list[Node], Overh
     vla = params.load(VlaParams, path, "vla_node")
     vla = replace(vla, planner=replace(vla.planner, worker="modelled"))
     arm = vla.arm if vla.embodiment == "arm" else None
-    reasoner = Overheard(reasoner_of(vla))
+    reasoner = Overheard(reasoner_of(vla), nanoseconds(vla.planner.latency_s))
     gate = SafetyNode(params.load(SafetyParams, path, "safety_node"))
     return [*seeing_nodes(robot, points=points), VlaNode(vla, reasoner), gate], reasoner, arm

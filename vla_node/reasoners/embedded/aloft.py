@@ -6,7 +6,8 @@ import numpy as np
 
 from saccade.geometry import F64
 from saccade.types import Plan, PlanKind
-from vla_node.planner import LEAD_S, Observation, make_plan
+from vla_node.planner import Observation, make_plan
+from vla_node.reasoners.embedded.mission import settles
 from vla_node.reasoners.embedded.routes import LEAD_ROWS, facing
 
 STANDING_M_S = 0.15
@@ -23,7 +24,7 @@ def hovers_then(obs: Observation) -> bool:
     """Whether the robot will hover when the plan comes: by its lead, where it has one."""
     if len(obs.lead) < 2:
         return bool(np.linalg.norm(obs.state.twist[:3]) < STANDING_M_S)
-    return bool(np.linalg.norm(obs.lead[-1, :3] - obs.lead[-2, :3]) < STANDING_M_S * LEAD_S)
+    return settles(obs.lead, STANDING_M_S)
 
 
 def at_height(point: F64, z_m: float) -> F64:

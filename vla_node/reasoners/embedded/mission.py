@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from saccade.geometry import wrap_angle
+from saccade.geometry import F64, wrap_angle
 from saccade.types import Plan, PlanKind
 from vla_node.planner import LEAD_S, Observation, make_plan
 from vla_node.reasoners.embedded.patience import Kept
@@ -16,6 +16,7 @@ from vla_node.reasoners.embedded.sight import Memory
 from vla_node.reasoners.embedded.steps import Step
 
 STANDING_M_S = 0.10
+SETTLED_ROWS = 6
 COAST_S = 0.4
 """For about so long a body goes on turning as fast as it does when it is told to stand."""
 
@@ -87,7 +88,14 @@ def rests_then(obs: Observation) -> bool:
     """Whether the robot will have come to rest when the plan comes: by its lead, where it has one."""
     if len(obs.lead) < 2:
         return standing(obs)
-    return float(np.hypot(*(obs.lead[-1] - obs.lead[-2])[:2])) < STANDING_M_S * LEAD_S
+    return settles(obs.lead, STANDING_M_S)
+
+
+def settles(lead: F64, standing_m_s: float) -> bool:
+    """Whether the last half second of a lead (n, 4), n >= 2, is a standstill: a body comes to rest after its plan."""
+    rows = min(len(lead), SETTLED_ROWS)
+    way_m = float(np.linalg.norm(lead[-1, :3] - lead[-rows, :3]))
+    return way_m < standing_m_s * LEAD_S * (rows - 1)
 
 
 def coasted_yaw(obs: Observation) -> float:
