@@ -173,7 +173,7 @@ def test_who_will_still_drive_or_turn_when_the_plan_comes_is_let_go_on(reasoner)
     faces_elsewhere = led(*STOPS, yaw=1.2)
     spins = led(*STOPS, yaw=0.0)
     spins[:, 3] = np.linspace(-0.7, 0.0, len(STOPS))
-    stops_at_last = led(*STOPS[:3], yaw=0.15)
+    stops_at_last = led(*STOPS[:4], yaw=0.15)
     for ahead in (drives, faces_elsewhere, spins, stops_at_last):
         plan = reasoner.plan(replace(standing, lead=ahead)).plan
         assert (plan.kind, "step 1 of 1" in plan.text) == (PlanKind.WAYPOINTS, True), plan.text
