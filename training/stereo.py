@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import math
 import time
+from ast import literal_eval
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from training.curves import curves
 from training.losses import loss_of
 from training.net import RANGE, SIZES, StereoNet
 from training.pairs import SIZE, file_of, fill
+from training.weights import WeightsError, load, notes_of, unfold
 
 JUDGED_FIRST = 5_000_000
 """Seed of the first pair that is only ever judged on; training takes smaller ones."""
@@ -34,6 +36,8 @@ WARM_UP = 0.03
 """Share of the run in which the learning rate rises."""
 KEEP = 0.998
 """Of the averaged weights, a step."""
+MEASURED = 32
+"""Crops that batch normalisation is measured on where a run starts from an ONNX file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,19 +127,36 @@ class Run:
         torch.save(state, path.with_suffix(".tmp"))
         path.with_suffix(".tmp").replace(path)
 
-    def load(self, path: Path, weights_only_from: bool = False) -> None:
-        """Go on from a checkpoint, or, `weights_only_from`, begin the plan anew with its averaged weights."""
-        state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
-        self.average = state["average"]
-        self.net.load_state_dict(state["average" if weights_only_from else "net"])
-        if weights_only_from:
-            self.before = (
-                f"a run of {state['step']} steps in {state['seconds'] / 60:.0f} minutes, from {state['before']}"
-            )
+    def load(self, path: Path) -> None:
+        """Go on from a checkpoint."""
+        state = self._stored(path)
+        self.average, self.before, self.log = state["average"], state["before"], state["log"]
+        self.net.load_state_dict(state["net"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.step, self.seconds = state["step"], state["seconds"]
+
+    def start_from(self, path: Path, batch: dict[str, Tensor]) -> None:
+        """Begin the plan with the averaged weights of another run's checkpoint, or of an ONNX file of this project's.
+
+        `batch` is what an ONNX file's batch normalisation is measured on. WeightsError for a network of another size.
+        """
+        if path.suffix == ".onnx":
+            folded = load(path)
+            if folded.size != self.plan.size:
+                raise WeightsError(f"{path} is of size {folded.size!r}, to be trained is {self.plan.size!r}")
+            self.net.load_state_dict(unfold(folded, batch["left"], batch["right"]).state_dict())
+            made = literal_eval(notes_of(path)["saccade.training"])
+            self.before = f"a run of {made['steps']} steps in {made['minutes']} minutes, {made['started']}"
         else:
-            self.before = state["before"]
-            self.optimiser.load_state_dict(state["optimiser"])
-            self.step, self.seconds, self.log = state["step"], state["seconds"], state["log"]
+            state = self._stored(path)
+            self.net.load_state_dict(state["average"])
+            minutes = state["seconds"] / 60
+            self.before = f"a run of {state['step']} steps in {minutes:.0f} minutes, from {state['before']}"
+        self.average = {k: v.clone() for k, v in self.net.state_dict().items()}
+
+    def _stored(self, path: Path) -> dict[str, Any]:
+        state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
+        return state
 
 
 def train(run: Run, batches: Iterator[dict[str, Tensor]], judged: list[Path], out: Path, every_s: float) -> None:
@@ -177,7 +198,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=plan.seed)
     parser.add_argument("--judged", type=int, default=plan.judged, help="pairs to judge on")
     parser.add_argument("--every", type=float, default=300.0, help="seconds between judging and saving")
-    parser.add_argument("--start", type=Path, help="checkpoint whose weights a new run starts from")
+    parser.add_argument("--start", type=Path, help="what a new run starts from: a checkpoint, or an ONNX file of ours")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--workers", type=int, default=1, help="processes that prepare batches")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -199,7 +220,7 @@ def main(arguments: list[str] | None = None) -> None:
         run.load(args.out / "checkpoint.pt")
         print(f"going on from step {run.step} of {args.out / 'checkpoint.pt'}")
     elif args.start:
-        run.load(args.start, weights_only_from=True)
+        run.start_from(args.start, next(iter(DataLoader(Crops(args.pairs, tuple(args.crop), args.seed), MEASURED))))
     crops = Crops(args.pairs, tuple(args.crop), args.seed + run.step)
     loader = DataLoader(crops, args.batch, num_workers=args.workers, pin_memory=args.device != "cpu")
     train(run, iter(loader), [file_of(judged, JUDGED_FIRST + k) for k in range(args.judged)], args.out, args.every)

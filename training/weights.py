@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 import torch
 from onnx import numpy_helper
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from saccade.errors import SaccadeError
@@ -22,6 +22,8 @@ from training.net import STRIDE, StereoNet
 
 INPUTS, OUTPUTS = ("left", "right"), ("disparity", "confidence")
 OPSET = 17
+FRESH = 3.0**-0.5
+"""Length of one output channel's weights as PyTorch initialises a convolution."""
 
 
 class WeightsError(SaccadeError):
@@ -42,6 +44,44 @@ def fold(net: StereoNet) -> StereoNet:
             first.weight.div_(net.features.white)
         net.features.white = 1.0
     return net
+
+
+def unfold(net: StereoNet, left: Tensor, right: Tensor) -> StereoNet:
+    """A copy of a folded network that can be trained on: batch normalisation is back, and undoes itself so far.
+
+    What it normalises by is measured on `left` and `right`, some dozen RGB pictures 0..255 (B, 3, H, W). Before
+    normalisation a convolution has no scale of its own, so each of its channels gets the length that a fresh one has,
+    for which learning rates are chosen.
+    """
+    new, stored = StereoNet(net.size, 8 * net.disparities), net.state_dict()
+    new.load_state_dict({name: stored.get(name, value) for name, value in new.state_dict().items()})
+    modules = dict(new.named_modules())
+    with torch.no_grad():
+        if net.features.white == 1.0:
+            modules["features.stem.0.0"].weight.mul_(new.features.white)
+        for name, norm in modules.items():
+            if isinstance(norm, nn.BatchNorm2d):
+                before, _, place = name.rpartition(".")
+                conv = f"{before}.{int(place) - 1}"
+                weight = modules[conv].weight
+                scale = FRESH / weight.flatten(1).norm(dim=1).clamp_min(1e-6)
+                weight.mul_(scale[:, None, None, None])
+                _undo_at_first(norm, scale, stored[f"{conv}.bias"])
+        new.eval()(left, right)
+    return new
+
+
+def _undo_at_first(norm: nn.BatchNorm2d, scale: Tensor, bias: Tensor) -> None:
+    """Have a normalisation measure the first batch it sees, and give back what a convolution of that bias would."""
+
+    def measure(norm: nn.BatchNorm2d, inputs: tuple[Tensor]) -> None:
+        variance, mean = torch.var_mean(inputs[0], (0, 2, 3), correction=0)
+        norm.running_mean, norm.running_var = mean, variance
+        norm.weight.copy_((variance + norm.eps).sqrt() / scale)
+        norm.bias.copy_(bias + mean / scale)
+        once.remove()
+
+    once = norm.register_forward_pre_hook(measure)
 
 
 def export(net: StereoNet, path: Path, notes: dict[str, str] | None = None) -> str:
@@ -67,10 +107,7 @@ def export(net: StereoNet, path: Path, notes: dict[str, str] | None = None) -> s
 
 def load(path: Path) -> StereoNet:
     """The network of an ONNX file that `export` wrote, folded, for inference. WeightsError for any other file."""
-    model = onnx.load(path)
-    notes = {p.key: p.value for p in model.metadata_props}
-    if "saccade.size" not in notes:
-        raise WeightsError(f"{path} was not written by training.weights: it names no saccade.size; use a shipped model")
+    notes, model = notes_of(path), onnx.load(path)
     net = fold(StereoNet(notes["saccade.size"], int(notes["saccade.max_disparity"])))
     stored = {i.name: torch.from_numpy(np.array(numpy_helper.to_array(i))) for i in model.graph.initializer}
     wanted = net.state_dict()
@@ -80,6 +117,14 @@ def load(path: Path) -> StereoNet:
         )
     net.load_state_dict({name: stored[name] for name in wanted})
     return net
+
+
+def notes_of(path: Path) -> dict[str, str]:
+    """What `export` wrote about an ONNX file's network. WeightsError for any other file."""
+    notes = {p.key: p.value for p in onnx.load(path).metadata_props}
+    if "saccade.size" not in notes:
+        raise WeightsError(f"{path} was not written by training.weights: it names no saccade.size; use a shipped model")
+    return notes
 
 
 def digest(path: Path) -> str:

@@ -16,8 +16,11 @@ from engines.parity import check_golden  # noqa: E402
 from training import ship as shipping  # noqa: E402
 from training.pairs import file_of, make  # noqa: E402
 from training.stereo import Plan, Run, main  # noqa: E402
+from training.weights import WeightsError  # noqa: E402
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+
+SHIPPED = shipping.ENGINES / "models" / "stereo-s.onnx"
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +34,7 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def command(pairs: Path, out: Path, steps: int) -> list[str]:
     return [
         "--pairs", str(pairs), "--out", str(out), "--steps", str(steps), "--batch", "2", "--crop", "64", "64",
-        "--judged", "1", "--workers", "0", "--threads", "1", "--device", "cpu",
+        "--judged", "1", "--workers", "0", "--threads", "1", "--device", "cpu", "--rate", "1e-6",
     ]  # fmt: skip
 
 
@@ -39,7 +42,7 @@ def test_a_stopped_run_goes_on_and_what_it_gives_is_shipped(
     pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "run"
-    main(command(pairs, out, 2))
+    main([*command(pairs, out, 2), "--start", str(SHIPPED)])  # an untrained one would not pass its own control
     main(command(pairs, out, 4))
     assert "going on from step 2" in capsys.readouterr().out
     state = torch.load(out / "checkpoint.pt", weights_only=True)
@@ -55,6 +58,20 @@ def test_a_stopped_run_goes_on_and_what_it_gives_is_shipped(
         assert card.licence == "Apache-2.0"
         with open_unproven(card) as engine:
             assert check_golden(card, engine).passed
+
+
+def test_a_run_starts_from_what_ships_and_says_so(
+    pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main([*command(pairs, tmp_path / "new", 1)])
+    main([*command(pairs, tmp_path / "on", 1), "--start", str(SHIPPED)])
+    new, on = (torch.load(tmp_path / run / "checkpoint.pt", weights_only=True) for run in ("new", "on"))
+    assert new["before"] == "nothing"
+    assert on["before"].startswith("a run of ")
+    assert "from nothing" in on["before"]  # all the way back
+    assert on["log"][-1]["bad2_visible"] < 0.7 * new["log"][-1]["bad2_visible"]
+    with pytest.raises(WeightsError, match="of size 's', to be trained is 'm'"):
+        main([*command(pairs, tmp_path / "m", 1), "--size", "m", "--start", str(SHIPPED)])
 
 
 def test_training_lowers_the_loss_on_one_batch() -> None:

@@ -13,7 +13,7 @@ ort = pytest.importorskip("onnxruntime")
 from engines.card import CARDS, load_card  # noqa: E402
 from training.net import StereoNet  # noqa: E402
 from training.sample import sample  # noqa: E402
-from training.weights import INPUTS, WeightsError, digest, export, fold, load  # noqa: E402
+from training.weights import INPUTS, WeightsError, digest, export, fold, load, unfold  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the exporter traces, and says so
 
@@ -38,6 +38,24 @@ def test_folding_changes_nothing_but_the_layers(net: StereoNet) -> None:
     with torch.no_grad():
         for a, b in zip(net(*pair), folded(*pair), strict=True):
             assert torch.allclose(a, b, atol=1e-3)
+
+
+def test_unfolding_changes_nothing_and_can_be_trained(net: StereoNet) -> None:
+    seen = [255 * torch.rand(4, 3, 64, 96) for _ in INPUTS]
+    folded, pair = fold(net), pair_of(64, 96)
+    again = unfold(folded, *seen)
+    with torch.no_grad():
+        for a, b in zip(folded(*pair), again(*pair), strict=True):
+            assert torch.allclose(a, b, atol=1e-2)
+    assert [n for n, _ in again.named_parameters()] == [n for n, _ in net.named_parameters()]
+    assert all(p.requires_grad for p in again.parameters())
+    assert not any(m._forward_pre_hooks for m in again.modules())
+    for name, norm in again.named_modules():  # what it normalises by is what was shown, and lengths are fresh ones'
+        if name == "features.stem.0.1":
+            conv = again.features.stem[0][0]
+            seen_there = torch.nn.functional.conv2d(seen[0] / 255.0, conv.weight, None, 2, 1)
+            assert torch.allclose(norm.running_mean, seen_there.mean((0, 2, 3)), atol=1e-4)
+            assert torch.allclose(conv.weight.flatten(1).norm(dim=1), torch.tensor(3.0**-0.5), atol=1e-4)
 
 
 def test_an_exported_network_comes_back_and_the_graph_agrees_with_it(net: StereoNet, tmp_path: Path) -> None:
