@@ -43,7 +43,7 @@ class Flank:
         self._stages.add(self._rig, begin_ns, perf_ns())
         self._frame_ns = now_ns
         self._health.ok(self._rig)
-        self._health.made(self._rig, frame.depth.stamp_ns, now_ns)
+        self._health.made(self._rig, frame.depth.stamp_ns, now_ns, f"{self._rig}/{self._source.heard}")
         if frame.doubt:
             self._health.refuse(self._as_own(frame.doubt))
         yield from self._mapping.put(frame.depth, frame.reach, now_ns, sent=False)

@@ -129,8 +129,8 @@ class PerceptionNode:
     def _publish(self, frame: Frame, now_ns: int) -> Iterator[Out]:
         for stage in ("images", "sync", "calibration", "stereo", "sight"):
             self._health.ok(stage)
-        for stage in ("calibration", "stereo", "sight"):
-            self._health.made(stage, frame.depth.stamp_ns, now_ns)
+        for stage, heard in (("calibration", self._source.heard), ("stereo", ""), ("sight", self._source.heard)):
+            self._health.made(stage, frame.depth.stamp_ns, now_ns, heard)
         if frame.doubt:
             self._health.refuse(frame.doubt)
         self._frame_ns = now_ns

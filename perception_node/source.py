@@ -17,8 +17,8 @@ _SIDES: tuple[Side, Side] = ("left", "right")
 _INFOS = ("left/camera_info", "right/camera_info", "rgbd/depth/camera_info")
 DEPTH_TOPICS = frozenset({*(f"{side}/{name}" for side in _SIDES for name in PICTURES), *RGBD_DEPTH, *_INFOS})
 """What depth is made of, as a robot with one rig calls it."""
-Made = Callable[[str, int, int], None]
-"""A stage of the work on a frame, the frame's stamp, and now."""
+Made = Callable[[str, int, int, str], None]
+"""A stage of the work on a frame, the frame's stamp, now, and the topic that it came as."""
 
 
 class Source:
@@ -36,6 +36,8 @@ class Source:
         self._pictures = {side: Choice([f"{side}/{name}" for name in PICTURES]) for side in _SIDES}
         self._depths = Choice(RGBD_DEPTH)
         self._colour: Message | None = None
+        self.heard = ""
+        """The topic of the newest left picture or depth image."""
 
     def take(self, message: Message, now_ns: int, moving: bool) -> Frame | None:
         """The frame that a message completes, if it does; Refused where it, or the frame, cannot be used.
@@ -84,9 +86,10 @@ class Source:
         arrival, pair = self.sync.put(side, stamp_ns, now_ns, message)
         accept(arrival, self.sync.stamps[side], message.topic, now_ns, self._stale_ns)
         if side == "left":
-            self._made("images", stamp_ns, now_ns)
+            self.heard = message.topic
+            self._made("images", stamp_ns, now_ns, self.heard)
         if pair:
-            self._made("sync", pair.stamp_ns, now_ns)
+            self._made("sync", pair.stamp_ns, now_ns, self.heard)
             return self.frames.stereo(pair, moving)
         if self.sync.alone(side, nanoseconds(self._params.mono.after_ms / 1e3)):
             return self.frames.alone(side, message)
@@ -97,8 +100,9 @@ class Source:
             return None
         stamp_ns = capture_ns(message)
         accept(self._rgbd.judge(stamp_ns, now_ns), self._rgbd, message.topic, now_ns, self._stale_ns)
+        self.heard = message.topic
         for stage in ("images", "sync"):
-            self._made(stage, stamp_ns, now_ns)
+            self._made(stage, stamp_ns, now_ns, self.heard)
         return self.frames.rgbd(message)
 
     @property

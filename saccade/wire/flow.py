@@ -38,8 +38,9 @@ class Flow:
             self._expected_hz, self._stale_ns = rate_hz, round(self._row.stale_ns * self._row.rate_hz / rate_hz)
         self._look_ns = max(_LOOK_NS, round(2 * SEC / self._expected_hz)) if self._expected_hz else _LOOK_NS
 
-    def put(self, stamp_ns: int, now_ns: int) -> None:
-        """One more was made, of this header stamp."""
+    def put(self, stamp_ns: int, now_ns: int, heard: str = "") -> None:
+        """One more was made, of this header stamp; of the topic `heard`, where the row is only one of several."""
+        self.name = heard or self.name
         if self._since_ns is None:
             self._since_ns, self._count = now_ns, 0
         else:

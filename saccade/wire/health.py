@@ -53,9 +53,9 @@ class Health:
         """By stage, what came in and was not used."""
         self._notes: dict[str, dict[str, str]] = {}
 
-    def made(self, stage: str, stamp_ns: int, now_ns: int) -> None:
-        """The stage handed on what was captured at `stamp_ns`."""
-        self._flows[stage].put(stamp_ns, now_ns)
+    def made(self, stage: str, stamp_ns: int, now_ns: int, heard: str = "") -> None:
+        """The stage handed on what was captured at `stamp_ns`, and came as `heard` where its row is one of several."""
+        self._flows[stage].put(stamp_ns, now_ns, heard)
 
     def ok(self, stage: str) -> None:
         """The stage did its work."""

@@ -101,6 +101,12 @@ def test_a_depth_camera_does_as_well():
     tap = play([info, *flanked(pictures=pictures)], FLANKED)
     assert at(newest_map(tap), 0.0, WALL_M + 0.02) > 60
 
+    def seldom(now_ns, stamp_ns, seed):
+        return [] if seed % 3 else pictures(now_ns, stamp_ns, seed)
+
+    slow = play([info, *flanked(30, pictures=seldom)], FLANKED).named(RIG, "slow")
+    assert slow[0].startswith(f"slow: {RIG}/rgbd/depth/image_rect comes at ")
+
 
 def hazed(**scene):
     return [(150 + 0.25 * (picture.astype(np.float64) - 128)).astype(np.uint8) for picture in wall_pair(**scene)]

@@ -340,6 +340,18 @@ def test_rgbd_depth_goes_straight_to_depth_and_map():
     assert "99x120" in wrong.named("calibration", "unusable calibration")[0]
 
 
+def test_statuses_name_the_topic_that_was_heard():
+    info, wall = infos(START_NS)[0], np.full((HEIGHT, WIDTH), 2.0, np.float32)
+    depths = [static_tf(START_NS), Sample("rgbd/depth/camera_info", START_NS, info.cdr)]
+    for i in range(4):
+        depths += [odom(START_NS + i * FRAME_NS), depth_sample(START_NS + i * FRAME_NS, wall)]
+    raw = [s._replace(topic=s.topic.replace("image_rect", "image_raw")) for s in drive(4)]
+    for samples, heard in ((depths, "rgbd/depth/image_rect"), (drive(4), "left/image_rect"), (raw, "left/image_raw")):
+        tap = play(samples, until_ns=START_NS + 3 * SEC)
+        for stage in ("images", "calibration", "sight"):
+            assert tap.named(stage, "stale")[0].startswith(f"stale: {heard} is "), (stage, heard)
+
+
 def _stages(samples):
     node = PerceptionNode(PARAMS)
     for sample in samples:
