@@ -3,8 +3,8 @@
 Coarse to fine: group-wise correlations (GwcNet, Guo et al. 2019) of whole rows at 1/8, a matrix product, aggregated by
 a small U-Net that sees the left picture (2-D cost aggregation as in MobileStereoNet, Shamsafar et al. 2022, and
 LightStereo, Guo et al. 2024), give a first disparity: the mean around the best score, not over all, so that an edge is
-one side or the other. A look-up of correlations around it at 1/4 (RAFT-Stereo, Lipson et al. 2021) gives a correction,
-once or more; learned convex combinations (RAFT, Teed and Deng 2020) bring it from 1/8 to 1/4 and to full size. No 3-D
+one side or the other. Look-ups of correlations around it at 1/4 (RAFT-Stereo, Lipson et al. 2021) each give a
+correction; learned convex combinations (RAFT, Teed and Deng 2020) bring it from 1/8 to 1/4 and to full size. No 3-D
 convolution, no grid sampling, nothing that ONNX Runtime or TensorRT lack.
 """
 
@@ -19,12 +19,13 @@ from torch import Tensor, nn
 STRIDE = 32  # both sizes of a picture are multiples of this
 RANGE = 192  # disparities of the shipped networks, pixels of the full picture
 GROUPS = 2  # of channels that are correlated apart
-RADIUS = 4  # of the look-up, in pixels of the picture at 1/4
+RADIUS = 4  # of a look-up, in pixels of the picture at 1/4
+EMPTY = (2 * RADIUS + 2, RADIUS + 1)  # columns beside a row that it may reach
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How big a network is: channels at 1/2, 1/4, 1/8, 1/16 and 1/32, of aggregation, of refinement; depths.
+    """How big a network is: channels at 1/2, 1/4, 1/8, 1/16 and 1/32, of aggregation, of refinement; depths; look-ups.
 
     Multiples of 16 cost no more than a little less: that is how ONNX Runtime's kernels block channels with AVX-512.
     """
@@ -37,7 +38,7 @@ class Size:
 
 
 SIZES = {
-    "s": Size((16, 32, 48, 64, 96), 48, 1, 32, 1),
+    "s": Size((16, 32, 48, 64, 96), 48, 1, 32, 2),
     "m": Size((32, 48, 64, 96, 128), 64, 2, 64, 3),
 }
 
@@ -163,6 +164,21 @@ class Upsampling(nn.Module):
         return F.pixel_shuffle(mean, self.factor)
 
 
+class Round(nn.Module):
+    """What a look-up of correlations around a disparity tells: how far that is off."""
+
+    def __init__(self, channels: int, blocks: int) -> None:
+        super().__init__()
+        self.looked = Join(2 * RADIUS + 2, channels, channels, (3, 1), doubled=False)
+        self.refine = nn.Sequential(*(Block(channels) for _ in range(blocks)))
+        self.step = nn.Conv2d(channels, 1, 1)
+
+    def forward(self, near: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 2 RADIUS + 2, h, w) and (B, C, h, w) to what is known now, like the latter, and a step (B, 1, h, w)."""
+        state = self.refine(self.looked(near, state))
+        return state, self.step(state)
+
+
 class StereoNet(nn.Module):
     """Disparity and confidence of a rectified pair; `max_disparity` in pixels of the full picture, a multiple of 8."""
 
@@ -174,14 +190,12 @@ class StereoNet(nn.Module):
             )
         s = SIZES[size]
         c4, c8, r = s.channels[1], s.channels[2], s.refine
-        self.size, self.disparities, self.rounds = size, max_disparity // 8, s.rounds
+        self.size, self.disparities = size, max_disparity // 8
         self.features = Features(s)
         self.aggregation = Aggregation(self.disparities, c8, s.aggregate, s.blocks)
         self.rise = Upsampling(s.aggregate, 2)
         self.state = Join(s.aggregate, c4, r)
-        self.looked = Join(2 * RADIUS + 2, r, r, (3, 1), doubled=False)
-        self.refine = nn.Sequential(Block(r), Block(r))
-        self.step = nn.Conv2d(r, 1, 1)
+        self.rounds = nn.ModuleList(Round(r, s.blocks) for _ in range(s.rounds))
         self.finish = Upsampling(r, 4)
         self.sure = nn.Conv2d(r, 16, 1)
 
@@ -196,15 +210,16 @@ class StereoNet(nn.Module):
     def steps(self, left: Tensor, right: Tensor) -> Steps:
         """All that training looks at on the way to the answer."""
         (l4, l8), (r4, r8) = self.features(left), self.features(right)
-        scores, seen = self.aggregation(band(rows(l8, r8, self.disparities, GROUPS), self.disparities), l8)
+        table = rows(l8, r8, (self.disparities - 1, 0), GROUPS)
+        scores, seen = self.aggregation(band(table, self.disparities), l8)
         disparity = 2.0 * self.rise(best(scores), seen)
         coarse = [disparity]
-        table = rows(l4, r4, 1)
+        table = rows(l4, r4, EMPTY)
         state = self.state(seen, l4)
-        for _ in range(self.rounds):
+        for correct in self.rounds:
             near = torch.cat([look_up(table, disparity), disparity / (2.0 * self.disparities)], 1)
-            state = self.refine(self.looked(near, state))
-            disparity = F.relu(disparity + self.step(state))
+            state, step = correct(near, state)
+            disparity = F.relu(disparity + step)
             coarse.append(disparity)
         return Steps(scores, coarse, 4.0 * self.finish(disparity, state), F.pixel_shuffle(self.sure(state), 4))
 
@@ -236,15 +251,23 @@ def best(scores: Tensor) -> Tensor:
     return ((likely * steps).sum(3) / likely.sum(3)).unsqueeze(1)
 
 
-def rows(left: Tensor, right: Tensor, disparities: int, groups: int = 1) -> Tensor:
-    """Correlation of every pixel with every one of its row in the right picture: (B, groups, H, W, D - 1 + W).
+def rows(left: Tensor, right: Tensor, empty: tuple[int, int], groups: int = 1) -> Tensor:
+    """Correlation of every pixel with every one of its row in the right picture: (B, groups, H, W, W + sum(empty)).
 
-    Of directions, not lengths, group by group. Before the right picture's first column stand D - 1 empty ones.
+    Of directions, not lengths, group by group. Before and after the right picture's columns stand `empty` ones, 0.
     """
-    b, c, h, w = left.shape
-    one, two = (F.normalize(x.reshape(b, groups, c // groups, h, w), dim=2, eps=1e-3) for x in (left, right))
-    one, two = one.permute(0, 1, 3, 4, 2), F.pad(two, (disparities - 1, 0)).permute(0, 1, 3, 2, 4)
-    return torch.matmul(one, two) * float(c // groups) ** 0.5
+    one, two = _directions(left, groups), _directions(right, groups)
+    one, two = one.permute(0, 1, 3, 4, 2), F.pad(two, empty).permute(0, 1, 3, 2, 4)
+    return torch.matmul(one, two) * float(one.shape[4]) ** 0.5
+
+
+def _directions(x: Tensor, groups: int) -> Tensor:
+    """(B, C, H, W) to (B, groups, C / groups, H, W) of length 1, or less where they were shorter than 1e-3."""
+    b, c, h, w = x.shape
+    # A convolution adds up; ONNX Runtime's ReduceL2 is slow over an axis in the middle.
+    ones = torch.ones(groups, int(c) // groups, 1, 1, dtype=x.dtype, device=x.device)
+    length = F.conv2d(x * x, ones, groups=groups).clamp_min(1e-6).sqrt()
+    return x.reshape(b, groups, c // groups, h, w) / length.unsqueeze(2)
 
 
 def band(table: Tensor, disparities: int) -> Tensor:
@@ -261,17 +284,14 @@ def band(table: Tensor, disparities: int) -> Tensor:
 def look_up(table: Tensor, disparity: Tensor) -> Tensor:
     """Correlations (B, 2 RADIUS + 1, H, W) at disparities -RADIUS..RADIUS around (B, 1, H, W), linear between columns.
 
-    As correlation is linear in the right picture's features, this is what warping them would give.
+    `table` of `rows` with the columns EMPTY, so that what is outside need not be asked for. As correlation is linear in
+    the right picture's features, this is what warping them would give.
     """
-    b, _, h, width, columns_of = table.shape
-    table = table.reshape(b, h, width, columns_of)
-    x = torch.arange(width, dtype=disparity.dtype, device=disparity.device).view(1, 1, 1, width)
-    taps = torch.arange(-RADIUS, RADIUS + 2, dtype=disparity.dtype, device=disparity.device).view(1, -1, 1, 1)
-    place = x - disparity
+    b, _, h, width, columns = table.shape
+    place = torch.arange(width, dtype=disparity.dtype, device=disparity.device) - disparity
     low = torch.floor(place)
-    columns = low + taps
-    inside = ((columns >= 0) & (columns <= width - 1)).to(table.dtype)
-    index = columns.clamp(0, width - 1).to(torch.int64).permute(0, 2, 3, 1)
-    found = torch.gather(table, 3, index).permute(0, 3, 1, 2) * inside
-    part = place - low
-    return found[:, :-1] * (1.0 - part) + found[:, 1:] * part
+    first = low.clamp_min(-RADIUS - 2).to(torch.int64).reshape(b, h, width, 1) + (EMPTY[0] - RADIUS)
+    index = first + torch.arange(2 * RADIUS + 2, device=disparity.device)
+    found = torch.gather(table.reshape(b, h, width, columns), 3, index).permute(0, 3, 1, 2)
+    one, two = found[:, :-1], found[:, 1:]
+    return one + (two - one) * (place - low)

@@ -27,7 +27,8 @@ Arrays = dict[str, npt.NDArray[Any]]
 ENGINES = Path(__file__).parent.parent / "engines"
 CALIBRATION_FIRST, CALIBRATION = 6_000_000, 24
 """Seeds of the pairs that int8 is calibrated on: neither trained nor judged on."""
-GOLDEN_SEED, GOLDEN_SIZE = 7_000_000, (96, 64)
+GOLDEN_SEED, GOLDEN_SIZE = 7_000_005, (96, 64)
+"""Not any pair: on some, a rounding of the last bit decides between two disparities, in eight bits for many pixels."""
 PARITY = {"max_abs": 0.05, "cosine": 0.9999, "bad_over": 0.02, "bad_fraction": 0.01}
 """Between processors, of fp32: rounding only."""
 PARITY_INT8 = {"max_abs": 4.0, "cosine": 0.999, "bad_over": 0.5, "bad_fraction": 0.05}

@@ -9,7 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the network's definition needs torch; the data do not")
 
-from training.net import GROUPS, RADIUS, SIZES, StereoNet, Upsampling, band, best, look_up, rows  # noqa: E402
+from training.net import EMPTY, GROUPS, RADIUS, SIZES, StereoNet, Upsampling, band, best, look_up, rows  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +19,7 @@ def still() -> None:
 
 def test_the_band_of_the_rows_is_the_correlation_at_each_disparity_group_by_group() -> None:
     left, right = torch.randn(2, 6, 3, 11), torch.randn(2, 6, 3, 11)
-    volume = band(rows(left, right, 5, 2), 5).unflatten(1, (2, 5))
+    volume = band(rows(left, right, (4, 0), 2), 5).unflatten(1, (2, 5))
     one, two = (torch.nn.functional.normalize(x.unflatten(1, (2, 3)), dim=2) for x in (left, right))
     for d in range(5):
         for x in range(11):
@@ -48,16 +48,23 @@ def test_an_untrained_aggregation_scores_what_correlates_highest() -> None:
 
 def test_a_look_up_reads_the_correlations_around_a_disparity_between_columns() -> None:
     left, right = torch.randn(1, 4, 2, 16), torch.randn(1, 4, 2, 16)
-    table = rows(left, right, 1)
+    table = rows(left, right, EMPTY)
     found = look_up(table, torch.full((1, 1, 2, 16), 2.25))
     assert found.shape == (1, 2 * RADIUS + 1, 2, 16)
+    of = table[:, 0, :, :, EMPTY[0] :]  # of the right picture's columns
     x = 8  # the middle tap lies at 8 - 2.25 = 5.75; the taps go on to the right from there
-    middle = 0.25 * table[:, 0, :, x, 5] + 0.75 * table[:, 0, :, x, 6]
+    middle = 0.25 * of[:, :, x, 5] + 0.75 * of[:, :, x, 6]
     assert torch.allclose(found[:, RADIUS, :, x], middle, atol=1e-5)
-    assert torch.allclose(
-        found[:, RADIUS + 1, :, x], 0.25 * table[:, 0, :, x, 6] + 0.75 * table[:, 0, :, x, 7], atol=1e-5
-    )
-    assert (found[:, 0, :, 0] == 0).all()  # outside the right picture
+    assert torch.allclose(found[:, RADIUS + 1, :, x], 0.25 * of[:, :, x, 6] + 0.75 * of[:, :, x, 7], atol=1e-5)
+
+
+@pytest.mark.parametrize(("disparity", "seen"), [(0.0, 5), (15.5, 4), (19.0, 1), (300.25, 0)])
+def test_a_look_up_finds_nothing_outside_of_the_right_picture(disparity: float, seen: int) -> None:
+    left = right = torch.ones(1, 4, 1, 16)
+    found = look_up(rows(left, right, EMPTY), torch.full((1, 1, 1, 16), disparity))[0, :, 0, 15]
+    inside = [0 <= 15 - disparity + tap <= 15 for tap in range(-RADIUS, RADIUS + 1)]
+    assert [bool(v > 0.99 * found.max()) and v > 0 for v in found] == inside
+    assert sum(inside) == seen
 
 
 @pytest.mark.parametrize("factor", [2, 4])
