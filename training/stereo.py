@@ -28,7 +28,7 @@ from training.curves import curves
 from training.losses import loss_of
 from training.net import RANGE, SIZES, StereoNet
 from training.pairs import SIZE, file_of, fill
-from training.weights import WeightsError, load, notes_of, unfold
+from training.weights import WeightsError, digest, load, notes_of, unfold
 
 JUDGED_FIRST = 5_000_000
 """Seed of the first pair that is only ever judged on; training takes smaller ones."""
@@ -145,8 +145,7 @@ class Run:
             if folded.size != self.plan.size:
                 raise WeightsError(f"{path} is of size {folded.size!r}, to be trained is {self.plan.size!r}")
             self.net.load_state_dict(unfold(folded, batch["left"], batch["right"]).state_dict())
-            made = literal_eval(notes_of(path)["saccade.training"])
-            self.before = f"a run of {made['steps']} steps in {made['minutes']} minutes, {made['started']}"
+            self.before = _story(path)
         else:
             state = self._stored(path)
             self.net.load_state_dict(state["average"])
@@ -157,6 +156,15 @@ class Run:
     def _stored(self, path: Path) -> dict[str, Any]:
         state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
         return state
+
+
+def _story(path: Path) -> str:
+    """How the network of an ONNX file came to be, in words for the card of what starts from it."""
+    notes = notes_of(path)
+    if "saccade.training" not in notes:
+        return f"{path.name}, sha256 {digest(path)}, which does not say how it was trained"
+    made = literal_eval(notes["saccade.training"])
+    return f"a run of {made['steps']} steps in {made['minutes']} minutes, {made['started']}"
 
 
 def train(run: Run, batches: Iterator[dict[str, Tensor]], judged: list[Path], out: Path, every_s: float) -> None:
@@ -220,7 +228,11 @@ def main(arguments: list[str] | None = None) -> None:
         run.load(args.out / "checkpoint.pt")
         print(f"going on from step {run.step} of {args.out / 'checkpoint.pt'}")
     elif args.start:
-        run.start_from(args.start, next(iter(DataLoader(Crops(args.pairs, tuple(args.crop), args.seed), MEASURED))))
+        shown = next(iter(DataLoader(Crops(args.pairs, tuple(args.crop), args.seed), MEASURED)))
+        try:
+            run.start_from(args.start, shown)
+        except (OSError, WeightsError) as error:
+            parser.error(f"--start {args.start}: {error}")
     crops = Crops(args.pairs, tuple(args.crop), args.seed + run.step)
     loader = DataLoader(crops, args.batch, num_workers=args.workers, pin_memory=args.device != "cpu")
     train(run, iter(loader), [file_of(judged, JUDGED_FIRST + k) for k in range(args.judged)], args.out, args.every)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="training needs torch")
-pytest.importorskip("onnx")
+onnx = pytest.importorskip("onnx")
 
 from engines.card import load_card  # noqa: E402
 from engines.open import open_unproven  # noqa: E402
@@ -16,7 +16,7 @@ from engines.parity import check_golden  # noqa: E402
 from training import ship as shipping  # noqa: E402
 from training.pairs import file_of, make  # noqa: E402
 from training.stereo import Plan, Run, main  # noqa: E402
-from training.weights import WeightsError  # noqa: E402
+from training.weights import digest, export, load  # noqa: E402
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
@@ -70,8 +70,29 @@ def test_a_run_starts_from_what_ships_and_says_so(
     assert on["before"].startswith("a run of ")
     assert "from nothing" in on["before"]  # all the way back
     assert on["log"][-1]["bad2_visible"] < 0.7 * new["log"][-1]["bad2_visible"]
-    with pytest.raises(WeightsError, match="of size 's', to be trained is 'm'"):
-        main([*command(pairs, tmp_path / "m", 1), "--size", "m", "--start", str(SHIPPED)])
+
+
+def test_what_a_run_cannot_start_from_is_refused_with_the_reason(
+    pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    onnx.save(onnx.helper.make_model(onnx.helper.make_graph([], "empty", [], [])), tmp_path / "other.onnx")
+    for start, size, told in (
+        (SHIPPED, "m", "of size 's', to be trained is 'm'"),
+        (tmp_path / "other.onnx", "s", "it names no saccade.size"),
+        (tmp_path / "none.onnx", "s", "No such file"),
+        (tmp_path / "none.pt", "s", "No such file"),
+    ):
+        with pytest.raises(SystemExit):
+            main([*command(pairs, tmp_path / "out", 1), "--size", size, "--start", str(start)])
+        assert told in capsys.readouterr().err
+    assert not (tmp_path / "out" / "checkpoint.pt").exists()
+
+
+def test_an_onnx_file_that_does_not_say_how_it_was_trained_is_named(pairs: Path, tmp_path: Path) -> None:
+    export(load(SHIPPED), tmp_path / "mine.onnx")
+    main([*command(pairs, tmp_path / "out", 1), "--start", str(tmp_path / "mine.onnx")])
+    before = torch.load(tmp_path / "out" / "checkpoint.pt", weights_only=True)["before"]
+    assert before == f"mine.onnx, sha256 {digest(tmp_path / 'mine.onnx')}, which does not say how it was trained"
 
 
 def test_training_lowers_the_loss_on_one_batch() -> None:
