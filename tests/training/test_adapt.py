@@ -122,7 +122,7 @@ def test_a_child_is_a_model_that_tells_whence_it_came(
     monkeypatch.setattr(child, "calibration", lambda: pairs[:1])
     net = shipped()
     with torch.no_grad():
-        net.step.bias += 0.25
+        net.rounds[-1].step.bias += 0.25
     written, missing = child.install(net, outcome(), facts, pairs, tmp_path)
     assert not missing
     assert [card.name for card in written] == ["reef", "reef-int8"]
