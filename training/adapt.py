@@ -44,7 +44,8 @@ class Plan:
     share: float = 0.1
     """Parameters of the adapters, as a share of the network's."""
     max_rank: int = 8
-    rate: float = 0.005
+    rate: float = 0.0005
+    """Three and ten times as much made a trial dive worse (docs/decisions.md, 134)."""
     pixels: int = 49_152
     """Of a crop."""
     batch: int = 1
