@@ -14,6 +14,7 @@ from ast import literal_eval
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -231,7 +232,7 @@ def main(arguments: list[str] | None = None) -> None:
         shown = next(iter(DataLoader(Crops(args.pairs, tuple(args.crop), args.seed), MEASURED)))
         try:
             run.start_from(args.start, shown)
-        except (OSError, WeightsError) as error:
+        except (OSError, RuntimeError, UnpicklingError, WeightsError) as error:
             parser.error(f"--start {args.start}: {error}")
     crops = Crops(args.pairs, tuple(args.crop), args.seed + run.step)
     loader = DataLoader(crops, args.batch, num_workers=args.workers, pin_memory=args.device != "cpu")

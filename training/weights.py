@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import numpy_helper
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -121,7 +122,10 @@ def load(path: Path) -> StereoNet:
 
 def notes_of(path: Path) -> dict[str, str]:
     """What `export` wrote about an ONNX file's network. WeightsError for any other file."""
-    notes = {p.key: p.value for p in onnx.load(path).metadata_props}
+    try:
+        notes = {p.key: p.value for p in onnx.load(path).metadata_props}
+    except DecodeError as error:
+        raise WeightsError(f"{path} is not an ONNX file: {error}") from error
     if "saccade.size" not in notes:
         raise WeightsError(f"{path} was not written by training.weights: it names no saccade.size; use a shipped model")
     return notes

@@ -76,7 +76,11 @@ def test_what_a_run_cannot_start_from_is_refused_with_the_reason(
     pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     onnx.save(onnx.helper.make_model(onnx.helper.make_graph([], "empty", [], [])), tmp_path / "other.onnx")
+    for name in ("torn.onnx", "torn.pt"):
+        (tmp_path / name).write_text("name: stereo-s")
     for start, size, told in (
+        (tmp_path / "torn.onnx", "s", "is not an ONNX file"),
+        (tmp_path / "torn.pt", "s", "torn.pt: "),
         (SHIPPED, "m", "of size 's', to be trained is 'm'"),
         (tmp_path / "other.onnx", "s", "it names no saccade.size"),
         (tmp_path / "none.onnx", "s", "No such file"),
