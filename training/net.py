@@ -16,11 +16,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from training.correlation import EMPTY, RADIUS, band, best, look_up, rows
+
 STRIDE = 32  # both sizes of a picture are multiples of this
 RANGE = 192  # disparities of the shipped networks, pixels of the full picture
 GROUPS = 2  # of channels that are correlated apart
-RADIUS = 4  # of a look-up, in pixels of the picture at 1/4
-EMPTY = (2 * RADIUS + 2, RADIUS + 1)  # columns beside a row that it may reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,59 +239,3 @@ class Steps:
 def twice(x: Tensor) -> Tensor:
     """(B, C, H, W) to twice the size, nearest."""
     return F.interpolate(x, scale_factor=2.0, mode="nearest")
-
-
-def best(scores: Tensor) -> Tensor:
-    """Scores (B, D, h, w), the last channel disparity 0, to the mean disparity (B, 1, h, w) around the best one."""
-    count = scores.shape[1]
-    likely = F.softmax(scores.permute(0, 2, 3, 1), 3)
-    steps = torch.arange(count - 1, -1, -1, dtype=scores.dtype, device=scores.device)
-    winner = count - 1 - likely.argmax(3, keepdim=True).to(scores.dtype)
-    likely = likely * ((steps - winner).abs() < 1.5).to(scores.dtype)
-    return ((likely * steps).sum(3) / likely.sum(3)).unsqueeze(1)
-
-
-def rows(left: Tensor, right: Tensor, empty: tuple[int, int], groups: int = 1) -> Tensor:
-    """Correlation of every pixel with every one of its row in the right picture: (B, groups, H, W, W + sum(empty)).
-
-    Of directions, not lengths, group by group. Before and after the right picture's columns stand `empty` ones, 0.
-    """
-    one, two = _directions(left, groups), _directions(right, groups)
-    one, two = one.permute(0, 1, 3, 4, 2), F.pad(two, empty).permute(0, 1, 3, 2, 4)
-    return torch.matmul(one, two) * float(one.shape[4]) ** 0.5
-
-
-def _directions(x: Tensor, groups: int) -> Tensor:
-    """(B, C, H, W) to (B, groups, C / groups, H, W) of length 1, or less where they were shorter than 1e-3."""
-    b, c, h, w = x.shape
-    # A convolution adds up; ONNX Runtime's ReduceL2 is slow over an axis in the middle.
-    ones = torch.ones(groups, int(c) // groups, 1, 1, dtype=x.dtype, device=x.device)
-    length = F.conv2d(x * x, ones, groups=groups).clamp_min(1e-6).sqrt()
-    return x.reshape(b, groups, c // groups, h, w) / length.unsqueeze(2)
-
-
-def band(table: Tensor, disparities: int) -> Tensor:
-    """The cost volume (B, groups D, H, W) out of `rows`: entry k of pixel x is its correlation with x - (D - 1 - k).
-
-    A row of the table is one longer than the way to the same disparity in the next row, so cutting the table anew, one
-    entry longer a row, brings each disparity into a column: no loop over disparities.
-    """
-    b, g, h, w, n = table.shape
-    skew = F.pad(table.reshape(b, g, h, w * n), (0, w)).reshape(b, g, h, w, n + 1)
-    return skew[..., :disparities].permute(0, 1, 4, 2, 3).reshape(b, g * disparities, h, w)
-
-
-def look_up(table: Tensor, disparity: Tensor) -> Tensor:
-    """Correlations (B, 2 RADIUS + 1, H, W) at disparities -RADIUS..RADIUS around (B, 1, H, W), linear between columns.
-
-    `table` of `rows` with the columns EMPTY, so that what is outside need not be asked for. As correlation is linear in
-    the right picture's features, this is what warping them would give.
-    """
-    b, _, h, width, columns = table.shape
-    place = torch.arange(width, dtype=disparity.dtype, device=disparity.device) - disparity
-    low = torch.floor(place)
-    first = low.clamp_min(-RADIUS - 2).to(torch.int64).reshape(b, h, width, 1) + (EMPTY[0] - RADIUS)
-    index = first + torch.arange(2 * RADIUS + 2, device=disparity.device)
-    found = torch.gather(table.reshape(b, h, width, columns), 3, index).permute(0, 3, 1, 2)
-    one, two = found[:, :-1], found[:, 1:]
-    return one + (two - one) * (place - low)

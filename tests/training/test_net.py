@@ -9,7 +9,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the network's definition needs torch; the data do not")
 
-from training.net import EMPTY, GROUPS, RADIUS, SIZES, StereoNet, Upsampling, band, best, look_up, rows  # noqa: E402
+from training.correlation import EMPTY, RADIUS, band, best, look_up, rows  # noqa: E402
+from training.net import GROUPS, SIZES, StereoNet, Upsampling  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
