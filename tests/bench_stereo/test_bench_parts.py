@@ -41,6 +41,27 @@ def test_methods_take_turns_and_each_call_is_told(scenes):
     assert sorted(first) == ["bm", "sgbm", "sgbm-hh"], "one method always came first"
 
 
+def test_every_method_is_timed_right_after_it_matched_the_same_pair(scenes, monkeypatch):
+    told = []
+
+    class Telling(StereoMatcher):
+        def __call__(self, left, right, *more):
+            told.append((id(self), left.tobytes()))
+            return super().__call__(left, right, *more)
+
+    def timed_ms(call):
+        found = call()
+        timed.append(told[-2:])
+        return found, 1.0
+
+    timed = []
+    monkeypatch.setattr(bench_methods, "StereoMatcher", Telling)
+    monkeypatch.setattr(bench_methods, "timed_ms", timed_ms)
+    stereo_measure.measure(scenes, methods("sgbm", "bm"), (1,), lambda note: None)
+    assert len(timed) == 3 * 2
+    assert all(warm == then for warm, then in timed), "the caches held what another method had left there"
+
+
 def test_opencv_gets_its_threads_back(scenes):
     before = cv2.getNumThreads()
     stereo_measure.measure(scenes, methods("sgbm"), (before + 1,), lambda note: None)

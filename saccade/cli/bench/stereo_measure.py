@@ -105,7 +105,7 @@ def _timed(entrant: Entrant, threads: int, pair: StereoTruth, yardstick_ms: floa
     if "error" in record:
         return
     try:
-        found, ms = entrant(threads, pair.left, pair.right)
+        found, ms = entrant.timed(threads, pair.left, pair.right)
     except _FAULTS as error:
         record["error"] = f"{type(error).__name__}: {error}"
         return
@@ -129,7 +129,7 @@ def _trembling(entrant: Entrant, threads: int, views: Sequence[tuple[U8, U8]], r
     if "error" in record:
         return
     try:
-        one, other = (entrant(threads, *view)[0].disparity.copy() for view in views)
+        one, other = (entrant(threads, *view).disparity.copy() for view in views)
     except _FAULTS as error:
         record["error"] = f"{type(error).__name__}: {error}"
         return

@@ -32,8 +32,8 @@ more where the truth of a data set needs it.
 - EPE is the mean error, bad-n the share of pixels that are off by more than n px; both are averaged over pairs, each
   counting alike.
 - ms: one pair, from pictures to disparity and confidence, conversions included; percentiles over the pairs. The
-  methods take turns on each pair. *x 3WAY*: the median ratio to a bare call of OpenCV's SGBM_3WAY on the same pair and
-  threads, with nothing before or after it.
+  methods take turns on each pair; a call is timed after another like it, as in a stream of pictures. *x 3WAY*: the
+  median ratio to a bare call of OpenCV's SGBM_3WAY on the same pair and threads, timed alike.
 - jitter: what changes when the same scene is shown with another draw of noise (sigma {NOISE_GREY:g} grey values):
   median and 95th percentile of the difference."""
 
