@@ -3,8 +3,8 @@
 What is measured is not what is trained. Photometric error: the census transform (Zabih and Woodfill, ECCV 1994; three
 values, so that noise is no structure) of the left picture against the right one moved by the disparity, over the same
 pixels before and after: those with texture that either network sees with both eyes. Disagreement: what left and right
-disparity differ by, at most CAP_PX. Density: the share of pixels where they agree. A change counts when the whole
-confidence interval of a paired bootstrap (Efron 1979) over the held-out pairs lies on one side.
+disparity differ by, at most CAP_PX. Density: the share of pixels where they agree. A gain counts when the whole
+confidence interval of a paired bootstrap (Efron 1979) over the held-out pairs lies beyond LEAST_GAIN.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Bool = npt.NDArray[np.bool_]
 CAP_PX = 3.0
 """Disagreement beyond this is all the same: an occlusion or a mistake."""
 LEAST_GAIN = 0.005
-"""Share of the photometric error that must go; less is not worth another model."""
+"""Share of the photometric error that must surely go; less is not worth another model."""
 MOST_LOSS = 0.01
 """Share by which disagreement may grow and density shrink."""
 MOST_FORGOTTEN = 0.05
@@ -174,7 +174,7 @@ def mismatch(figures: Sequence[Figures]) -> str:
 def refusal(changes: Sequence[Change], dry: tuple[float, float]) -> str:
     """Why the adapted network may not be installed, or nothing; `dry`: error on generated pairs, before and after."""
     photometric, apart, density = changes
-    if photometric.high >= 0 or photometric.relative > -LEAST_GAIN:
+    if photometric.high > -LEAST_GAIN:  # not the mean alone: which pairs were put aside may have made it
         return f"it is not better on the held-out pairs: {photometric}"
     if apart.relative > MOST_LOSS:
         return f"left and right agree less on the held-out pairs: {apart}"
