@@ -13,7 +13,7 @@ from training.net import RANGE, Steps
 CLASS = 4.0  # weights of the terms, the final disparity's own is 1: cross-entropy at 1/8,
 COARSE = 0.3  # each disparity at 1/4, in pixels of the full picture
 SURE = 0.3  # and cross-entropy of the confidence
-HIDDEN = 0.5  # weight of a pixel that the right camera does not see: guessed from around it, as people do
+HIDDEN = 1.0  # weight of a pixel that the right camera does not see: guessed from around it, as people do
 RIGHT_PX = 1.0  # an error up to this is a right answer
 
 

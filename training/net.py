@@ -1,11 +1,12 @@
-"""The stereo network: row correlations, 2-D aggregation, look-ups at a quarter, convex upsampling.
+"""The stereo network: row correlations, 2-D aggregation, look-ups at a quarter, propagation, convex upsampling.
 
 Coarse to fine: group-wise correlations (GwcNet, Guo et al. 2019) of whole rows at 1/8, a matrix product, aggregated by
 a small U-Net that sees the left picture (2-D cost aggregation as in MobileStereoNet, Shamsafar et al. 2022, and
 LightStereo, Guo et al. 2024), give a first disparity: the mean around the best score, not over all, so that an edge is
 one side or the other. Look-ups of correlations around it at 1/4 (RAFT-Stereo, Lipson et al. 2021) each give a
-correction; learned convex combinations (RAFT, Teed and Deng 2020) bring it from 1/8 to 1/4 and to full size. No 3-D
-convolution, no grid sampling, nothing that ONNX Runtime or TensorRT lack.
+correction. What has no match takes a disparity of its row's, and learned convex combinations (RAFT, Teed and Deng 2020)
+bring all from 1/8 to 1/4 and to full size (`training.spreading`). No 3-D convolution, no grid sampling, nothing that
+ONNX Runtime or TensorRT lack.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from training.correlation import EMPTY, RADIUS, band, best, look_up, rows
+from training.spreading import Propagation, Upsampling
 
 STRIDE = 32  # both sizes of a picture are multiples of this
 RANGE = 192  # disparities of the shipped networks, pixels of the full picture
@@ -138,32 +140,6 @@ class Aggregation(nn.Module):
         return self.cost(x) + self.raw(volume), x
 
 
-class Upsampling(nn.Module):
-    """Learned convex combinations (RAFT), here of the four coarse values around each fine one, as bilinear ones are."""
-
-    def __init__(self, channels: int, factor: int) -> None:
-        super().__init__()
-        self.factor, fine = factor, factor * factor
-        self.weights = nn.Conv2d(channels, 4 * fine, 1)
-        # Neighbours are taken and sums made by convolutions with constants: ONNX Runtime's reductions and slices took
-        # five times as long.
-        near = torch.zeros(4, fine, 1, 3, 3)
-        for k in range(fine):
-            y, x = (2 * n // factor for n in divmod(k, factor))  # 0: the upper or left half of the coarse pixel
-            for i in range(4):
-                near[i, k, 0, y + i // 2, x + i % 2] = 1.0
-        self.register_buffer("near", near.flatten(0, 1), persistent=False)
-        self.register_buffer("total", torch.eye(fine).repeat(1, 4)[:, :, None, None], persistent=False)
-
-    def forward(self, x: Tensor, state: Tensor) -> Tensor:
-        """(B, 1, h, w) by what `state` (B, C, h, w) tells, to (B, 1, factor h, factor w)."""
-        # Positive is enough, a softmax costs more; and never 0, to which ONNX Runtime rounds a sigmoid below -18.
-        weights = torch.sigmoid(self.weights(state)) + 1e-6
-        near = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), self.near)
-        mean = F.conv2d(weights * near, self.total) / F.conv2d(weights, self.total)
-        return F.pixel_shuffle(mean, self.factor)
-
-
 class Round(nn.Module):
     """What a look-up of correlations around a disparity tells: how far that is off."""
 
@@ -196,6 +172,7 @@ class StereoNet(nn.Module):
         self.rise = Upsampling(s.aggregate, 2)
         self.state = Join(s.aggregate, c4, r)
         self.rounds = nn.ModuleList(Round(r, s.blocks) for _ in range(s.rounds))
+        self.carry = Propagation(r)
         self.finish = Upsampling(r, 4)
         self.sure = nn.Conv2d(r, 16, 1)
 
@@ -221,6 +198,8 @@ class StereoNet(nn.Module):
             state, step = correct(near, state)
             disparity = F.relu(disparity + step)
             coarse.append(disparity)
+        disparity = self.carry(disparity, state)
+        coarse.append(disparity)
         return Steps(scores, coarse, 4.0 * self.finish(disparity, state), F.pixel_shuffle(self.sure(state), 4))
 
 

@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the network's definition needs torch; the data do not")
 
 from training.correlation import EMPTY, RADIUS, band, best, look_up, rows  # noqa: E402
-from training.net import GROUPS, SIZES, StereoNet, Upsampling  # noqa: E402
+from training.net import GROUPS, SIZES, StereoNet  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -66,42 +66,6 @@ def test_a_look_up_finds_nothing_outside_of_the_right_picture(disparity: float, 
     inside = [0 <= 15 - disparity + tap <= 15 for tap in range(-RADIUS, RADIUS + 1)]
     assert [bool(v > 0.99 * found.max()) and v > 0 for v in found] == inside
     assert sum(inside) == seen
-
-
-@pytest.mark.parametrize("factor", [2, 4])
-def test_upsampling_with_equal_weights_is_the_mean_of_the_four_coarse_values_around_each_fine_one(factor: int) -> None:
-    up = Upsampling(3, factor)
-    with torch.no_grad():
-        up.weights.weight.zero_()
-        up.weights.bias.zero_()
-        fine = up(torch.arange(6.0).view(1, 1, 2, 3), torch.zeros(1, 3, 2, 3))[0, 0]
-    half = factor // 2
-    assert fine.shape == (2 * factor, 3 * factor)
-    assert (fine[half:-half, half : half + factor] == 2.0).all()  # between 0, 1, 3 and 4
-    assert (fine[:half, :half] == 0.0).all()  # the corner has no other neighbour
-    assert (fine[:half, half : half + factor] == 0.5).all()
-
-
-def test_upsampling_gives_a_number_where_no_neighbour_is_wanted() -> None:
-    up = Upsampling(1, 2)
-    with torch.no_grad():
-        up.weights.weight.zero_()
-        up.weights.bias.fill_(-200.0)
-        fine = up(torch.full((1, 1, 2, 2), 3.0), torch.zeros(1, 1, 2, 2))
-    assert torch.allclose(fine, torch.full((1, 1, 4, 4), 3.0))
-
-
-def test_upsampling_takes_the_neighbour_that_it_is_told_to() -> None:
-    up = Upsampling(1, 4)
-    with torch.no_grad():
-        up.weights.weight.zero_()
-        up.weights.bias.copy_(
-            torch.tensor([-30.0, -30.0, -30.0, 30.0]).repeat_interleave(16)
-        )  # lower right of the four
-        fine = up(torch.arange(6.0).view(1, 1, 2, 3), torch.zeros(1, 1, 2, 3))[0, 0]
-    assert float(fine[0, 0]) == pytest.approx(0.0, abs=1e-4)
-    assert float(fine[3, 3]) == pytest.approx(4.0, abs=1e-4)  # this fine pixel's four are 0, 1, 3 and 4
-    assert float(fine[3, 0]) == pytest.approx(3.0, abs=1e-4)
 
 
 @pytest.mark.parametrize("size", SIZES)
