@@ -108,7 +108,10 @@ class Launched:
 
     def interrupt(self) -> None:
         os.killpg(self.process.pid, signal.SIGINT)
-        self.process.wait(20)
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired as error:
+            raise AssertionError(f"still running 20 s after Ctrl-C:\n{self.told()}") from error
 
 
 @pytest.fixture
