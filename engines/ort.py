@@ -56,7 +56,7 @@ class OrtEngine(ClosesItself):
             "backend": f"ONNX Runtime {onnxruntime.__version__}",
             "asked": ", ".join(options.providers),
             "threads": f"{self._threads} within an operator, {options.inter_threads} between, "
-            f"{'spinning' if options.spinning else 'sleeping'} while there is nothing to do",
+            f"{'spinning' if options.spinning else 'sleeping'} while they wait for each other",
         }
         # By itself ONNX Runtime runs single operators that a provider lacks on the CPU, in silence.
         self._strict = CPU not in options.providers and not options.allow_fallback
@@ -135,6 +135,7 @@ class OrtEngine(ClosesItself):
         for axis, size in sizes.items():
             settings.add_free_dimension_override_by_name(axis, size)
         settings.add_session_config_entry("session.intra_op.allow_spinning", "1" if options.spinning else "0")
+        settings.add_session_config_entry("session.force_spinning_stop", "1")  # when the frame is done
         settings.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
         if self._strict and shapes:  # with sizes that are free, finding them out belongs on the CPU
             settings.add_session_config_entry("session.disable_cpu_ep_fallback", "1")

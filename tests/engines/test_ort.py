@@ -1,6 +1,7 @@
 """ONNX Runtime behind the engine contract: the right file, on the provider asked for."""
 
 import dataclasses
+import time
 
 import numpy as np
 import onnxruntime
@@ -55,6 +56,20 @@ def test_the_graph_is_compiled_for_the_shapes_that_it_is_given(blocks_card):
         for height, width in ((32, 64), (48, 32)):
             assert (engine.infer(pair(height, width))["flow"][..., 7:] == -5).all()
             assert f"H = {height}, W = {width}" in engine.report["compiled for"]
+
+
+def test_threads_that_spin_within_a_frame_rest_between_frames():
+    card = load_card("stereo-s")
+    card = dataclasses.replace(card, ort=dataclasses.replace(card.ort, intra_threads=2, spinning=True))
+    pictures = {side: np.zeros((1, 3, 96, 128), np.float32) for side in ("left", "right")}
+    busy_s = 0.0
+    with open_engine(card) as engine:
+        for _ in range(5):
+            engine.infer(pictures)
+            begin_s = time.process_time()
+            time.sleep(0.05)
+            busy_s += time.process_time() - begin_s
+    assert busy_s < 0.05, "of 0.25 s in which there was nothing to do"
 
 
 def test_sizes_that_disagree_are_refused(blocks_card):
