@@ -39,7 +39,7 @@ class Size:
     rounds: int
 
 
-SIZES = {
+SIZES = {  # from small to large
     "s": Size((16, 32, 48, 64, 96), 48, 1, 32, 2),
     "m": Size((32, 48, 64, 96, 128), 64, 2, 64, 3),
 }

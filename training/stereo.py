@@ -30,6 +30,7 @@ from training.losses import loss_of
 from training.net import RANGE, SIZES, StereoNet
 from training.pairs import SIZE, file_of, fill
 from training.weights import WeightsError, digest, load, notes_of, unfold
+from training.widen import widened
 
 JUDGED_FIRST = 5_000_000
 """Seed of the first pair that is only ever judged on; training takes smaller ones."""
@@ -139,14 +140,17 @@ class Run:
     def start_from(self, path: Path, batch: dict[str, Tensor]) -> None:
         """Begin the plan with the averaged weights of another run's checkpoint, or of an ONNX file of this project's.
 
-        `batch` is what an ONNX file's batch normalisation is measured on. WeightsError for a network of another size.
+        `batch` is what an ONNX file's batch normalisation is measured on. A larger network begins as a smaller one's;
+        WeightsError for a network of a larger size than is trained.
         """
         if path.suffix == ".onnx":
-            folded = load(path)
-            if folded.size != self.plan.size:
-                raise WeightsError(f"{path} is of size {folded.size!r}, to be trained is {self.plan.size!r}")
-            self.net.load_state_dict(unfold(folded, batch["left"], batch["right"]).state_dict())
-            self.before = _story(path)
+            folded, size, shown = load(path), self.plan.size, (batch["left"], batch["right"])
+            order = list(SIZES)
+            if order.index(folded.size) > order.index(size):
+                raise WeightsError(f"{path} is of size {folded.size!r}, to be trained is the smaller {size!r}")
+            net = unfold(folded, *shown)
+            self.net.load_state_dict((net if folded.size == size else widened(net, size, *shown)).state_dict())
+            self.before = ("" if folded.size == size else f"{folded.size} made wider, ") + _story(path)
         else:
             state = self._stored(path)
             self.net.load_state_dict(state["average"])
@@ -207,9 +211,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=plan.seed)
     parser.add_argument("--judged", type=int, default=plan.judged, help="pairs to judge on")
     parser.add_argument("--every", type=float, default=300.0, help="seconds between judging and saving")
-    parser.add_argument("--start", type=Path, help="what a new run starts from: a checkpoint, or an ONNX file of ours")
+    parser.add_argument("--start", type=Path, help="checkpoint or ONNX file of ours that a new run starts from")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--workers", type=int, default=1, help="processes that prepare batches")
+    parser.add_argument("--workers", type=int, default=0, help="processes that prepare batches; 0: where cores train")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args(arguments)
     if args.crop[0] % 32 or args.crop[1] % 32 or args.crop[0] > SIZE[0] or args.crop[1] > SIZE[1]:

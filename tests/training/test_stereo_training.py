@@ -14,6 +14,7 @@ from engines.card import load_card  # noqa: E402
 from engines.open import open_unproven  # noqa: E402
 from engines.parity import check_golden  # noqa: E402
 from training import ship as shipping  # noqa: E402
+from training.net import StereoNet  # noqa: E402
 from training.pairs import file_of, make  # noqa: E402
 from training.stereo import Plan, Run, main  # noqa: E402
 from training.weights import digest, export, load  # noqa: E402
@@ -72,16 +73,28 @@ def test_a_run_starts_from_what_ships_and_says_so(
     assert on["log"][-1]["bad2_visible"] < 0.7 * new["log"][-1]["bad2_visible"]
 
 
+def test_a_larger_network_starts_from_a_smaller_one_and_says_so(pairs: Path, tmp_path: Path) -> None:
+    main([*command(pairs, tmp_path / "on", 1), "--start", str(SHIPPED)])
+    main([*command(pairs, tmp_path / "wide", 1), "--start", str(SHIPPED), "--size", "m"])
+    on, wide = (torch.load(tmp_path / run / "checkpoint.pt", weights_only=True) for run in ("on", "wide"))
+    assert wide["before"] == f"s made wider, {on['before']}"
+    assert wide["log"][-1]["epe"] < 1.5 * on["log"][-1]["epe"]
+
+
 def test_what_a_run_cannot_start_from_is_refused_with_the_reason(
     pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     onnx.save(onnx.helper.make_model(onnx.helper.make_graph([], "empty", [], [])), tmp_path / "other.onnx")
     for name in ("torn.onnx", "torn.pt"):
         (tmp_path / name).write_text("name: stereo-s")
+    larger = StereoNet("m")
+    for value in larger.parameters():  # the exporter makes one of two that are equal
+        value.data += 0.01 * torch.randn_like(value)
+    export(larger, tmp_path / "larger.onnx")
     for start, size, told in (
         (tmp_path / "torn.onnx", "s", "is not an ONNX file"),
         (tmp_path / "torn.pt", "s", "torn.pt: "),
-        (SHIPPED, "m", "of size 's', to be trained is 'm'"),
+        (tmp_path / "larger.onnx", "s", "of size 'm', to be trained is the smaller 's'"),
         (tmp_path / "other.onnx", "s", "it names no saccade.size"),
         (tmp_path / "none.onnx", "s", "No such file"),
         (tmp_path / "none.pt", "s", "No such file"),
