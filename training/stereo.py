@@ -14,7 +14,6 @@ from ast import literal_eval
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -29,7 +28,7 @@ from training.curves import curves
 from training.losses import loss_of
 from training.net import RANGE, SIZES, StereoNet
 from training.pairs import SIZE, file_of, fill
-from training.weights import WeightsError, digest, load, notes_of, unfold
+from training.weights import WeightsError, checkpoint, digest, load, notes_of, unfold
 from training.widen import widened
 
 JUDGED_FIRST = 5_000_000
@@ -159,7 +158,9 @@ class Run:
         self.average = {k: v.clone() for k, v in self.net.state_dict().items()}
 
     def _stored(self, path: Path) -> dict[str, Any]:
-        state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
+        state = checkpoint(path, self.device)
+        if (size := state["plan"]["size"]) != self.plan.size:
+            raise WeightsError(f"{path} is of size {size!r}, to be trained is {self.plan.size!r}")
         return state
 
 
@@ -229,15 +230,16 @@ def main(arguments: list[str] | None = None) -> None:
     width, height = args.crop
     plan = Plan(args.size, args.steps, args.minutes, args.batch, width, height, args.rate, args.seed, args.judged)
     run = Run(plan, torch.device(args.device))
-    if (args.out / "checkpoint.pt").exists():
-        run.load(args.out / "checkpoint.pt")
-        print(f"going on from step {run.step} of {args.out / 'checkpoint.pt'}")
-    elif args.start:
-        shown = next(iter(DataLoader(Crops(args.pairs, tuple(args.crop), args.seed), MEASURED)))
-        try:
+    stored = args.out / "checkpoint.pt"
+    try:
+        if stored.exists():
+            run.load(stored)
+            print(f"going on from step {run.step} of {stored}")
+        elif args.start:
+            shown = next(iter(DataLoader(Crops(args.pairs, tuple(args.crop), args.seed), MEASURED)))
             run.start_from(args.start, shown)
-        except (OSError, RuntimeError, UnpicklingError, WeightsError) as error:
-            parser.error(f"--start {args.start}: {error}")
+    except (OSError, WeightsError) as error:
+        parser.error(f"{'--out' if stored.exists() else '--start'}: {error}")
     crops = Crops(args.pairs, tuple(args.crop), args.seed + run.step)
     loader = DataLoader(crops, args.batch, num_workers=args.workers, pin_memory=args.device != "cpu")
     train(run, iter(loader), [file_of(judged, JUDGED_FIRST + k) for k in range(args.judged)], args.out, args.every)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import copy
 import hashlib
 from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
 
 import numpy as np
 import onnx
@@ -118,6 +120,17 @@ def load(path: Path) -> StereoNet:
         )
     net.load_state_dict({name: stored[name] for name in wanted})
     return net
+
+
+def checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """What `training.stereo` saved of a run, from a file that may be anyone's. WeightsError for any other file."""
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+    except (RuntimeError, UnpicklingError, EOFError) as error:
+        raise WeightsError(f"{path} is not a checkpoint of training.stereo") from error
+    if not isinstance(state, dict) or not {"plan", "average", "seconds"} <= set(state):
+        raise WeightsError(f"{path} is no checkpoint of training.stereo: it lacks the run's plan and averaged weights")
+    return state
 
 
 def notes_of(path: Path) -> dict[str, str]:

@@ -61,6 +61,21 @@ def test_a_stopped_run_goes_on_and_what_it_gives_is_shipped(
             assert check_golden(card, engine).passed
 
 
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("missing.pt", "No such file"), ("words.pt", "not a checkpoint"), ("other.pt", "lacks the run's plan")],
+)
+def test_what_is_no_checkpoint_is_not_shipped(
+    name: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "words.pt").write_text("no checkpoint")
+    torch.save({"epoch": 3}, tmp_path / "other.pt")
+    with pytest.raises(SystemExit, match="2"):
+        shipping.main(["--checkpoint", str(tmp_path / name), "--engines", str(tmp_path / "engines")])
+    assert says in capsys.readouterr().err
+    assert not (tmp_path / "engines").exists()
+
+
 def test_a_run_starts_from_what_ships_and_says_so(
     pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -91,18 +106,24 @@ def test_what_a_run_cannot_start_from_is_refused_with_the_reason(
     for value in larger.parameters():  # the exporter makes one of two that are equal
         value.data += 0.01 * torch.randn_like(value)
     export(larger, tmp_path / "larger.onnx")
+    small = tmp_path / "small" / "checkpoint.pt"
+    main(command(pairs, small.parent, 1))
     for start, size, told in (
         (tmp_path / "torn.onnx", "s", "is not an ONNX file"),
-        (tmp_path / "torn.pt", "s", "torn.pt: "),
+        (tmp_path / "torn.pt", "s", "torn.pt is not a checkpoint"),
         (tmp_path / "larger.onnx", "s", "of size 'm', to be trained is the smaller 's'"),
         (tmp_path / "other.onnx", "s", "it names no saccade.size"),
         (tmp_path / "none.onnx", "s", "No such file"),
         (tmp_path / "none.pt", "s", "No such file"),
+        (small, "m", "of size 's', to be trained is 'm'"),
     ):
         with pytest.raises(SystemExit):
             main([*command(pairs, tmp_path / "out", 1), "--size", size, "--start", str(start)])
         assert told in capsys.readouterr().err
     assert not (tmp_path / "out" / "checkpoint.pt").exists()
+    with pytest.raises(SystemExit):
+        main([*command(pairs, small.parent, 2), "--size", "m"])
+    assert "--out: " in capsys.readouterr().err
 
 
 def test_an_onnx_file_that_does_not_say_how_it_was_trained_is_named(pairs: Path, tmp_path: Path) -> None:
