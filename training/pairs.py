@@ -18,6 +18,7 @@ import numpy.typing as npt
 from rich.progress import track
 
 from training.sample import sample, stream
+from training.scenes import SCENES
 
 Packed = npt.NDArray[np.void]
 SIZE = (384, 256)
@@ -35,10 +36,10 @@ CHUNK = 64
 """Seeds that a worker takes at once: a library of textures serves that many."""
 
 
-def make(seed: int, size: tuple[int, int] = SIZE) -> Packed:
-    """Pair number `seed` as (H, W) of `PIXEL`."""
+def make(seed: int, size: tuple[int, int] = SIZE, scene: str | None = None) -> Packed:
+    """Pair number `seed` as (H, W) of `PIXEL`, of one of `SCENES` or of any."""
     largest = int(stream(seed, "range").choice(RANGES))
-    s = sample(seed, size, largest, windows=WINDOWS)
+    s = sample(seed, size, largest, scene=scene, windows=WINDOWS)
     packed = np.zeros(size[::-1], PIXEL)
     packed["left"], packed["right"] = s.left, s.right
     packed["disparity"] = np.rint(s.disparity * SUBPIXEL)
@@ -53,26 +54,26 @@ def file_of(folder: Path, seed: int) -> Path:
     return folder / f"{seed:08d}.npy"
 
 
-def fill(folder: Path, first: int, count: int, workers: int) -> Iterator[int]:
+def fill(folder: Path, first: int, count: int, workers: int, scene: str | None = None) -> Iterator[int]:
     """Make what is missing of the pairs `first`, `first` + 1 ...; yields how many a worker has just seen to."""
     folder.mkdir(parents=True, exist_ok=True)
     starts = range(first, first + count, CHUNK)
     # Not forked: a copy of a process whose libraries have threads may hang.
     fresh = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, fresh, cv2.setNumThreads, (1,)) as pool:
-        jobs = [(folder, start, min(CHUNK, first + count - start)) for start in starts]
+        jobs = [(folder, start, min(CHUNK, first + count - start), scene) for start in starts]
         yield from pool.map(_fill_chunk, jobs)
 
 
-def _fill_chunk(job: tuple[Path, int, int]) -> int:
-    folder, first, count = job
+def _fill_chunk(job: tuple[Path, int, int, str | None]) -> int:
+    folder, first, count, scene = job
     for seed in range(first, first + count):
         path = file_of(folder, seed)
         if path.exists():
             continue
         half_written = path.with_suffix(f".{os.getpid()}.tmp")
         with half_written.open("wb") as file:
-            np.save(file, make(seed))
+            np.save(file, make(seed, scene=scene))
         half_written.replace(path)
     return count
 
@@ -84,8 +85,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--first", type=int, default=0, help="seed of the first pair")
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--scene", choices=SCENES, help="only of this kind, for a folder to hold more of it")
     args = parser.parse_args(arguments)
-    steps = fill(args.out, args.first, args.count, args.workers)
+    steps = fill(args.out, args.first, args.count, args.workers, args.scene)
     for _ in track(steps, "generating, in 64s", total=-(-args.count // CHUNK)):
         pass
 

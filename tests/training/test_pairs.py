@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.pairs import RANGES, SUBPIXEL, WINDOWS, Packed, file_of, fill, make
+from training.pairs import RANGES, SUBPIXEL, WINDOWS, Packed, file_of, fill, main, make
 from training.sample import sample, stream
 
 SIZE = (96, 64)
@@ -33,6 +33,12 @@ def test_a_folder_is_filled_with_what_is_missing_only(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == [file_of(tmp_path, k).name for k in range(3)]
     assert kept.read_bytes() == b"here already"
     assert np.load(file_of(tmp_path, 2)).shape == (256, 384)
+
+
+def test_a_folder_can_be_given_more_of_one_kind_of_scene(tmp_path: Path) -> None:
+    main(["--out", str(tmp_path), "--first", "7", "--count", "1", "--workers", "1", "--scene", "table"])
+    assert np.array_equal(np.load(file_of(tmp_path, 7)), make(7, scene="table"))
+    assert not np.array_equal(make(7, SIZE, "table"), make(7, SIZE))
 
 
 def test_a_window_shows_what_the_whole_camera_sees_there() -> None:
