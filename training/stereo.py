@@ -10,29 +10,26 @@ from __future__ import annotations
 import argparse
 import math
 import time
-from ast import literal_eval
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from training.batches import Crops, tensors, truth_of
+from training.batches import Crops, truth_of
 from training.curves import curves
+from training.judge import JUDGED_FIRST, judge, judged_pairs
 from training.losses import loss_of
-from training.net import RANGE, SIZES, StereoNet
-from training.pairs import SIZE, file_of, fill
-from training.weights import WeightsError, checkpoint, digest, load, notes_of, unfold
+from training.net import SIZES, StereoNet
+from training.pairs import SIZE
+from training.weights import WeightsError, checkpoint, load, story_of, unfold
 from training.widen import widened
 
-JUDGED_FIRST = 5_000_000
-"""Seed of the first pair that is only ever judged on; training takes smaller ones."""
 WARM_UP = 0.03
 """Share of the run in which the learning rate rises."""
 KEEP = 0.998
@@ -104,21 +101,10 @@ class Run:
         return {"loss": float(loss.detach()), **{k: float(v.detach()) for k, v in terms.items()}}
 
     def judge(self, files: list[Path]) -> dict[str, float]:
-        """Averaged weights on whole pairs: EPE px and bad-2 % over all pixels, bad-2 % over visible ones."""
+        """Of the averaged weights."""
         net = StereoNet(self.plan.size).to(self.device)
         net.load_state_dict(self.average)
-        net.eval()
-        rows = []
-        for file in files:
-            pair = tensors(np.load(file))
-            with torch.no_grad():
-                disparity, _ = net(*(pair[side][None].to(self.device) for side in ("left", "right")))
-            known = pair["disparity"] < RANGE - 8
-            error = (disparity[0].cpu() - pair["disparity"]).abs()
-            seen = known & pair["visible"]
-            rows.append([float(error[known].mean()), 100 * float((error[known] > 2).float().mean()),
-                         100 * float((error[seen] > 2).float().mean())])  # fmt: skip
-        return dict(zip(("epe", "bad2", "bad2_visible"), np.nanmean(rows, 0).tolist(), strict=True))
+        return judge(net.eval(), files, self.device)
 
     def save(self, path: Path) -> None:
         """Write a checkpoint; whatever happens, the file is whole."""
@@ -149,7 +135,7 @@ class Run:
                 raise WeightsError(f"{path} is of size {folded.size!r}, to be trained is the smaller {size!r}")
             net = unfold(folded, *shown)
             self.net.load_state_dict((net if folded.size == size else widened(net, size, *shown)).state_dict())
-            self.before = ("" if folded.size == size else f"{folded.size} made wider, ") + _story(path)
+            self.before = ("" if folded.size == size else f"{folded.size} made wider, ") + story_of(path)
         else:
             state = self._stored(path)
             self.net.load_state_dict(state["average"])
@@ -162,15 +148,6 @@ class Run:
         if (size := state["plan"]["size"]) != self.plan.size:
             raise WeightsError(f"{path} is of size {size!r}, to be trained is {self.plan.size!r}")
         return state
-
-
-def _story(path: Path) -> str:
-    """How the network of an ONNX file came to be, in words for the card of what starts from it."""
-    notes = notes_of(path)
-    if "saccade.training" not in notes:
-        return f"{path.name}, sha256 {digest(path)}, which does not say how it was trained"
-    made = literal_eval(notes["saccade.training"])
-    return f"a run of {made['steps']} steps in {made['minutes']} minutes, {made['started']}"
 
 
 def train(run: Run, batches: Iterator[dict[str, Tensor]], judged: list[Path], out: Path, every_s: float) -> None:
@@ -224,9 +201,7 @@ def main(arguments: list[str] | None = None) -> None:
     torch.set_num_threads(args.threads)
     torch.backends.cudnn.allow_tf32 = False  # convolutions carry disparities, which ten bits would round to 1/8 px
     args.out.mkdir(parents=True, exist_ok=True)
-    judged = args.pairs / "judged"
-    for _ in fill(judged, JUDGED_FIRST, args.judged, 1):
-        pass
+    judged = judged_pairs(args.pairs / "judged", JUDGED_FIRST, args.judged)
     width, height = args.crop
     plan = Plan(args.size, args.steps, args.minutes, args.batch, width, height, args.rate, args.seed, args.judged)
     run = Run(plan, torch.device(args.device))
@@ -242,7 +217,7 @@ def main(arguments: list[str] | None = None) -> None:
         parser.error(f"{'--out' if stored.exists() else '--start'}: {error}")
     crops = Crops(args.pairs, tuple(args.crop), args.seed + run.step)
     loader = DataLoader(crops, args.batch, num_workers=args.workers, pin_memory=args.device != "cpu")
-    train(run, iter(loader), [file_of(judged, JUDGED_FIRST + k) for k in range(args.judged)], args.out, args.every)
+    train(run, iter(loader), judged, args.out, args.every)
 
 
 if __name__ == "__main__":

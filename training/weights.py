@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+from ast import literal_eval
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -142,6 +143,16 @@ def notes_of(path: Path) -> dict[str, str]:
     if "saccade.size" not in notes:
         raise WeightsError(f"{path} was not written by training.weights: it names no saccade.size; use a shipped model")
     return notes
+
+
+def story_of(path: Path) -> str:
+    """How the network of an ONNX file came to be, in words for the card of what starts from it."""
+    notes = notes_of(path)
+    if "saccade.training" not in notes:
+        return f"{path.name}, sha256 {digest(path)}, which does not say how it was trained"
+    made = literal_eval(notes["saccade.training"])
+    run = f"a run of {made['steps']} steps in {made['minutes']} minutes, " if "steps" in made else ""
+    return f"{run}{made['started']}"
 
 
 def digest(path: Path) -> str:
