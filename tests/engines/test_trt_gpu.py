@@ -16,7 +16,7 @@ from saccade.clock import perf_ns
 pytestmark = pytest.mark.gpu
 SHAPES = Shapes((1, 3, 64, 96), (1, 3, 480, 640), (1, 3, 720, 1280))
 PLAN = BuildPlan(shapes={"left": SHAPES, "right": SHAPES})
-CARDS = ("stereo-s", "stereo-s-int8")
+CARDS = ("stereo-s", "stereo-s-int8", "stereo-m")
 
 
 @pytest.fixture(scope="module", params=["cuda-python", "pycuda"])
