@@ -61,6 +61,16 @@ def test_a_stopped_run_goes_on_and_what_it_gives_is_shipped(
             assert check_golden(card, engine).passed
 
 
+def test_the_larger_network_ships_in_fp32_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shipping, "CALIBRATION", 1)
+    (card,) = shipping.place(StereoNet("m").eval(), {"judged": "never"}, tmp_path)
+    assert card == tmp_path / "cards" / "stereo-m.yaml"
+    assert {path.name for path in (tmp_path / "models").iterdir()} == {
+        "stereo-m.onnx", "stereo-m-golden.npz", "golden-pair.npz",
+    }  # fmt: skip
+    assert load_card(card).trained == {"judged": "never", "parameters": "1663241"}
+
+
 @pytest.mark.parametrize(
     ("name", "says"),
     [("missing.pt", "No such file"), ("words.pt", "not a checkpoint"), ("other.pt", "lacks the run's plan")],
