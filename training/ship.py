@@ -32,8 +32,8 @@ CALIBRATION_FIRST, CALIBRATION = 6_000_000, 24
 GOLDEN_SEED, GOLDEN_SIZE = 7_000_005, (96, 64)
 """Not any pair: on some, a rounding of the last bit decides between two disparities, in eight bits for many pixels."""
 TWINS = ("s",)
-"""Sizes that ship in int8 too. `m` is for GPUs, and both of it would make more than the 12 MB that weights may take
-here; `saccade engine build stereo-m --runtime tensorrt --precision int8` lowers it where it runs."""
+"""Sizes that ship in int8 too. `m` is for GPUs, and all four would make 13.6 MB where weights may take 12;
+`saccade engine build stereo-m --runtime tensorrt --precision int8` lowers it where it runs."""
 PARITY = {"max_abs": 0.05, "cosine": 0.9999, "bad_over": 0.02, "bad_fraction": 0.01}
 """Between processors, of fp32: rounding only."""
 PARITY_INT8 = {"max_abs": 4.0, "cosine": 0.999, "bad_over": 0.5, "bad_fraction": 0.05}

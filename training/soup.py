@@ -1,8 +1,8 @@
 """The mean of networks that were trained on from one: `python -m training.soup A.onnx B.onnx`.
 
-Runs that began with the same weights end in one basin of the loss, and the mean of their weights is often better than
-each, above all on pictures unlike those of training (model soups, Wortsman et al. 2022). Shares are chosen on generated
-pairs of their own, never on real ones; then the mean ships as `training.ship` does it, and its card names its members.
+Of runs that began with the same weights the mean may be better than each (model soups, Wortsman et al. 2022). Shares
+are chosen on generated pairs of their own, never on real ones, and one member alone is chosen where no mean is better;
+the result ships as `training.ship` does it, and its card names its members.
 """
 
 from __future__ import annotations

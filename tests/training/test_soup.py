@@ -74,9 +74,9 @@ def test_a_member_that_helps_nothing_is_left_out(pairs: Path) -> None:
 def test_what_ships_of_a_mean_names_its_members(
     pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    net, monkey = load(SHIPPED).eval(), str({"steps": 3, "minutes": 1, "started": "from nothing"})
-    export(moved(net, 0.1), tmp_path / "there.onnx", {"saccade.training": monkey})
-    export(moved(net, -0.1), tmp_path / "back.onnx", {"saccade.training": monkey})
+    net, story = load(SHIPPED).eval(), str({"steps": 3, "minutes": 1, "started": "from nothing"})
+    export(moved(net, 0.1), tmp_path / "there.onnx", {"saccade.training": story})
+    export(moved(net, -0.1), tmp_path / "back.onnx", {"saccade.training": story})
     monkeypatch.setattr(shipping, "CALIBRATION", 1)
     main([*(str(tmp_path / name) for name in ("there.onnx", "back.onnx")),
           "--pairs", str(pairs), "--judged", "2", "--engines", str(tmp_path / "engines")])  # fmt: skip
