@@ -50,6 +50,7 @@ def ship(checkpoint: Path, engines: Path = ENGINES) -> list[Path]:
         "data": DATA,
         "started": f"from {state['before']}",
         "steps": state["step"], "batch": plan["batch"], "crop": f"{plan['width']}x{plan['height']}",
+        "precision": "bfloat16 between normalisations, float32 else" if plan.get("mixed") else "float32",
         "minutes": round(state["seconds"] / 60), "device": state.get("device", "cpu"), "seed": plan["seed"],
         "judged": in_words(state["log"][-1], plan["judged"]),
     }  # fmt: skip

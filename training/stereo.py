@@ -25,6 +25,7 @@ from training.batches import Crops, truth_of
 from training.curves import curves
 from training.judge import JUDGED_FIRST, judge, judged_pairs
 from training.losses import loss_of
+from training.mixed import mixed
 from training.net import SIZES, StereoNet
 from training.pairs import SIZE
 from training.weights import WeightsError, checkpoint, load, story_of, unfold
@@ -51,6 +52,7 @@ class Plan:
     rate: float = 2e-3
     seed: int = 0
     judged: int = 64
+    mixed: bool = False
 
     def share(self, step: int, seconds: float) -> float:
         """How much of the run is over, 0..1: by steps where they are given, else by the clock."""
@@ -70,6 +72,8 @@ class Run:
         self.plan, self.device, self.step, self.seconds = plan, device, 0, 0.0
         self.net = StereoNet(plan.size).to(device, memory_format=torch.channels_last)
         self.optimiser = torch.optim.AdamW(self.net.parameters(), plan.rate, weight_decay=1e-4)
+        if plan.mixed:
+            mixed(self.net, device)
         self.average = {k: v.clone() for k, v in self.net.state_dict().items()}
         self.log: list[dict[str, float]] = []
         self.before = "nothing"
@@ -188,6 +192,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--rate", type=float, default=plan.rate, help="largest learning rate")
     parser.add_argument("--seed", type=int, default=plan.seed)
     parser.add_argument("--judged", type=int, default=plan.judged, help="pairs to judge on")
+    parser.add_argument("--mixed", action="store_true", help="bfloat16 where it rounds no disparity: quicker")
     parser.add_argument("--every", type=float, default=300.0, help="seconds between judging and saving")
     parser.add_argument("--start", type=Path, help="checkpoint or ONNX file of ours that a new run starts from")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -203,7 +208,9 @@ def main(arguments: list[str] | None = None) -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     judged = judged_pairs(args.pairs / "judged", JUDGED_FIRST, args.judged)
     width, height = args.crop
-    plan = Plan(args.size, args.steps, args.minutes, args.batch, width, height, args.rate, args.seed, args.judged)
+    plan = Plan(
+        args.size, args.steps, args.minutes, args.batch, width, height, args.rate, args.seed, args.judged, args.mixed
+    )
     run = Run(plan, torch.device(args.device))
     stored = args.out / "checkpoint.pt"
     try:

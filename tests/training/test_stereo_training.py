@@ -98,6 +98,17 @@ def test_a_run_starts_from_what_ships_and_says_so(
     assert on["log"][-1]["bad2_visible"] < 0.7 * new["log"][-1]["bad2_visible"]
 
 
+def test_a_run_in_mixed_precision_goes_on_and_its_card_says_so(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "run"
+    main([*command(pairs, out, 1), "--start", str(SHIPPED), "--mixed"])
+    main([*command(pairs, out, 2), "--mixed"])
+    monkeypatch.setattr(shipping, "TWINS", ())
+    (card,) = shipping.ship(out / "checkpoint.pt", tmp_path / "engines")
+    assert load_card(card).trained["precision"].startswith("bfloat16 between normalisations")
+
+
 def test_a_larger_network_starts_from_a_smaller_one_and_says_so(pairs: Path, tmp_path: Path) -> None:
     main([*command(pairs, tmp_path / "on", 1), "--start", str(SHIPPED)])
     main([*command(pairs, tmp_path / "wide", 1), "--start", str(SHIPPED), "--size", "m"])
