@@ -16,6 +16,8 @@ from training.losses import Truth
 from training.pairs import SUBPIXEL, Packed
 
 Random = np.random.Generator
+DAZZLED = 0.2
+"""Share of pairs that are exposed for the shade: what the sun lights is as white there, and as blank, as the sky."""
 
 
 class Crops(IterableDataset[dict[str, Tensor]]):
@@ -95,6 +97,9 @@ def through_cameras(left: U8, right: U8, rng: Random) -> tuple[U8, U8]:
         order = rng.permutation(3)
         left, right = left[:, :, order], right[:, :, order]
     gain, gamma, lift = 2.0 ** rng.normal(0, 0.35), 2.0 ** rng.normal(0, 0.35), rng.uniform(-20, 20)
+    if rng.random() < DAZZLED:
+        gamma *= 2.0 ** rng.uniform(0.0, 1.0)
+        gain = (max(8.0, np.quantile(left[::4, ::4], rng.uniform(0.35, 0.95))) / 255.0) ** -gamma
     differ = 1.0 if rng.random() < 0.4 else 0.1
     noise = rng.uniform(0.0, 6.0) if rng.random() < 0.4 else 0.0
     out = []

@@ -9,6 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="batches are tensors of torch")
 
+from training import batches  # noqa: E402
 from training.batches import Crops, swapped, tensors, through_cameras, varied  # noqa: E402
 from training.pairs import SUBPIXEL, Packed, file_of, make  # noqa: E402
 
@@ -60,6 +61,18 @@ def test_both_cameras_change_and_not_quite_alike(pair: Packed) -> None:
     assert all(p.shape == (*pair.shape, 3) and p.dtype == np.uint8 for two in changed for p in two)
     assert any((a != pair["left"]).any() for a, _ in changed)
     assert any((a != b).any() for a, b in changed)
+
+
+def test_what_the_sun_lights_may_be_white_and_the_shade_is_not(pair: Packed, monkeypatch: pytest.MonkeyPatch) -> None:
+    def white(dazzled: float) -> list[float]:
+        monkeypatch.setattr(batches, "DAZZLED", dazzled)
+        rng = np.random.default_rng(2)
+        return [float((through_cameras(pair["left"], pair["right"], rng)[0] > 250).mean()) for _ in range(60)]
+
+    never, always = white(0.0), white(1.0)
+    assert np.mean([share > 0.2 for share in never]) < 0.2
+    assert np.mean([share > 0.2 for share in always]) > 0.4
+    assert max(always) < 0.9
 
 
 def test_batches_repeat_with_their_seed_and_differ_with_another(pair: Packed, tmp_path: Path) -> None:
