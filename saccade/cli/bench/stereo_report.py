@@ -21,9 +21,10 @@ Stereo matching against true disparity on real pairs: every OpenCV matcher and e
     saccade bench stereo --data DIR --json out/stereo.json --markdown docs/benchmarks.md --pictures out/stereo
 
 `DIR` holds data sets as they are published (KITTI, Middlebury, ETH3D); `saccade bench stereo --help` says more.
-The pairs were used neither to train a network nor to choose a setting. OpenCV's settings were chosen on generated
-pairs; its pictures are widened at the left, so that it matches the first columns too; it searches 128 disparities, or
-more where the truth of a data set needs it.
+The pairs were used neither to train a network nor to choose a setting; where networks err on KITTI's and Middlebury's
+was looked at by kind, and led to what they learn from (docs/decisions.md, 137 and 148). OpenCV's settings were chosen
+on generated pairs; its pictures are widened at the left, so that it matches the first columns too; it searches 128
+disparities, or more where the truth of a data set needs it.
 
 - *dense*: holes are filled from the background side (the lesser of the nearest disparities in the row, as KITTI's
   development kit does), so that every method answers everywhere. *given*: only what the method itself gives; the
