@@ -10,6 +10,7 @@ from training.losses import Truth, loss_of  # noqa: E402
 from training.mixed import mixed  # noqa: E402
 from training.net import Steps, StereoNet  # noqa: E402
 from training.ship import ENGINES  # noqa: E402
+from training.stereo import Plan, Run  # noqa: E402
 from training.weights import load  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -57,6 +58,17 @@ def test_it_is_bfloat16_that_the_convolutions_get(pair: tuple[torch.Tensor, torc
         "aggregation.cost", "aggregation.raw", "rise.weights", "rounds.0.step", "rounds.1.step", "carry.asks",
         "carry.knows", "finish.weights", "sure",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("asked", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_a_run_calculates_as_it_was_asked_to(
+    asked: bool, dtype: torch.dtype, pair: tuple[torch.Tensor, torch.Tensor]
+) -> None:
+    run = Run(Plan(steps=1, mixed=asked), CPU)
+    seen = []
+    run.net.features.stem[0][0].register_forward_hook(lambda _m, _i, out: seen.append(out.dtype))
+    steps(run.net, pair)
+    assert set(seen) == {dtype}
 
 
 def test_weights_and_their_gradients_stay_float32(pair: tuple[torch.Tensor, torch.Tensor]) -> None:
