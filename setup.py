@@ -58,7 +58,7 @@ EXTRAS = {
     "data": ["pyarrow>=17", "av>=14"],  # saccade collect: Parquet and video
     # In the base already, for the demo: the name is for those who ask for the world by it.
     "sim": [need for need in REQUIRED if need.startswith("mujoco")],
-    "train": ["torch>=2.4", "onnx>=1.16"],
+    "train": ["torch>=2.9", "onnx>=1.16"],
     "viz": ["foxglove-sdk>=0.20"],
     "gsplat": ["gsplat>=1.4,<2", "torch>=2.4"],
 }

@@ -27,6 +27,7 @@ from training.judge import JUDGED_FIRST, judge, judged_pairs
 from training.losses import loss_of
 from training.mixed import mixed
 from training.net import SIZES, StereoNet
+from training.optimiser import Optimiser
 from training.pairs import SIZE
 from training.weights import WeightsError, checkpoint, load, story_of, unfold
 from training.widen import widened
@@ -71,7 +72,7 @@ class Run:
         torch.manual_seed(plan.seed)
         self.plan, self.device, self.step, self.seconds = plan, device, 0, 0.0
         self.net = StereoNet(plan.size).to(device, memory_format=torch.channels_last)
-        self.optimiser = torch.optim.AdamW(self.net.parameters(), plan.rate, weight_decay=1e-4)
+        self.optimiser = Optimiser(self.net, plan.rate)
         if plan.mixed:
             mixed(self.net, device)
         self.average = {k: v.clone() for k, v in self.net.state_dict().items()}
@@ -88,7 +89,7 @@ class Run:
         self.net.train()
         left, right = (batch[k].to(memory_format=torch.channels_last) for k in ("left", "right"))
         loss, terms = loss_of(self.net.steps(left, right), truth_of(batch))
-        self.optimiser.zero_grad(set_to_none=True)
+        self.net.zero_grad(set_to_none=True)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
         if torch.isfinite(norm):
