@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -57,6 +58,14 @@ def choose(nets: Sequence[StereoNet], files: Sequence[Path]) -> list[float]:
     return shares
 
 
+def told_once(story: str) -> str:
+    """A story in which a member that another one was trained on from is told once; the other says "from the former"."""
+    again = re.compile(r"\((.+?)\) and ([\d.]+) of \(([^()]*), from \1\)")
+    while (brief := again.sub(r"(\1) and \2 of (\3, from the former)", story)) != story:
+        story = brief
+    return story
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -76,7 +85,7 @@ def main(arguments: list[str] | None = None) -> None:
     parts = [(share, story_of(path)) for share, path in zip(shares, args.members, strict=True) if share > 0.0]
     made = {
         "data": DATA,
-        "started": "the mean of " + " and ".join(f"{share:g} of ({story})" for share, story in parts),
+        "started": told_once("the mean of " + " and ".join(f"{share:g} of ({story})" for share, story in parts)),
         "judged": in_words(judged, args.judged),
     }
     for path, share in zip(args.members, shares, strict=True):

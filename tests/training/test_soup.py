@@ -17,7 +17,7 @@ from training import ship as shipping  # noqa: E402
 from training.judge import JUDGED_FIRST, judge, judged_pairs  # noqa: E402
 from training.net import StereoNet  # noqa: E402
 from training.pairs import file_of, make  # noqa: E402
-from training.soup import CHOSEN_FIRST, choose, main, mean  # noqa: E402
+from training.soup import CHOSEN_FIRST, choose, main, mean, told_once  # noqa: E402
 from training.weights import WeightsError, export, fold, load, notes_of, story_of  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the exporter traces, and says so
@@ -69,6 +69,18 @@ def test_shares_are_those_whose_mean_errs_least(pairs: Path) -> None:
 def test_a_member_that_helps_nothing_is_left_out(pairs: Path) -> None:
     net = load(SHIPPED).eval()
     assert choose([moved(net, 2.0), net], judged_pairs(pairs / "chosen", CHOSEN_FIRST, 2)) == [0.0, 1.0]
+
+
+def test_a_story_is_told_once() -> None:
+    first = "a run of 9 steps, from nothing (of old)"
+    second = f"the mean of 0.5 of ({first}) and 0.5 of (a run of 5 steps, from {first})"
+    third = f"the mean of 0.25 of ({second}) and 0.75 of (a run of 7 steps, from {second})"
+    assert told_once(third) == (
+        f"the mean of 0.25 of (the mean of 0.5 of ({first}) and 0.5 of (a run of 5 steps, from the former)) "
+        "and 0.75 of (a run of 7 steps, from the former)"
+    )
+    apart = "the mean of 0.5 of (a run of 9 steps, from nothing) and 0.5 of (a run of 5 steps, from s made wider)"
+    assert told_once(apart) == apart
 
 
 def test_what_ships_of_a_mean_names_its_members(
