@@ -120,8 +120,11 @@ class Run:
         path.with_suffix(".tmp").replace(path)
 
     def load(self, path: Path) -> None:
-        """Go on from a checkpoint."""
+        """Go on from a checkpoint; WeightsError for one of a run that had AdamW alone."""
         state = self._stored(path)
+        if not isinstance(state["optimiser"], list):
+            told = f"a new --out with --start {path} takes its weights"
+            raise WeightsError(f"{path} was trained by another optimiser; {told}")
         self.average, self.before, self.log = state["average"], state["before"], state["log"]
         self.net.load_state_dict(state["net"])
         self.optimiser.load_state_dict(state["optimiser"])

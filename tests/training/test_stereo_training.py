@@ -147,6 +147,20 @@ def test_what_a_run_cannot_start_from_is_refused_with_the_reason(
     assert "--out: " in capsys.readouterr().err
 
 
+def test_a_run_with_another_optimiser_is_not_gone_on_with_but_started_from(
+    pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = tmp_path / "old" / "checkpoint.pt"
+    main(command(pairs, old.parent, 1))
+    state = torch.load(old, weights_only=True)
+    state["optimiser"] = torch.optim.AdamW(StereoNet("s").parameters()).state_dict()
+    torch.save(state, old)
+    with pytest.raises(SystemExit):
+        main(command(pairs, old.parent, 2))
+    assert f"by another optimiser; a new --out with --start {old} takes its weights" in capsys.readouterr().err
+    main([*command(pairs, tmp_path / "new", 1), "--start", str(old)])
+
+
 def test_an_onnx_file_that_does_not_say_how_it_was_trained_is_named(pairs: Path, tmp_path: Path) -> None:
     export(load(SHIPPED), tmp_path / "mine.onnx")
     main([*command(pairs, tmp_path / "out", 1), "--start", str(tmp_path / "mine.onnx")])
