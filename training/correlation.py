@@ -57,10 +57,11 @@ def look_up(table: Tensor, disparity: Tensor) -> Tensor:
     the right picture's features, this is what warping them would give.
     """
     b, _, h, width, columns = table.shape
-    place = torch.arange(width, dtype=disparity.dtype, device=disparity.device) - disparity
-    low = torch.floor(place)
-    first = low.clamp_min(-RADIUS - 2).to(torch.int64).reshape(b, h, width, 1) + (EMPTY[0] - RADIUS)
+    # Whole columns are counted in integers, which no precision rounds; a fraction of one survives bfloat16 as well.
+    whole = torch.ceil(disparity)
+    column = torch.arange(width, device=disparity.device) - whole.to(torch.int64)
+    first = column.clamp_min(-RADIUS - 2).reshape(b, h, width, 1) + (EMPTY[0] - RADIUS)
     index = first + torch.arange(2 * RADIUS + 2, device=disparity.device)
     found = torch.gather(table.reshape(b, h, width, columns), 3, index).permute(0, 3, 1, 2)
     one, two = found[:, :-1], found[:, 1:]
-    return one + (two - one) * (place - low)
+    return one + (two - one) * (whole - disparity)

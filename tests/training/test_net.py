@@ -60,6 +60,13 @@ def test_a_look_up_reads_the_correlations_around_a_disparity_between_columns() -
     assert torch.allclose(found[:, RADIUS + 1, :, x], 0.25 * of[:, :, x, 6] + 0.75 * of[:, :, x, 7], atol=1e-5)
 
 
+def test_a_look_up_in_bfloat16_counts_columns_exactly() -> None:
+    """Above column 256 bfloat16 has no odd ones; the disparity, all that is rounded, is exact here."""
+    table = rows(torch.randn(1, 4, 1, 600), torch.randn(1, 4, 1, 600), EMPTY)
+    disparity = torch.randint(0, 48, (1, 1, 1, 600)) + 0.25 * torch.randint(0, 4, (1, 1, 1, 600))
+    assert torch.equal(look_up(table, disparity.bfloat16()), look_up(table, disparity))
+
+
 @pytest.mark.parametrize(("disparity", "seen"), [(0.0, 5), (15.5, 4), (19.0, 1), (300.25, 0)])
 def test_a_look_up_finds_nothing_outside_of_the_right_picture(disparity: float, seen: int) -> None:
     left = right = torch.ones(1, 4, 1, 16)
