@@ -14,7 +14,7 @@ import yaml
 
 from engines.compiler import BuildPlan
 from engines.convention import DEPTH_UNITS, STEREO_UNITS, Colour, Output, Size
-from engines.options import BmOptions, OrtOptions, SgbmOptions
+from engines.options import IN_THE_GRAPH, BmOptions, OpenVinoOptions, OrtOptions, SgbmOptions
 from engines.views.convention import Views
 from saccade.errors import ConfigError, choices
 from saccade.params import build, plain
@@ -141,6 +141,7 @@ class Card:
     meanwhile: Literal["", "onnxruntime"] = ""
     """What runs while no verified engine is there: nothing, so that nothing starts, or the CPU until one is built."""
     ort: OrtOptions = field(default_factory=OrtOptions)
+    openvino: OpenVinoOptions = field(default_factory=OpenVinoOptions)
     sgbm: SgbmOptions = field(default_factory=SgbmOptions)
     bm: BmOptions = field(default_factory=BmOptions)
     path: str = ""
@@ -157,8 +158,15 @@ class Card:
             raise ValueError(f"{self.name}: `views` belongs to kind multiview, and to no other; this is {self.kind}")
         if self.views and (self.runtime != "onnxruntime" or self.second or self.colour.layout != "nchw"):
             raise ValueError(f"{self.name}: kind multiview is one graph in onnxruntime, with colour.layout nchw")
-        if self.second is not None and self.build.precision != "fp32":
-            raise ValueError(f"{self.name}: build.precision of a model of two graphs is fp32; export them in less bits")
+        if self.second is not None and self.build.precision in IN_THE_GRAPH:
+            raise ValueError(
+                f"{self.name}: build.precision of a model of two graphs is fp32 or bf16; export them in less bits"
+            )
+
+    @property
+    def runtime_options(self) -> OpenVinoOptions | None:
+        """How the engines of its runtime are run, where its compiler can be told."""
+        return self.openvino if self.runtime == "openvino" else None
 
     def beside(self, file: str) -> Path:
         """A file that the card names."""
@@ -213,7 +221,14 @@ def with_options(card: Card, options: dict[str, Any]) -> Card:
         return replace(card, sgbm=build(SgbmOptions, {**plain(card.sgbm), **options}, where))
     if card.backend == "bm":
         return replace(card, bm=build(BmOptions, {**plain(card.bm), **options}, where))
+    if card.runtime == "openvino":
+        return replace(card, openvino=build(OpenVinoOptions, {**plain(card.openvino), **options}, where))
     return replace(card, ort=build(OrtOptions, {**plain(card.ort), **options}, where))
+
+
+def with_threads(card: Card, threads: int) -> Card:
+    """The same card with so many threads for its graph, whichever of ONNX Runtime and OpenVINO runs it."""
+    return replace(card, ort=replace(card.ort, intra_threads=threads), openvino=replace(card.openvino, threads=threads))
 
 
 def with_runtime(card: Card, runtime: str = "", precision: str = "", meanwhile: str = "") -> Card:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 from engines.engine import Engine, EngineError
+from engines.options import Precision
 
-Precision = Literal["fp32", "fp16", "int8"]
 Progress = Callable[[str, float], None]
 """Told what is being done and how much of it is over, 0..1."""
 
@@ -53,7 +53,7 @@ class BuildPlan:
     """How an engine is to be built; all of it goes into the engine's key."""
 
     precision: Precision = "fp32"
-    """What the graph is made to hold before it is compiled; compilers themselves change no precision."""
+    """What the graph is made to hold before it is compiled; compilers themselves lower it to bf16 only."""
     shapes: dict[str, Shapes] = field(default_factory=dict)
     """Of the inputs with dynamic axes."""
     plugins: tuple[str, ...] = ()
@@ -77,6 +77,9 @@ class Compiler(Protocol):
 
         EngineError when the library or the device is missing, with what to install.
         """
+
+    def cannot(self, precision: Precision) -> str:
+        """Why engines cannot compute in a precision here; empty where they can."""
 
     def build(self, model: bytes, plan: BuildPlan, timing_cache: Path | None, progress: Progress) -> bytes:
         """An engine file of an ONNX graph (without external data). EngineError says what the library said.

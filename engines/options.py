@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from engines.ort_options import CudaOptions, OpenVinoEpOptions, TensorRtEpOptions
+
+Precision = Literal["fp32", "bf16", "fp16", "int8"]
+"""fp16 and int8 are made in the graph before it is compiled. bf16 is not: the graph stays as it is, and what runs it
+may compute in bfloat16, which has fp32's range and 8 significant bits."""
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+IN_THE_GRAPH: tuple[Precision, ...] = ("fp16", "int8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +38,8 @@ class OrtOptions:
 
 @dataclass(frozen=True, slots=True)
 class OpenVinoOptions:
-    """OpenVINO by itself."""
+    """OpenVINO by itself, on the processor."""
 
-    device: str = "CPU"
-    precision: Literal["f32", "f16", "bf16"] = "f32"
-    """What is computed in; left to itself OpenVINO takes bf16 where the processor has it, and gives other numbers."""
     threads: int = 0
     """0 = the engine's share of the cores (see `engines.threads`)."""
     share: float = 1.0

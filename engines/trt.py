@@ -11,6 +11,7 @@ from engines.compiler import BuildPlan, Progress
 from engines.device.device import Device, Priority
 from engines.device.open import open_device
 from engines.engine import EngineError
+from engines.options import Precision
 from engines.trt_build import build_engine, parse_onnx
 from engines.trt_engine import TrtEngine
 from engines.trt_library import logger_of, tensorrt
@@ -50,6 +51,10 @@ class TrtCompiler:
             "device": info.name,
             "compute capability": ".".join(map(str, info.compute_capability)),
         }
+
+    def cannot(self, precision: Precision) -> str:
+        """See `Compiler.cannot`."""
+        return "networks are strongly typed, and no graph is made in bfloat16" if precision == "bf16" else ""
 
     def build(self, model: bytes, plan: BuildPlan, timing_cache: Path | None, progress: Progress) -> bytes:
         """See `Compiler.build`. An exception that `progress` raises ends the build and comes out of here."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from engines.card import CARDS, BuildPlan, Card
 from engines.engine import EngineError
-from engines.options import OrtOptions
+from engines.options import OpenVinoOptions, OrtOptions
 from engines.probe import VERSION, Report
 
 
@@ -80,7 +80,13 @@ def read_verdict(card: Card) -> Verdict | None:
 def digest(card: Card) -> str:
     """sha256 of all that a card says beyond the defaults; where it lies and how it is run do not count."""
     as_read = dataclasses.replace(
-        card, path="", ort=OrtOptions(), runtime="onnxruntime", build=BuildPlan(), meanwhile=""
+        card,
+        path="",
+        ort=OrtOptions(),
+        openvino=OpenVinoOptions(),
+        runtime="onnxruntime",
+        build=BuildPlan(),
+        meanwhile="",
     )
     said = _said(as_read)
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

@@ -203,7 +203,7 @@ class PerceptionParams:
     runtime: Literal["", "onnxruntime", "openvino", "tensorrt"] = param(
         "", "what runs the engine's graph on this machine; empty = what its card says"
     )
-    precision: Literal["", "fp32", "fp16", "int8"] = param(
+    precision: Literal["", "fp32", "bf16", "fp16", "int8"] = param(
         "", "precision of an engine that is compiled; empty = what its card says"
     )
     meanwhile: Literal["", "onnxruntime"] = param(

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Protocol
 
-from engines.compiler import Precision, Progress
+from engines.compiler import Progress
 from engines.engine import Array, Engine
+from engines.options import IN_THE_GRAPH, Precision
 
 if TYPE_CHECKING:
     from engines.precision.graph import Lowering
@@ -58,7 +59,7 @@ class Prepared:
 
 
 def prepare(model: bytes, precision: Precision, samples: Samples, trial: Trial, progress: Progress) -> Prepared:
-    """The graph `model` in `precision`, with fp32 inputs and outputs; fp32 gives it back as it is.
+    """The graph `model` in `precision`, with fp32 inputs and outputs; as it is in one that is not made in the graph.
 
     `trial` says which graphs are good enough. EngineError where none with fewer bits is, where the graph cannot be
     converted, and without `samples`.
@@ -67,7 +68,7 @@ def prepare(model: bytes, precision: Precision, samples: Samples, trial: Trial, 
     from engines.precision.quantise import Quantised
     from engines.precision.search import search
 
-    if precision == "fp32":
+    if precision not in IN_THE_GRAPH:
         return Prepared(model, precision)
     progress(f"{precision}: reading the graph", 0.0)
     lowering = Half(model) if precision == "fp16" else Quantised(model, samples)

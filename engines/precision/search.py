@@ -11,8 +11,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from engines.compiler import Precision, Progress
+from engines.compiler import Progress
 from engines.engine import Array, Engine, EngineError
+from engines.options import Precision
 from engines.precision.graph import Lowering
 from engines.precision.prepare import Kept, Prepared, Samples, Trial
 

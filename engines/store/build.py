@@ -15,7 +15,7 @@ import numpy as np
 from engines.card import Card
 from engines.compiler import Progress
 from engines.engine import Array, EngineError
-from engines.store.compilers import compiler_path
+from engines.store.compilers import compiler_of, compiler_path
 from engines.store.files import Untrusted, cannot_write, part_of, private_folder, put_in_place, read_files, sha256
 from engines.store.gate import gate_digest
 from engines.store.key import Key, entry_name, key_of, models_of, samples_digest, versions_digest
@@ -74,8 +74,8 @@ class Job:
 
 
 def job(card: Card, **how: Any) -> Job:
-    """The job of a card; EngineError where its compiler, device or graphs are missing, its model was not probed, or a
-    calibration is given that no int8 would use.
+    """The job of a card; EngineError where its compiler, device or graphs are missing, its model was not probed, its
+    precision is not to be had here, or a calibration is given that no int8 would use.
     """
     if how.get("calibration") and card.build.precision != "int8":
         raise EngineError(
@@ -84,6 +84,9 @@ def job(card: Card, **how: Any) -> Job:
         )
     require_verdict(card)
     models = models_of(card)
+    precision = card.build.precision
+    if why := compiler_of(card.runtime).cannot(precision):
+        raise EngineError(f"{card.name}: {card.runtime} has no {precision} here: {why}; take another --precision")
     return Job(card, models, key_of(card, models), **how)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from saccade.errors import choices
 
 if TYPE_CHECKING:
+    from engines.card import Card
     from engines.compiler import Compiler
 
 COMPILERS = {
@@ -25,12 +26,16 @@ def compiler_path(runtime: str) -> str:
     return COMPILERS[runtime]
 
 
-def compiler_at(path: str) -> Compiler:
-    """The compiler at `module:class`. EngineError, with what to install, where its library is missing."""
+def compiler_at(path: str, card: Card | None = None) -> Compiler:
+    """The compiler at `module:class`, its engines run as a card says. EngineError, with what to install, where its
+    library is missing.
+    """
     module, _, name = path.partition(":")
-    return cast("Compiler", getattr(import_module(module), name)())
+    kind = getattr(import_module(module), name)
+    options = card.runtime_options if card else None
+    return cast("Compiler", kind() if options is None else kind(options))
 
 
-def compiler_of(runtime: str) -> Compiler:
-    """The compiler of a runtime."""
-    return compiler_at(compiler_path(runtime))
+def compiler_of(runtime: str, card: Card | None = None) -> Compiler:
+    """The compiler of a runtime. See `compiler_at`."""
+    return compiler_at(compiler_path(runtime), card)

@@ -36,11 +36,15 @@ class Limits:
     """Per cent of the pixels by which it may be worse than the CPU, against the truth (off by more than 3 px)."""
     spread: float
     """For depth from one picture: mean difference as a share of the spread."""
+    rounding: float = 0.0
+    """Share of an output's own size by which any value may be off: an output that hardly varies has no spread to go by,
+    and is rounded like any other."""
 
 
 LIMITS = {
     "fp32": Limits(Tolerance(0.5, 0.9999, 0.01, 0.005), 0.05, 0.5, 0.5, 0.005),
     "fp16": Limits(Tolerance(2.0, 0.9995, 0.02, 0.02), 0.1, 1.0, 1.0, 0.01),
+    "bf16": Limits(Tolerance(8.0, 0.999, 0.05, 0.08), 0.2, 2.0, 1.0, 0.02, 2.0**-7),
     "int8": Limits(Tolerance(4.0, 0.995, 0.05, 0.05), 0.5, 5.0, 2.0, 0.03),
 }
 """By precision. A golden input of fp32 is held to the tolerance of its card. With fewer bits single pixels at an edge
@@ -121,11 +125,11 @@ def _tolerance(card: Card, case: Case, limits: Limits, want: Array) -> Tolerance
     if own and card.build.precision == "fp32":
         return own
     low, high = np.nanpercentile(np.asarray(want, np.float64), (5, 95))
-    allowed, spread = limits.parity, max(float(high - low), 1e-6)
+    allowed, spread, rounding = limits.parity, max(float(high - low), 1e-6), limits.rounding * max(abs(low), abs(high))
     own = own or Tolerance(0.0, 1.0, 0.0, 0.0)
     return Tolerance(
         max(own.max_abs, allowed.max_abs * spread), min(own.cosine, allowed.cosine),
-        max(own.bad_over, allowed.bad_over * spread), max(own.bad_fraction, allowed.bad_fraction),
+        max(own.bad_over, allowed.bad_over * spread, rounding), max(own.bad_fraction, allowed.bad_fraction),
     )  # fmt: skip
 
 

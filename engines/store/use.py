@@ -64,7 +64,7 @@ def load_verified(work: Job) -> Engine:
 
 
 def _loaded(work: Job, found: Manifest, blobs: list[bytes]) -> Engine:
-    card, compiler = work.card, compiler_of(work.card.runtime)
+    card, compiler = work.card, compiler_of(work.card.runtime, work.card)
     engines: list[Engine] = []
     try:
         for blob, plan in zip(blobs, work.key.plans, strict=True):

@@ -17,6 +17,7 @@ from typing import Any
 
 from engines.card import Card
 from engines.engine import Engine, EngineError
+from engines.options import IN_THE_GRAPH
 from engines.store.compilers import compiler_at
 from engines.store.files import cannot_write, part_of, read_files, sha256, write_part
 from engines.store.key import models_of
@@ -59,11 +60,12 @@ def _yield_to_the_robot() -> None:
 
 def _build(request: dict[str, Any], progress: Any) -> dict[str, Any]:
     """Compile the graphs of a card into files beside their places; their names and what was left in fp32."""
-    card, compiler = build(Card, request["card"]), compiler_at(request["compiler"])
+    card = build(Card, request["card"])
+    compiler = compiler_at(request["compiler"], card)
     models, folder = models_of(card), Path(request["folder"])
     made: tuple[bytes, ...] = models
     kept: list[str] = []
-    if card.build.precision != "fp32":
+    if card.build.precision in IN_THE_GRAPH:
         from engines.store.lowered import lowered
 
         made, kept = lowered(card, models, compiler, request["calibration"], progress)
@@ -90,7 +92,8 @@ def _verify(request: dict[str, Any], progress: Any) -> dict[str, Any]:
     from engines.store.gate import judge
     from engines.two_graphs import joined
 
-    card, compiler = build(Card, request["card"]), compiler_at(request["compiler"])
+    card = build(Card, request["card"])
+    compiler = compiler_at(request["compiler"], card)
     models, folder = models_of(card), Path(request["folder"])
     blobs = read_files(folder, tuple(request["files"]), root())
     engines: list[Engine] = []

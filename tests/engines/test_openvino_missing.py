@@ -11,7 +11,7 @@ from engines.options import OpenVinoOptions
 
 
 @pytest.mark.parametrize("call", [
-    lambda: OpenVinoEngine("m", b"", "", OpenVinoOptions()),
+    lambda: OpenVinoEngine("m", b"", OpenVinoOptions(), BuildPlan()),
     lambda: OpenVinoCompiler().versions(),
     lambda: OpenVinoCompiler().build(b"", BuildPlan(), None, lambda what, share: None),
     lambda: OpenVinoCompiler().load("m", b"", BuildPlan()),

@@ -30,6 +30,12 @@ class Own:
     quick = True
     version, device = "1.0", "this CPU"
 
+    def __init__(self, options=None):
+        self.options = options
+
+    def cannot(self, precision):
+        return "nothing here has bf16" if precision == "bf16" else ""
+
     def versions(self):
         return {"own": self.version, "device": self.device}
 

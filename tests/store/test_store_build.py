@@ -92,12 +92,20 @@ def test_other_precisions_shapes_and_options_are_other_engines(verified):
     card = verified[0]
     others = [
         with_runtime(card, precision="fp16"),
-        load_card(card.path, intra_threads=2),
+        load_card(card.path, threads=2),
         with_runtime(load_card(card.path), meanwhile="onnxruntime"),
     ]
     digests = [key_of(other, models_of(other)).digest for other in (card, *others)]
     assert digests[1] != digests[0]
     assert digests[2:] == [digests[0]] * 2  # how it is run does not change what is built
+
+
+def test_a_precision_that_is_not_to_be_had_here_is_refused_before_anything_is_built(verified, cache):
+    there = sorted(cache.iterdir())
+    with pytest.raises(EngineError, match=r"stand-in: openvino has no bf16 here: nothing here has bf16; .*--precision"):
+        ensure(job(with_runtime(verified[0], precision="bf16")))
+    assert sorted(cache.iterdir()) == there
+    assert builds() == 0
 
 
 @pytest.mark.slow

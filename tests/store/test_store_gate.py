@@ -99,9 +99,9 @@ def test_every_scene_in_another_place_is_refused(scene, precision):
 
 
 def test_fewer_bits_may_be_less_exact():
-    for ahead, behind in (("fp32", "fp16"), ("fp16", "int8")):
+    for ahead, behind in (("fp32", "fp16"), ("fp16", "bf16"), ("bf16", "int8")):
         assert LIMITS[ahead].epe_px < LIMITS[behind].epe_px
-        assert LIMITS[ahead].parity.bad_over < LIMITS[behind].parity.bad_over
+        assert LIMITS[ahead].parity.bad_over <= LIMITS[behind].parity.bad_over
 
 
 def test_what_is_verified_against_is_hashed(golden_card, tmp_path):

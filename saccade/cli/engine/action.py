@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
+from engines.options import PRECISIONS
 from engines.store.compilers import COMPILERS
 from saccade.errors import ConfigError
 
@@ -31,7 +32,7 @@ def model_argument(parser: argparse.ArgumentParser) -> None:
     """Which model, and how it is to run here."""
     parser.add_argument("model", metavar="NAME|CARD", help="a model by name, or the path of a card")
     parser.add_argument("--runtime", choices=sorted(COMPILERS), help="instead of what the card says")
-    parser.add_argument("--precision", choices=("fp32", "fp16", "int8"), help="instead of what the card says")
+    parser.add_argument("--precision", choices=PRECISIONS, help="instead of what the card says")
 
 
 def compiled_card(args: argparse.Namespace) -> Card:

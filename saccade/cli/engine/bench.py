@@ -6,6 +6,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
+from engines.options import PRECISIONS
 from engines.store.compilers import COMPILERS
 from saccade.cli import FAILED, OK
 from saccade.cli.engine.action import Action, count
@@ -89,7 +90,7 @@ def _table(title: str, rows: list[dict[str, Any]]) -> Table:
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="NAME|CARD", help="a model by name, or the path of a card")
     parser.add_argument("--runtime", nargs="+", choices=_RUNTIMES, help="which of them (default: all)")
-    parser.add_argument("--precision", choices=("fp32", "fp16", "int8"), help="of compiled engines")
+    parser.add_argument("--precision", choices=PRECISIONS, help="of compiled engines")
     parser.add_argument("--runs", type=count, default=100, help="measured inferences (default: %(default)s)")
     parser.add_argument("--warm-ups", type=count, default=20, help="inferences before them (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print as JSON")
