@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import cv2
@@ -13,11 +14,13 @@ import pytest
 from engines.card import load_card
 from engines.datasets import find_datasets
 from engines.engine import EngineError
+from engines.open import open_engine
 from engines.stereo import StereoMatcher
 from saccade.cli.bench import methods as bench_methods
 from saccade.cli.bench import pictures as bench_pictures
 from saccade.cli.bench import stereo_measure, stereo_report
 from saccade.cli.page import parts, with_part
+from saccade.errors import ConfigError
 
 
 @pytest.fixture
@@ -105,10 +108,54 @@ def test_a_method_that_always_fails_has_a_row_of_dashes(scenes, monkeypatch):
 
 def test_shipped_cards_that_cannot_run_here_are_left_out_and_asked_for_ones_refused(monkeypatch):
     monkeypatch.delattr(cv2, "ximgproc", raising=False)
+    monkeypatch.setitem(sys.modules, "openvino", None)
     found, left_out = bench_methods.methods_of(None)
     assert {"bm", "sgbm", "sgbm-full", "sgbm-5way", "sgbm-hh", "sgbm-hh4"} <= {method.name for method in found}
     assert "contrib" in left_out["sgbm-full, wls"]
+    assert "saccade[openvino]" in left_out["stereo-s@openvino:bf16"]
     assert [m.classical for m in found] == sorted((m.classical for m in found), reverse=True)
+    with pytest.raises(EngineError, match=r"saccade\[openvino\]"):
+        methods("stereo-s@openvino")
+
+
+@pytest.mark.slow
+def test_a_compiled_engine_is_built_once_and_gets_the_threads_it_is_timed_on(scenes, tmp_path, monkeypatch):
+    pytest.importorskip("openvino", reason="OpenVINO is not installed (an extra)")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    entered = methods("stereo-s", "stereo-s@openvino")
+    assert [method.name for method in entered] == ["stereo-s", "stereo-s@openvino:fp32"]
+    assert [method.card.runtime for method in entered] == ["onnxruntime", "openvino"]
+    (manifest,) = (tmp_path / "cache").rglob("manifest.json")
+    built = json.loads(manifest.read_text())["built"]
+    methods("stereo-s@openvino")
+    assert json.loads(manifest.read_text())["built"] == built
+    asked = []
+    monkeypatch.setattr(bench_methods, "open_engine", lambda card: asked.append(card) or open_engine(card))
+    records = stereo_measure.measure(scenes, entered, (1, 2), lambda note: None).records
+    assert [card.openvino.threads for card in asked] == [card.ort.intra_threads for card in asked] == [1, 2, 1, 2]
+    for found in records.values():
+        one, other = (found[method.name]["scores"]["dense_all"]["epe"] for method in entered)
+        assert one == pytest.approx(other, abs=0.01)
+        assert set(found["stereo-s@openvino:fp32"]["ms"]) == {"1", "2"}
+
+
+@pytest.mark.parametrize(("given", "name", "precision"), [
+    ("stereo-s@openvino", "stereo-s@openvino:fp32", "fp32"),
+    ("stereo-s@tensorrt:fp16", "stereo-s@tensorrt:fp16", "fp16"),
+])  # fmt: skip
+def test_a_card_is_asked_for_with_what_compiles_it(given, name, precision):
+    assert bench_methods._asked(given)[0] == name
+    assert bench_methods._asked(given)[1].build.precision == precision
+
+
+def test_an_at_sign_in_a_path_is_part_of_it_and_a_precision_that_is_none_is_told(tmp_path):
+    mine = tmp_path / "me@home.yaml"
+    mine.write_text(Path(load_card("sgbm").path).read_text())
+    assert bench_methods._asked(str(mine))[1].path == str(mine)
+    with pytest.raises(ConfigError, match="precision"):
+        bench_methods._asked("stereo-s@openvino:int4")
+    with pytest.raises(ConfigError, match="backend sgbm has none"):
+        bench_methods._asked("sgbm@openvino")
 
 
 def test_two_cards_of_one_name_are_told_apart(tmp_path):

@@ -186,6 +186,7 @@ def test_a_processor_s_capabilities_say_whether_it_has_bfloat16(told, has_it, mo
     assert not any(compiler.cannot(precision) for precision in ("fp32", "fp16", "int8"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("not has_bf16()", reason="this processor has no bfloat16")
 @pytest.mark.parametrize("name", ["stereo-m"])
 def test_our_networks_in_bfloat16_pass_the_gate_and_another_picture_does_not(name):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -10,13 +11,18 @@ from typing import TypeVar
 
 import cv2
 
-from engines.card import Card, card_names, load_card
+from engines.card import Card, card_names, load_card, with_runtime, with_threads
 from engines.open import open_engine
 from engines.stereo import Disparity, StereoMatcher
+from engines.store.build import ensure, job
+from engines.store.compilers import COMPILERS
+from saccade.cli.engine.action import bar
 from saccade.clock import MS, perf_ns
 from saccade.errors import ConfigError, SaccadeError
 from saccade.types import U8
 
+_COMPILED = ("stereo-s@openvino:bf16",)
+"""Measured beside the cards that ship where OpenVINO and the processor's instructions for it are there."""
 _PAUSE_S = 0.01
 """Before each timed call: the threads of the method before it go to sleep."""
 T = TypeVar("T")
@@ -45,13 +51,14 @@ class Method:
 def methods_of(cards: Sequence[str] | None) -> tuple[list[Method], dict[str, str]]:
     """The cards asked for, or all that ship and why some of them cannot run here; OpenCV's matchers come first.
 
+    A card may be followed by what compiles it, `stereo-s@openvino:bf16`; an engine that is not there is built.
     ConfigError or EngineError where one that was asked for cannot be used.
     """
     found: dict[str, Card] = {}
-    for given in cards or card_names():
-        card = load_card(given)
+    for given in cards or (*card_names(), *_COMPILED):
+        name, card = _asked(given)
         if card.kind == "stereo":
-            found[card.name if card.name not in found else given] = card
+            found[name if name not in found else given] = card
         elif cards:
             raise ConfigError(f"card {given} is of kind {card.kind}; only stereo matchers can be compared here")
     if not cards:
@@ -59,6 +66,7 @@ def methods_of(cards: Sequence[str] | None) -> tuple[list[Method], dict[str, str
     left_out = {}
     for name, card in list(found.items()):
         try:
+            _built(name, card)
             open_engine(card).close()
         except SaccadeError as error:
             if cards:
@@ -68,6 +76,25 @@ def methods_of(cards: Sequence[str] | None) -> tuple[list[Method], dict[str, str
     return sorted((Method(*item) for item in found.items()), key=lambda method: not method.classical), left_out
 
 
+def _asked(given: str) -> tuple[str, Card]:
+    """What `NAME`, a path, or either followed by `@RUNTIME` or `@RUNTIME:PRECISION` is called, and its card."""
+    name, _, how = given.rpartition("@")
+    runtime, _, precision = how.partition(":")
+    if runtime not in COMPILERS:
+        card = load_card(given)
+        return card.name, card
+    card = with_runtime(load_card(name), runtime, precision)
+    return f"{card.name}@{runtime}:{card.build.precision}", card
+
+
+def _built(name: str, card: Card) -> None:
+    """Build the engine of a card whose runtime compiles, where it is not there; a bar shows how far it is."""
+    if card.runtime != "onnxruntime":
+        work = job(card)
+        with bar(f"building {name}", "", not sys.stderr.isatty()) as progress:
+            ensure(work.using(progress))
+
+
 class Entrant:
     """A method with an engine for each number of threads."""
 
@@ -75,9 +102,7 @@ class Entrant:
         self.name = method.name
         self._matchers: dict[int, StereoMatcher] = {}
         for n in threads:
-            card = (
-                method.card if method.classical else replace(method.card, ort=replace(method.card.ort, intra_threads=n))
-            )
+            card = method.card if method.classical else with_threads(method.card, n)
             self._matchers[n] = StereoMatcher(stack.enter_context(open_engine(card)), card)
 
     def __call__(self, threads: int, left: U8, right: U8) -> Disparity:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 EXAMPLES = """examples:
   saccade bench stereo                                     # every data set and method that is there
   saccade bench stereo --data ~/kitti --card stereo-s sgbm-full --limit 10 --threads 2
+  saccade bench stereo --card stereo-s stereo-s@openvino:bf16    # one graph on two runtimes
   saccade bench stereo --json out/stereo.json --markdown docs/benchmarks.md --pictures out/stereo
 """
 DATA = SHARED / "stereo"
@@ -32,7 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = f"{__doc__}\n\n{datasets.__doc__}"
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder of data sets, or one of them")
     parser.add_argument("--card", nargs="+", action="extend", metavar="CARD",
-                        help="names or paths of cards (default: all that ship and can run here)")  # fmt: skip
+                        help="names or paths of cards, @RUNTIME[:PRECISION] after those to be compiled "
+                             "(default: all that ship and can run here)")  # fmt: skip
     parser.add_argument("--threads", type=_threads, default=(1, 2), help="numbers of threads (default 1,2)")
     parser.add_argument("--limit", type=count, metavar="N", help="only N pairs of each data set, evenly spread")
     parser.add_argument("--disparities", type=count, default=0, metavar="N",
