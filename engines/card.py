@@ -159,14 +159,7 @@ class Card:
         if self.views and (self.runtime != "onnxruntime" or self.second or self.colour.layout != "nchw"):
             raise ValueError(f"{self.name}: kind multiview is one graph in onnxruntime, with colour.layout nchw")
         if self.second is not None and self.build.precision in IN_THE_GRAPH:
-            raise ValueError(
-                f"{self.name}: build.precision of a model of two graphs is fp32 or bf16; export them in less bits"
-            )
-
-    @property
-    def runtime_options(self) -> OpenVinoOptions | None:
-        """How the engines of its runtime are run, where its compiler can be told."""
-        return self.openvino if self.runtime == "openvino" else None
+            raise ValueError(f"{self.name}: build.precision of two graphs is fp32 or bf16; export them in less bits")
 
     def beside(self, file: str) -> Path:
         """A file that the card names."""

@@ -32,8 +32,7 @@ def compiler_at(path: str, card: Card | None = None) -> Compiler:
     """
     module, _, name = path.partition(":")
     kind = getattr(import_module(module), name)
-    options = card.runtime_options if card else None
-    return cast("Compiler", kind() if options is None else kind(options))
+    return cast("Compiler", kind(card.openvino) if card and card.runtime == "openvino" else kind())
 
 
 def compiler_of(runtime: str, card: Card | None = None) -> Compiler:

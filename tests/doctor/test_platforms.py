@@ -244,15 +244,6 @@ def test_a_tensorrt_that_is_not_known_is_told(tmp_path: Path) -> None:
         assert only(said(host, tmp_path / version, inference), "TensorRT").grade is grade, version
 
 
-def test_an_openvino_that_cannot_be_imported_costs_a_feature(tmp_path: Path) -> None:
-    packages = {**BASE, "openvino": "2026.4.1"}
-    found = only(said(NO_GPU.but(packages=packages), tmp_path / "1", inference), "OpenVINO")
-    assert (found.grade, found.advice) == (Grade.WARN, "pip install --force-reinstall 'saccade[openvino]'")
-    sound = NO_GPU.but(packages=packages, scripts={"import openvino": "['CPU']"})
-    found = only(said(sound, tmp_path / "2", inference), "OpenVINO")
-    assert (found.grade, found.found) == (Grade.OK, "2026.4.1: ['CPU']")
-
-
 def test_a_check_that_fails_is_a_finding_and_keeps_what_it_had_found(tmp_path: Path) -> None:
     def broken(host: Host):
         yield Finding(Grade.OK, "first", "well")

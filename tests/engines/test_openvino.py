@@ -38,10 +38,10 @@ def opened(plan=PLAN):
     return OpenVinoEngine("blocks", MODEL, ONE, plan)
 
 
-def built(plan):
+def built(plan, model=MODEL):
     """An engine that went through its file."""
     compiler = OpenVinoCompiler(ONE)
-    return compiler.load("blocks", compiler.build(MODEL, plan, None, lambda what, share: None), plan)
+    return compiler.load("blocks", compiler.build(model, plan, None, lambda what, share: None), plan)
 
 
 def within(smallest, usual, largest):
@@ -71,9 +71,7 @@ def test_what_went_through_a_file_keeps_the_contract():
 def test_a_graph_in_fp16_keeps_its_names():
     """A cast behind an input becomes one with it, and its name comes first."""
     half = Half(MODEL)
-    model, compiler = half.lowered(frozenset(half.nodes)), OpenVinoCompiler(ONE)
-    blob = compiler.build(model, PLAN, None, lambda what, share: None)
-    with opened() as engine, compiler.load("blocks", blob, PLAN) as compiled:
+    with opened() as engine, built(PLAN, half.lowered(frozenset(half.nodes))) as compiled:
         assert compiled.spec == engine.spec
         assert (compiled.infer(pair())["flow"][..., 7:] == -5).all()
 
@@ -194,7 +192,7 @@ def test_our_networks_in_bfloat16_pass_the_gate_and_another_picture_does_not(nam
     card = with_threads(with_runtime(load_card(name), "openvino", "bf16"), 2)
     models = models_of(card)
     (plan,), cases = plans(card, models), cases_for(card, models, lambda what, share: None)
-    compiler = OpenVinoCompiler(card.runtime_options)
+    compiler = OpenVinoCompiler(card.openvino)
     with compiler.load(name, compiler.build(models[0], plan, None, lambda what, share: None), plan) as engine:
         judgement = judge(card, engine, cases)
         assert judgement.passed, judgement.reasons
@@ -240,7 +238,7 @@ def test_what_is_no_graph_is_refused():
     with pytest.raises(EngineError, match="cannot load"):
         OpenVinoEngine("blocks", b"not a model", ONE, PLAN)
     with pytest.raises(EngineError, match="OpenVINO"):
-        OpenVinoCompiler(ONE).build(b"not a model", PLAN, None, lambda what, share: None)
+        built(PLAN, b"not a model")
 
 
 def test_a_card_says_how_many_threads(monkeypatch):

@@ -11,6 +11,12 @@ from saccade.cli.doctor.fits import DRIVERS, Version, cuda_of, dotted, tensorrt,
 from saccade.cli.doctor.host import Host
 
 _ORT = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino")
+_OPENVINO = """
+import openvino
+from engines.openvino import OpenVinoCompiler
+why = OpenVinoCompiler().cannot("bf16")
+print(openvino.Core().available_devices, why or "for --precision bf16 too")
+"""
 _LEAST_DRIVER = min(row.least for row in DRIVERS)
 
 
@@ -70,7 +76,7 @@ def inference(host: Host) -> Iterator[Finding]:
         advice = f"pip uninstall -y {' '.join(name for name in _ORT if name in facts.packages)}, then install one again"
         yield finding(well, Grade.ERROR, "onnxruntime", f"{', '.join(kinds)}: {told}", advice)
     if "openvino" in facts.packages:
-        well, told = host.ask("import openvino; print(openvino.Core().available_devices)")
+        well, told = host.ask(_OPENVINO)
         advice = "pip install --force-reinstall 'saccade[openvino]'"
         yield finding(well, Grade.WARN, "OpenVINO", f"{facts.packages['openvino']}: {told}", advice)
     well, told = host.ask("import cv2; print(cv2.__version__, 'with', cv2.getNumThreads(), 'threads')")
