@@ -175,6 +175,15 @@ def test_bfloat16_is_got_or_told_to_be_missing():
             opened(plan)
 
 
+def test_another_precision_than_asked_is_an_error(monkeypatch):
+    """A processor without fp16 computes in fp32, or in bf16 where it has that, and says nothing."""
+    if "FP16" in OpenVinoCompiler(ONE).versions()["capabilities"].split():
+        pytest.skip("this processor has fp16")
+    monkeypatch.setattr(openvino_engine, "properties", lambda options, plan: {"INFERENCE_PRECISION_HINT": "f16"})
+    with pytest.raises(EngineError, match=r"asked OpenVINO for f16, got (f32|bf16); this processor has no f16"):
+        opened()
+
+
 @pytest.mark.parametrize(("told", "has_it"), [("BF16 FP32", True), ("FP32 INT8", False), ("XBF16X", False)])
 def test_a_processor_s_capabilities_say_whether_it_has_bfloat16(told, has_it, monkeypatch):
     compiler = OpenVinoCompiler(ONE)
