@@ -8,7 +8,14 @@ import platform
 from collections.abc import Iterable
 from pathlib import Path
 
-_LIBRARIES = ("numpy", "opencv-python-headless", "opencv-contrib-python-headless", "onnxruntime", "onnxruntime-gpu")
+_LIBRARIES = (
+    "numpy",
+    "opencv-python-headless",
+    "opencv-contrib-python-headless",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "openvino",
+)
 
 
 def cpu() -> str:

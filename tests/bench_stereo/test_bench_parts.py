@@ -16,6 +16,8 @@ from engines.datasets import find_datasets
 from engines.engine import EngineError
 from engines.open import open_engine
 from engines.stereo import StereoMatcher
+from engines.store.key import models_of
+from engines.store.shapes import plans
 from saccade.cli.bench import methods as bench_methods
 from saccade.cli.bench import pictures as bench_pictures
 from saccade.cli.bench import stereo_measure, stereo_report
@@ -146,6 +148,19 @@ def test_a_compiled_engine_is_built_once_and_gets_the_threads_it_is_timed_on(sce
 def test_a_card_is_asked_for_with_what_compiles_it(given, name, precision):
     assert bench_methods._asked(given)[0] == name
     assert bench_methods._asked(given)[1].build.precision == precision
+
+
+def test_a_compiled_engine_is_for_the_largest_picture_too(scenes):
+    height, width = stereo_measure.largest([scenes])
+    assert (height, width) == scenes.pairs[0].read().left.shape[:2]
+    usual, wide, same = (
+        plans(card, models_of(card))[0].shapes["left"].largest
+        for card in (
+            bench_methods._asked("stereo-s@openvino", size)[1] for size in ((0, 0), (400, 1300), (height, width))
+        )
+    )
+    assert usual == same == (1, 3, 736, 1280)
+    assert wide == (1, 3, 736, 1312)
 
 
 def test_an_at_sign_in_a_path_is_part_of_it_and_a_precision_that_is_none_is_told(tmp_path):

@@ -195,7 +195,7 @@ def test_a_processor_s_capabilities_say_whether_it_has_bfloat16(told, has_it, mo
 
 @pytest.mark.slow
 @pytest.mark.skipif("not has_bf16()", reason="this processor has no bfloat16")
-@pytest.mark.parametrize("name", ["stereo-m"])
+@pytest.mark.parametrize("name", ["stereo-s", "stereo-m"])
 def test_our_networks_in_bfloat16_pass_the_gate_and_another_picture_does_not(name):
     """As does not the network whose look-ups counted columns in floating point: its error grew with the width."""
     card = with_threads(with_runtime(load_card(name), "openvino", "bf16"), 2)

@@ -12,10 +12,14 @@ from typing import TypeVar
 import cv2
 
 from engines.card import Card, card_names, load_card, with_runtime, with_threads
+from engines.compiler import Shapes
 from engines.open import open_engine
+from engines.pictures import fitted_shape
 from engines.stereo import Disparity, StereoMatcher
 from engines.store.build import ensure, job
 from engines.store.compilers import COMPILERS
+from engines.store.key import models_of
+from engines.store.shapes import plans
 from saccade.cli.engine.action import bar
 from saccade.clock import MS, perf_ns
 from saccade.errors import ConfigError, SaccadeError
@@ -48,15 +52,16 @@ class Method:
         return Method(self.name, card)
 
 
-def methods_of(cards: Sequence[str] | None) -> tuple[list[Method], dict[str, str]]:
+def methods_of(cards: Sequence[str] | None, largest: tuple[int, int] = (0, 0)) -> tuple[list[Method], dict[str, str]]:
     """The cards asked for, or all that ship and why some of them cannot run here; OpenCV's matchers come first.
 
-    A card may be followed by what compiles it, `stereo-s@openvino:bf16`; an engine that is not there is built.
+    A card may be followed by what compiles it, `stereo-s@openvino:bf16`; an engine that is not there is built, for
+    pictures of up to `largest` (H, W) too.
     ConfigError or EngineError where one that was asked for cannot be used.
     """
     found: dict[str, Card] = {}
     for given in cards or (*card_names(), *_COMPILED):
-        name, card = _asked(given)
+        name, card = _asked(given, largest)
         if card.kind == "stereo":
             found[name if name not in found else given] = card
         elif cards:
@@ -76,7 +81,7 @@ def methods_of(cards: Sequence[str] | None) -> tuple[list[Method], dict[str, str
     return sorted((Method(*item) for item in found.items()), key=lambda method: not method.classical), left_out
 
 
-def _asked(given: str) -> tuple[str, Card]:
+def _asked(given: str, largest: tuple[int, int] = (0, 0)) -> tuple[str, Card]:
     """What `NAME`, a path, or either followed by `@RUNTIME` or `@RUNTIME:PRECISION` is called, and its card."""
     name, _, how = given.rpartition("@")
     runtime, _, precision = how.partition(":")
@@ -84,7 +89,21 @@ def _asked(given: str) -> tuple[str, Card]:
         card = load_card(given)
         return card.name, card
     card = with_runtime(load_card(name), runtime, precision)
-    return f"{card.name}@{runtime}:{card.build.precision}", card
+    return f"{card.name}@{runtime}:{card.build.precision}", _covering(card, largest)
+
+
+def _covering(card: Card, largest: tuple[int, int]) -> Card:
+    """The card, its engine built for pictures of (H, W) too, where the graph leaves their size open."""
+    if card.second or not any(largest):
+        return card
+    (plan,), (height, width) = plans(card, models_of(card)), fitted_shape(card.size, largest)
+    at = {"hw": 0, "nchw": 2, "nhwc": 1}[card.colour.layout]
+
+    def stretched(shapes: Shapes) -> Shapes:
+        before, (h, w), after = shapes.largest[:at], shapes.largest[at : at + 2], shapes.largest[at + 2 :]
+        return replace(shapes, largest=(*before, max(h, height), max(w, width), *after))
+
+    return replace(card, build=replace(plan, shapes={name: stretched(s) for name, s in plan.shapes.items()}))
 
 
 def _built(name: str, card: Card) -> None:

@@ -54,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
     from engines.datasets import LAYOUTS, find_datasets
     from saccade.cli import FAILED, OK, PARTIAL
     from saccade.cli.bench.methods import methods_of
+    from saccade.cli.bench.stereo_measure import largest
     from saccade.cli.bench.stereo_report import failures, terminal
 
     if args.disparities % 16:
@@ -65,10 +66,10 @@ def run(args: argparse.Namespace) -> int:
     sets, unknown = find_datasets(root)
     for folder in unknown:
         say(f"skipped {folder}: no layout of a stereo data set that is known")
-    methods, left_out = methods_of(args.card)
+    sets = [_spread(data, args.limit) for data in sets]
+    methods, left_out = methods_of(args.card, largest(sets))
     for name, why in left_out.items():
         say(f"left out {name}: {why}")
-    sets = [_spread(data, args.limit) for data in sets]
     document = _measured(sets, methods, args) | {"left_out": left_out, "skipped": [str(folder) for folder in unknown]}
     show = Console(width=None if sys.stdout.isatty() else 160).print
     failed = False

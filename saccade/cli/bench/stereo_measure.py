@@ -66,6 +66,12 @@ def calls(data: DataSet, methods: Sequence[Method], threads: Sequence[int]) -> i
     return len(data.pairs) * len(methods) * (len(threads) + 1)
 
 
+def largest(sets: Sequence[DataSet]) -> tuple[int, int]:
+    """The height of the tallest picture and the width of the widest; 0 where none can be read."""
+    shapes = [pair.left.shape for data in sets for pair in _read(data, {})]
+    return max((shape[0] for shape in shapes), default=0), max((shape[1] for shape in shapes), default=0)
+
+
 def _read(data: DataSet, broken: dict[str, str]) -> Iterator[StereoTruth]:
     """The pairs that can be read; why others cannot goes to `broken`."""
     for source in data.pairs:
