@@ -17,7 +17,7 @@ from training import ship as shipping  # noqa: E402
 from training.net import StereoNet  # noqa: E402
 from training.pairs import file_of, make  # noqa: E402
 from training.stereo import Plan, Run, main  # noqa: E402
-from training.weights import digest, export, load  # noqa: E402
+from training.weights import digest, export, load, story_of  # noqa: E402
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
@@ -93,7 +93,8 @@ def test_a_run_starts_from_what_ships_and_says_so(
     main([*command(pairs, tmp_path / "on", 1), "--start", str(SHIPPED)])
     new, on = (torch.load(tmp_path / run / "checkpoint.pt", weights_only=True) for run in ("new", "on"))
     assert new["before"] == "nothing"
-    assert on["before"].startswith("a run of ")
+    assert on["before"] == story_of(SHIPPED)
+    assert "a run of " in on["before"]
     assert "from nothing" in on["before"]  # all the way back
     assert on["log"][-1]["bad2_visible"] < 0.7 * new["log"][-1]["bad2_visible"]
 
