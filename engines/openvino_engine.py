@@ -33,7 +33,7 @@ class OpenVinoEngine(ClosesItself):
     """An ONNX graph, read and checked already.
 
     It is compiled for the very shapes of its inputs, the plan's usual ones at once and others when they come: a graph
-    compiled for a range of shapes took a third longer. Inputs are read where they lie and outputs written into arrays
+    compiled for a range of shapes took a quarter longer. Inputs are read where they lie and outputs written into arrays
     that are kept. Threads may share it: one `infer` runs at a time. EngineError where this machine cannot run it as
     the plan asks.
     """
