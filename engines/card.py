@@ -14,7 +14,7 @@ import yaml
 
 from engines.compiler import BuildPlan
 from engines.convention import DEPTH_UNITS, STEREO_UNITS, Colour, Output, Size
-from engines.options import IN_THE_GRAPH, BmOptions, OpenVinoOptions, OrtOptions, SgbmOptions
+from engines.options import IN_THE_GRAPH, BmOptions, OpenVinoOptions, OrtOptions, SgbmOptions, TrtOptions
 from engines.views.convention import Views
 from saccade.errors import ConfigError, choices
 from saccade.params import build, plain
@@ -142,6 +142,7 @@ class Card:
     """What runs while no verified engine is there: nothing, so that nothing starts, or the CPU until one is built."""
     ort: OrtOptions = field(default_factory=OrtOptions)
     openvino: OpenVinoOptions = field(default_factory=OpenVinoOptions)
+    tensorrt: TrtOptions = field(default_factory=TrtOptions)
     sgbm: SgbmOptions = field(default_factory=SgbmOptions)
     bm: BmOptions = field(default_factory=BmOptions)
     path: str = ""
@@ -216,6 +217,8 @@ def with_options(card: Card, options: dict[str, Any]) -> Card:
         return replace(card, bm=build(BmOptions, {**plain(card.bm), **options}, where))
     if card.runtime == "openvino":
         return replace(card, openvino=build(OpenVinoOptions, {**plain(card.openvino), **options}, where))
+    if card.runtime == "tensorrt":
+        return replace(card, tensorrt=build(TrtOptions, {**plain(card.tensorrt), **options}, where))
     return replace(card, ort=build(OrtOptions, {**plain(card.ort), **options}, where))
 
 

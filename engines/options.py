@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from engines.device.device import Library, Priority
 from engines.ort_options import CudaOptions, OpenVinoEpOptions, TensorRtEpOptions
 
 Precision = Literal["fp32", "bf16", "fp16", "int8"]
@@ -46,6 +47,18 @@ class OpenVinoOptions:
 
     def __post_init__(self) -> None:
         _check_threads("openvino", self.threads, self.share)
+
+
+@dataclass(frozen=True, slots=True)
+class TrtOptions:
+    """TensorRT by itself; nothing of it changes what is built. Which GPU, CUDA_VISIBLE_DEVICES says."""
+
+    priority: Priority = "normal"
+    """Of the engine's stream beside those of this process's other engines, where the library has priorities."""
+    graphs: bool = True
+    """Whether CUDA graphs are captured, where the library can."""
+    library: Library | None = None
+    """Through which the device is spoken to; None takes cuda-python, else pycuda."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from engines.compiler import BuildPlan, Progress
-from engines.device.device import Device, Priority
+from engines.device.device import Device
 from engines.device.open import open_device
 from engines.engine import EngineError
-from engines.options import Precision
+from engines.options import Precision, TrtOptions
 from engines.trt_build import build_engine, parse_onnx
 from engines.trt_engine import TrtEngine
 from engines.trt_library import logger_of, tensorrt
 from engines.trt_plugins import load_plugins
 from saccade.paths import user_data
-
-
-@dataclass(frozen=True, slots=True)
-class TrtOptions:
-    """How engines are run; nothing of it changes what is built."""
-
-    device: int = 0
-    library: Literal["cuda-python", "pycuda"] | None = None
-    """Through which the device is spoken to; None takes cuda-python, else pycuda."""
-    priority: Priority = "normal"
-    """Of the engines' streams: policies "high", perception "normal", the reasoner "low"."""
-    graphs: bool = True
-    """Whether CUDA graphs are captured, where the library can."""
 
 
 class TrtCompiler:
@@ -93,7 +79,7 @@ class TrtCompiler:
 
     @cached_property
     def _device(self) -> Device:
-        return open_device(self._options.device, self._options.library)
+        return open_device(prefer=self._options.library)
 
     def _made(self, kind: Any) -> Any:
         """A builder or runtime; where TensorRT gives none, its bindings raise TypeError and its log says why."""

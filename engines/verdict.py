@@ -11,7 +11,7 @@ from typing import Any
 
 from engines.card import CARDS, BuildPlan, Card
 from engines.engine import EngineError
-from engines.options import OpenVinoOptions, OrtOptions
+from engines.options import OpenVinoOptions, OrtOptions, TrtOptions
 from engines.probe import VERSION, Report
 
 
@@ -84,6 +84,7 @@ def digest(card: Card) -> str:
         path="",
         ort=OrtOptions(),
         openvino=OpenVinoOptions(),
+        tensorrt=TrtOptions(),
         runtime="onnxruntime",
         build=BuildPlan(),
         meanwhile="",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Priority = Literal["high", "normal", "low"]
 """Of a stream: policies run at high, perception at normal, the reasoner at low."""
+Library = Literal["cuda-python", "pycuda"]
 Triple = tuple[int, int, int]
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Literal, cast
+from typing import cast
 
-from engines.device.device import Device
+from engines.device.device import Device, Library
 from engines.engine import EngineError
 
 _KINDS = {"cuda-python": ("engines.device.cuda_python", "CudaPythonDevice"),
           "pycuda": ("engines.device.pycuda", "PyCudaDevice")}  # fmt: skip
 
 
-def open_device(index: int = 0, prefer: Literal["cuda-python", "pycuda"] | None = None) -> Device:
+def open_device(index: int = 0, prefer: Library | None = None) -> Device:
     """CUDA device number `index`, through cuda-python, else pycuda, or through the one that is preferred alone.
 
     EngineError where neither is installed, or where there is no driver or no such device.

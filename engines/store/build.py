@@ -85,7 +85,7 @@ def job(card: Card, **how: Any) -> Job:
     require_verdict(card)
     models = models_of(card)
     precision = card.build.precision
-    if why := compiler_of(card.runtime).cannot(precision):
+    if why := compiler_of(card.runtime, card).cannot(precision):
         raise EngineError(f"{card.name}: {card.runtime} has no {precision} here: {why}; take another --precision")
     return Job(card, models, key_of(card, models), **how)
 

@@ -32,7 +32,7 @@ def compiler_at(path: str, card: Card | None = None) -> Compiler:
     """
     module, _, name = path.partition(":")
     kind = getattr(import_module(module), name)
-    return cast("Compiler", kind(card.openvino) if card and card.runtime == "openvino" else kind())
+    return cast("Compiler", kind(getattr(card, card.runtime)) if card else kind())
 
 
 def compiler_of(runtime: str, card: Card | None = None) -> Compiler:

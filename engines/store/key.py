@@ -51,7 +51,7 @@ def models_of(card: Card) -> tuple[bytes, ...]:
 
 def key_of(card: Card, models: tuple[bytes, ...]) -> Key:
     """The key of a card's engine on this machine. EngineError where its compiler or its device is missing."""
-    versions = dict(sorted(compiler_of(card.runtime).versions().items()))
+    versions = dict(sorted(compiler_of(card.runtime, card).versions().items()))
     return Key(tuple(map(sha256, models)), card.runtime, versions, plans(card, models))
 
 

@@ -134,7 +134,7 @@ def behaviours(gpu):
         "cuMemHostGetDevicePointer": lambda host, flags: (host,),
         "cuMemcpyHtoDAsync": lambda to, source, nbytes, stream: gpu.copy(to, source, nbytes, stream, source),
         "cuMemcpyDtoHAsync": lambda to, source, nbytes, stream: gpu.copy(to, source, nbytes, stream, to),
-        "cuStreamCreateWithPriority": lambda flags, priority: (gpu.new_stream(),),
+        "cuStreamCreateWithPriority": lambda flags, priority: (gpu.new_stream(priority),),
         "cuStreamDestroy": destroy_stream,
         "cuStreamSynchronize": gpu.synchronize,
         "cuStreamWaitEvent": wait,

@@ -27,7 +27,7 @@ class Gpu:
         self.unified, self.kernels = unified, kernels or {}
         self.alive, self.queues, self.capturing, self._threads = {}, {}, {}, threading.local()
         self.done, self.copies, self.next = 0, 0, 0x1000
-        self.fail_capture = False
+        self.fail_capture, self.priorities = False, []
 
     @property
     def current(self):
@@ -96,8 +96,9 @@ class Gpu:
     def launch(self, name, values, stream):
         self.enqueue(stream, lambda: self.kernels[name](*values))
 
-    def new_stream(self):
+    def new_stream(self, priority=0):
         self.needs_context()
+        self.priorities.append(priority)
         handle = self.new("stream")
         self.queues[handle] = []
         return handle

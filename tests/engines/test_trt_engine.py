@@ -1,7 +1,9 @@
 """TensorRT's engine against the recorded calls of 8.6, 10 and 11. TensorRT itself is not run here."""
 
 import hashlib
+import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -12,11 +14,13 @@ from fake_tensorrt import VERSIONS
 from onnx import TensorProto, helper
 from trt_bench import MODELS, PLAN, Bench, pair, right, stereo_plan, weighed
 
-from engines.card import load_card
+from engines.card import load_card, with_options, with_runtime
 from engines.check import check_engine
 from engines.compiler import BuildPlan
 from engines.device.device import DeviceTensor
 from engines.engine import EngineError, TensorSpec
+from engines.store.compilers import compiler_of
+from saccade.errors import ConfigError
 
 OLD, NEW = VERSIONS[0], VERSIONS[-1]
 
@@ -105,6 +109,31 @@ def test_graphs_can_be_left_out(monkeypatch):
         engine.infer(pair())
         assert engine.report["graph"] == "not asked"
         assert engine.report["priority"] == "high"
+
+
+def test_a_card_says_the_priority_and_whether_graphs_are_captured(newest, tmp_path):
+    path = tmp_path / "card.yaml"
+    shipped = Path(load_card("stereo-s").path).read_text()
+    path.write_text(f"{shipped}\nruntime: tensorrt\ntensorrt: {{priority: high, graphs: false}}\n")
+    numbers = []
+    for card in (load_card(path), load_card(path, priority="normal"), load_card(path, priority="low", graphs=True)):
+        with compiler_of("tensorrt", card).load("asked", newest.build(), PLAN) as engine:
+            assert engine.report["priority"] == card.tensorrt.priority
+            assert engine.report["graph"] == ("not yet" if card.tensorrt.graphs else "not asked")
+        numbers.append(newest.gpu.priorities[-1])
+    assert numbers[0] < numbers[1] < numbers[2]  # to CUDA, the least number is first
+    with pytest.raises(ConfigError, match="did you mean 'high'"):
+        load_card(path, priority="hihg")
+    with pytest.raises(ConfigError, match="device"):
+        load_card(path, device=1)
+
+
+def test_a_card_says_which_library_and_no_other_takes_its_place(newest, monkeypatch):
+    card = with_options(with_runtime(load_card("stereo-s"), "tensorrt"), {"library": "pycuda"})
+    monkeypatch.delitem(sys.modules, "engines.device.pycuda", raising=False)
+    monkeypatch.setitem(sys.modules, "pycuda", None)
+    with pytest.raises(EngineError, match="pycuda: "):
+        compiler_of("tensorrt", card).versions()
 
 
 def test_shared_memory_is_not_copied(monkeypatch):

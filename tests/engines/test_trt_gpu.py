@@ -9,8 +9,9 @@ from engines.card import load_card
 from engines.check import check_engine
 from engines.compiler import BuildPlan, Shapes
 from engines.engine import EngineError
+from engines.options import TrtOptions
 from engines.parity import check_golden
-from engines.trt import TrtCompiler, TrtOptions
+from engines.trt import TrtCompiler
 from saccade.clock import perf_ns
 
 pytestmark = pytest.mark.gpu

@@ -8,9 +8,10 @@ import pytest
 import yaml
 from stand_ins import matcher, written
 
-from engines.card import OrtOptions, card_names, load_card
+from engines.card import card_names, load_card
 from engines.engine import EngineError
 from engines.open import open_engine
+from engines.options import OrtOptions, TrtOptions
 from engines.probe import probe
 from engines.prove import prove
 from engines.stereo import StereoMatcher
@@ -74,7 +75,8 @@ def test_how_a_model_is_run_and_comments_do_not_matter(copied):
     copied.write_text("# a comment\n" + copied.read_text())
     open_engine(copied, intra_threads=2).close()
     card = load_card(copied)
-    assert digest(card) == digest(dataclasses.replace(card, path="/elsewhere", ort=OrtOptions(intra_threads=7)))
+    run_otherwise = {"ort": OrtOptions(intra_threads=7), "tensorrt": TrtOptions(priority="high")}
+    assert digest(card) == digest(dataclasses.replace(card, path="/elsewhere", **run_otherwise))
 
 
 def test_defaults_that_are_written_out_are_the_same_card(copied):

@@ -8,7 +8,8 @@ from fake_tensorrt import install
 from onnx import TensorProto, helper, numpy_helper
 
 from engines.compiler import BuildPlan, Shapes
-from engines.trt import TrtCompiler, TrtOptions
+from engines.options import TrtOptions
+from engines.trt import TrtCompiler
 
 MODELS = Path(__file__).resolve().parents[2] / "engines" / "models"
 SHAPES = Shapes((1, 2, 8, 8), (1, 2, 16, 24), (1, 2, 64, 64))
