@@ -39,8 +39,16 @@ class SwappingEngine(ClosesItself):
             self._shapes = {name: (array.shape, array.dtype.name) for name, array in inputs.items()}
             return outputs
         finally:
-            with self._lock:
-                self._users[id(engine)] -= 1
+            self._left(engine)
+
+    def current(self) -> Engine:
+        """The engine that answers from now on, for who runs it otherwise; it is there until a later one's first call.
+
+        Asking is a call: another that was to take over has done so.
+        """
+        engine = self._entered()
+        self._left(engine)
+        return engine
 
     def swap(self, engine: Engine, report: Mapping[str, str]) -> None:
         """Let `engine`, which becomes this one's own, answer from the next call on; `report` is what to tell then.
@@ -79,6 +87,10 @@ class SwappingEngine(ClosesItself):
             self._on_close()
             for engine in left:
                 engine.close()
+
+    def _left(self, engine: Engine) -> None:
+        with self._lock:
+            self._users[id(engine)] -= 1
 
     def _entered(self) -> Engine:
         """The engine of a call that begins now. Retired ones without a call are done with, as are their outputs now."""

@@ -61,6 +61,11 @@ class TrtEngine(ClosesItself):
             else f"{device.info.library} has none",
         }
 
+    @property
+    def device(self) -> Device:
+        """Where it runs."""
+        return self._device
+
     def infer(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """See `Engine.infer`."""
         with self._lock:

@@ -42,6 +42,11 @@ class TwoGraphs(ClosesItself):
         self.spec = EngineSpec(card.name, _inputs(first, second, card), second.spec.outputs)
         self.report = {**first.report, "graphs": f"{card.onnx}, {self._step.onnx}"}
 
+    @property
+    def graphs(self) -> tuple[Engine, Engine]:
+        """Both, for who joins them elsewhere (`engines.kernels.two_graphs`)."""
+        return self._first, self._second
+
     def infer(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """See `Engine.infer`."""
         self.spec.check_inputs(inputs)

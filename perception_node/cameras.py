@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import cv2
 import numpy as np
 
+from engines.kernels.pair import Maps
+from engines.kernels.pair import Rig as SourceRig
 from perception_node.calibration import Rig, check_size, depth_camera, stereo_rig
 from perception_node.rectify import Rectifier
 from perception_node.sync import Side
@@ -25,6 +27,16 @@ _AFTER_STAMP = 12
 
 class MissingCalibration(CalibrationError):
     """Pictures came before their CameraInfo, as they may at the start."""
+
+
+class Sources(NamedTuple):
+    """A pair as it came, both (H, W) grey or both (H, W, 3) RGB uint8, and its rig, the same object while it lasts."""
+
+    stamp_ns: int
+    frame_id: str
+    left: U8
+    right: U8
+    rig: SourceRig
 
 
 class Cameras:
@@ -47,11 +59,8 @@ class Cameras:
         except DataError as error:
             self._models[topic] = error
 
-    def pair(self, left: Image, right: Image, *, rectified: bool) -> StereoPair:
-        """A rectified pair of two pictures; CalibrationError when their geometry cannot be trusted.
-
-        Pictures rectified here are valid until the next call.
-        """
+    def sources(self, left: Image, right: Image, *, rectified: bool) -> Sources:
+        """Both pictures as one rig's; CalibrationError when their geometry cannot be trusted."""
         rig = self._once(f"rig, rectified {rectified}", lambda: self._rig(rectified))
         camera = rig.camera
         kind = "image_rect" if rectified else "image_raw"
@@ -60,10 +69,23 @@ class Cameras:
         a, b = left.data, right.data
         if a.ndim != b.ndim:  # a colour camera beside a grey one: matched as grey
             a, b = (p if p.ndim == 2 else np.asarray(cv2.cvtColor(p, cv2.COLOR_RGB2GRAY), np.uint8) for p in (a, b))
-        if not rectified:
+        maps = None if rectified else self._maps()
+        known = self._once(
+            f"source, rectified {rectified}", lambda: SourceRig(camera, rig.cx_right, rig.baseline_m, maps)
+        )
+        return Sources(left.stamp_ns, left.frame_id, a, b, known)
+
+    def pair(self, left: Image, right: Image, *, rectified: bool) -> StereoPair:
+        """A rectified pair of two pictures: `sources` and `rectified` in one."""
+        return self.rectified(self.sources(left, right, rectified=rectified))
+
+    def rectified(self, sources: Sources) -> StereoPair:
+        """The rectified pair. Pictures rectified here are valid until the next call."""
+        rig, a, b = sources.rig, sources.left, sources.right
+        if rig.maps is not None:
             rectify_a, rectify_b = self._once("rectifiers", self._rectifiers)
             a, b = rectify_a(a), rectify_b(b)
-        return StereoPair(left.stamp_ns, left.frame_id, a, b, camera, rig.cx_right, rig.baseline_m)
+        return StereoPair(sources.stamp_ns, sources.frame_id, a, b, rig.camera, rig.cx_right, rig.baseline_m)
 
     def alone(self, side: Side, picture: Image, *, rectified: bool) -> tuple[U8, Pinhole]:
         """One camera's rectified picture and pinhole, when the other's does not come; CalibrationError as `pair`."""
@@ -83,6 +105,10 @@ class Cameras:
 
     def _rig(self, rectified: bool) -> Rig:
         return stereo_rig(self._model(LEFT), self._model(RIGHT), rectified=rectified)
+
+    def _maps(self) -> tuple[Maps, Maps]:
+        left, right = self._once("rectifiers", self._rectifiers)
+        return left.maps, right.maps
 
     def _rectifiers(self) -> tuple[Rectifier, Rectifier]:
         return Rectifier(self._model(LEFT)), Rectifier(self._model(RIGHT))

@@ -7,13 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from engines.card import load_card, with_runtime
-from engines.engine import EngineError
-from engines.open import open_engine
-from engines.stereo import Disparity, StereoMatcher
+from engines.stereo import Disparity
 from perception_node.cameras import Cameras, MissingCalibration
 from perception_node.depth import Triangulator
 from perception_node.figures import Gauge
 from perception_node.inputs import Message
+from perception_node.matching import Matching
 from perception_node.monitor import PairMonitor, exposure
 from perception_node.mono import OneEye, Place
 from perception_node.near import Reach
@@ -56,12 +55,9 @@ class Frames:
         self._params = params.depth
         self.cameras = Cameras()
         card = with_runtime(load_card(params.engine), params.runtime, params.precision, params.meanwhile)
-        self._engine = open_engine(card)
-        self._match = StereoMatcher(self._engine, card, stages)
+        self._matching = Matching(card, params.depth, stages)
         self._monitor = PairMonitor(params.monitor)
         self._gauge, self._sight = Gauge(), Sight(params.sight)
-        self._checks_itself = card.backend != "onnx"
-        self._matched = 0
         self._triangulate = Triangulator(params.depth.min_m, params.depth.max_m, params.depth.min_confidence)
         self._specks = Specks()
         self._one = OneEye(params.mono, place, stages) if params.mono.card else None
@@ -71,36 +67,37 @@ class Frames:
         """See `Tunable.retune`."""
         self._params = params.depth
         self._triangulate.limit(params.depth.min_m, params.depth.max_m, params.depth.min_confidence)
+        self._matching.retune(params.depth)
 
     def details(self) -> dict[str, str]:
         """How well the pair sees, for people; empty for other cameras."""
         return self._sight.details()
 
     def running(self) -> dict[str, str]:
-        """What runs the stereo engine, and what it waits for or has changed to; empty where nothing is compiled."""
-        return {key: value for key, value in self._engine.report.items() if key in ("runtime", "waiting", "swapped")}
+        """See `Matching.running`."""
+        return self._matching.running()
 
     def stereo(self, messages: Pair[Message], moving: bool) -> Frame:
-        """Decode, rectify, look, match, triangulate, and judge what was seen."""
+        """Decode, match, meanwhile rectify and look, then triangulate, and judge what was seen."""
         left, right = self._decoded(messages)
-        pair = self._rectified(left, right, messages)
+        pair = self._begun(left, right, messages)
         with self._stages.timed("monitor"):
             fault = self._monitor.check(
                 pair.stamp_ns, pair.left, pair.right, pair.camera.cx - pair.cx_right, moving=moving
             )
         if fault:
             return self._without(fault.side, Refused("stereo", fault.name, fault.text), left, right, messages)
-        disparity, confidence = self._disparity(pair)
-        found = self._judged(pair, disparity, confidence, moving)
+        matched = self._matching.disparity(pair)
+        found = self._judged(pair, matched, moving)
         doubt = Refused("sight", found[0].name, "; ".join(f.text for f in found), found[0].level) if found else None
         if doubt and doubt.level >= Level.ERROR:
             return self._without(found[0].side, doubt, left, right, messages)
         with self._stages.timed("depth"):
-            depth = self._triangulate(pair, disparity, confidence)
+            depth = self._matching.depth(pair, matched)
             self._specks.drop(depth, pair.baseline_m, self._params.speck_m)
         if self._one:
             self._one.remember(depth, pair.left)
-        return Frame(depth, self._reach(pair), pair, disparity, doubt)
+        return Frame(depth, self._reach(pair), pair, matched.disparity, doubt)
 
     def alone(self, side: Side, message: Message) -> Frame | None:
         """Depth of one camera while the other is silent; None where no monocular engine is set."""
@@ -149,7 +146,7 @@ class Frames:
 
     def close(self) -> None:
         """Release the engines and the threads."""
-        self._engine.close()
+        self._matching.close()
         if self._one:
             self._one.close()
         self._monitor.close()
@@ -158,25 +155,16 @@ class Frames:
     def _reach(self, pair: StereoPair) -> Reach:
         """What is nearer than the largest disparity cannot be matched, and at the left rim less than that."""
         offset_px, fB = pair.cx_right - pair.camera.cx, pair.camera.fx * pair.baseline_m
-        most_px = self._match.max_disparity(pair.left.shape) + offset_px
+        most_px = self._matching.max_disparity(pair.left.shape) + offset_px
         nearest_m = max(self._params.min_m, fB / most_px if most_px > 0 else math.inf)
         return Reach(nearest_m, fB / nearest_m - offset_px)
 
-    def _disparity(self, pair: StereoPair) -> Disparity:
-        every = 0 if self._checks_itself else self._params.left_right_every
-        check = every > 0 and self._matched % every == 0
-        self._matched += 1
-        try:
-            return self._match(pair.left, pair.right, self._params.left_right_px if check else 0.0)
-        except EngineError as error:
-            raise Refused("stereo", "engine refused", str(error)) from error
-
-    def _judged(self, pair: StereoPair, disparity: F32, confidence: U8, moving: bool) -> list[Finding]:
+    def _judged(self, pair: StereoPair, matched: Disparity, moving: bool) -> list[Finding]:
         """What is wrong with how the pair sees, worst first."""
         with self._stages.timed("sight"):
-            reach_px = self._match.max_disparity(disparity.shape)
+            reach_px = self._matching.max_disparity(matched.disparity.shape)
             least = max(1, self._params.min_confidence)
-            figures = self._gauge.of(pair.left, pair.right, disparity, confidence, least, reach_px)
+            figures = self._gauge.of(pair.left, pair.right, *matched, least, reach_px)
             return self._sight.look(figures, pair.stamp_ns, moving)
 
     def _without(self, side: str, fault: Refused, left: Image, right: Image, messages: Pair[Message]) -> Frame:
@@ -211,15 +199,18 @@ class Frames:
             other = self._decoder.submit(_decoded, right)
             return _decoded(left), other.result()
 
-    def _rectified(self, left: Image, right: Image, messages: Pair[Message]) -> StereoPair:
+    def _begun(self, left: Image, right: Image, messages: Pair[Message]) -> StereoPair:
+        """The rectified pair, of which matching has begun where that needs no CPU."""
         if messages.left.rectified != messages.right.rectified:
             text = f"{messages.left.topic} comes with {messages.right.topic}; expected both raw or both rectified"
             raise Refused("calibration", "mixed pair", text)
+        try:
+            sources = self.cameras.sources(left, right, rectified=messages.left.rectified)
+        except CalibrationError as error:
+            raise _refused(error) from error
+        self._matching.begin(sources)
         with self._stages.timed("rectify"):
-            try:
-                return self.cameras.pair(left, right, rectified=messages.left.rectified)
-            except CalibrationError as error:
-                raise _refused(error) from error
+            return self.cameras.rectified(sources)
 
 
 def _decoded(message: Message) -> Image:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
 from math import prod
-from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from engines.card import Card
 from engines.device.device import Argument, Device, DeviceTensor, Event, Graph, HostDeviceArray, Memory, Stream
@@ -16,47 +13,13 @@ from engines.disparity import numbers, shown_part
 from engines.engine import Array, ClosesItself, EngineError
 from engines.kernels.launch import Kernels, kind_of
 from engines.kernels.on_device import DeviceEngine
+from engines.kernels.pair import Keep, Rig, Seen
 from engines.kernels.structs import ORDERS, PREPARATION, TRIANGULATION
 from engines.kernels.tables import fitting, nearest
 from engines.pictures import Shape, fitted_shape
-from saccade.geometry import F32, Pinhole
 from saccade.types import U8
 
-Maps = tuple[npt.NDArray[np.int16], npt.NDArray[np.uint16]]
-"""OpenCV's CV_16SC2 maps of one camera: places (H, W, 2) x y, fractions (H, W)."""
 STAGES = ("upload", "prepare", "engine", "triangulate", "download")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Rig:
-    """The rectified left camera, the right one's principal point, the baseline, and the maps of both, if any.
-
-    Without maps pictures come rectified.
-    """
-
-    camera: Pinhole
-    cx_right: float
-    baseline_m: float
-    maps: tuple[Maps, Maps] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Keep:
-    """What is kept: depths in a range, what is at least this sure, of 255; every `step`-th pixel is a point."""
-
-    min_m: float
-    max_m: float
-    min_confidence: int = 0
-    step: int = 1
-
-
-class Seen(NamedTuple):
-    """disparity_px, depth_m (H, W) float32, NaN = none; confidence (H, W) uint8; points (h, w, 4) float32 x y z rgb."""
-
-    disparity_px: F32
-    depth_m: F32
-    confidence: U8
-    points: F32
 
 
 class DevicePipeline(ClosesItself):
@@ -73,6 +36,9 @@ class DevicePipeline(ClosesItself):
     ) -> None:  # fmt: skip
         if not card.output.confidence:
             raise EngineError(f"card {card.name!r} names no output.confidence; use StereoMatcher, which judges itself")
+        size = rig.camera.height, rig.camera.width
+        if wrong := [s for s in ([m[0].shape[:2] for m in rig.maps] if rig.maps else [raw[:2]]) if s != size]:
+            raise EngineError(f"{'maps' if rig.maps else 'pictures'} are {wrong[0]}, the rig's are {size} (H, W)")
         self._device, self._kernels, self._engine, self._card = device, kernels, engine, card
         self._raw, self._rig, self._keep = raw, rig, keep
         self._graphs = graphs and device.supports_graphs
@@ -85,12 +51,21 @@ class DevicePipeline(ClosesItself):
             self._allocate()
 
     def __call__(self, left: U8, right: U8) -> Seen:
-        """Depth and points of a pair; valid until the next call. EngineError as the engine, or for another shape."""
-        for array, picture in zip(self._pictures, (left, right), strict=True):
-            if picture.shape != self._raw:
-                raise EngineError(f"a picture of shape {picture.shape}; this pipeline was made for {self._raw}")
-            np.copyto(array.array, picture)
+        """What is seen in a pair: `begin` and `end` in one."""
+        self.begin(left, right)
+        return self.end()
+
+    def begin(self, left: U8, right: U8) -> None:
+        """Copy a pair, queue all that is to be done with it, and return; what was begun before need not be ended.
+
+        EngineError as the engine, or for pictures of another shape.
+        """
+        if wrong := [picture.shape for picture in (left, right) if picture.shape != self._raw]:
+            raise EngineError(f"a picture of shape {wrong[0]}; this pipeline was made for {self._raw}")
         with self._device.use():
+            self._stream.synchronize()  # nothing may read the pictures of a pair before while they are written
+            for array, picture in zip(self._pictures, (left, right), strict=True):
+                np.copyto(array.array, picture)
             self._events[0].record(self._stream)
             if self._graph is None and self._graphs and self._runs == 1:
                 self._graph = self._device.capture(self._stream, lambda: self._work(timed=False))
@@ -99,8 +74,12 @@ class DevicePipeline(ClosesItself):
             else:
                 self._work(timed=True)
             self._events[-1].record(self._stream)
-            self._stream.synchronize()
         self._runs += 1
+
+    def end(self) -> Seen:
+        """Wait for the pair that was begun last, and what is seen in it; valid until the next one is begun."""
+        with self._device.use():
+            self._stream.synchronize()
         return Seen(*(array.array for array in self._results))
 
     def times_ms(self) -> dict[str, float]:
@@ -144,7 +123,7 @@ class DevicePipeline(ClosesItself):
         after = (*self._read(disparity, sure), self._pictures[0], *self._maps[:2], *self._rays, *self._results)
         self._kernels.launch("triangulate", (width, height, 1), after, stream)
         over("triangulate")
-        for result in self._results:
+        for result in self._results[: None if self._keep.step else -1]:
             result.download(stream)
         over("download")
 
@@ -171,14 +150,14 @@ class DevicePipeline(ClosesItself):
             colour.layout == "nchw", kind, colour.white / 255.0,
             np.broadcast_to(np.array(colour.mean, np.float32), 3), np.broadcast_to(np.array(colour.std, np.float32), 3),
         ), PREPARATION))  # fmt: skip
-        first = keep.step // 2
-        v, u = np.arange(first, camera.height, keep.step), np.arange(first, camera.width, keep.step)
+        first, step = keep.step // 2, keep.step or max(shape)  # without points one is made, and never fetched
+        v, u = np.arange(first, camera.height, step), np.arange(first, camera.width, step)
         rays = (u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy
         self._rays = [self._constant(ray.astype(np.float32)) for ray in rays]
         self._points_shape = len(v), len(u)
+        kinds = "float32", "uint8", "float32", "uint8"
         self._results = [
-            self._array(shape, "float32"), self._array(shape, "float32"), self._array(shape, "uint8"),
-            self._array((*self._points_shape, 4), "float32"),
+            *(self._array(shape, kind) for kind in kinds), self._array((*self._points_shape, 4), "float32")
         ]  # fmt: skip
         self._given: tuple[DeviceTensor, ...] = ()
         self._stream.synchronize()
@@ -192,7 +171,7 @@ class DevicePipeline(ClosesItself):
             how = np.array((
                 self._camera(), raw.shape[1], kind_of(raw, "disparity"), sure.shape[1], kind_of(sure, "confidence"),
                 *numbers(raw.shape, card, shape), rig.cx_right - rig.camera.cx, rig.camera.fx * rig.baseline_m,
-                keep.min_m, keep.max_m, max(1, keep.min_confidence), keep.step, *self._points_shape,
+                keep.min_m, keep.max_m, max(1, keep.min_confidence), keep.step or max(shape), *self._points_shape,
             ), TRIANGULATION)  # fmt: skip
             parts = [shown_part(plane.shape, card.size, shape) for plane in planes]
             tables = [nearest(*sizes) for part in parts for sizes in zip(part, shape, strict=True)]

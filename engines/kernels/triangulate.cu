@@ -11,12 +11,13 @@ struct Triangulation {
 
 // rows, columns (and sure_*): where the picture's rows and columns are in the model's planes, what was padded left out.
 // right (points_width,), down (points_height,): x and y of a point one metre ahead.
-// NaN stands for none; confidence is 0 there. points (points_height, points_width, 4): x y z, and b g r 0 as bytes.
+// NaN stands for none; certainty of the disparity and confidence of the depth that is kept are 0 there.
+// points (points_height, points_width, 4): x y z, and b g r 0 as bytes.
 extern "C" __global__ void triangulate(
     const Triangulation* how, const void* raw, const void* sure,
     const int* rows, const int* columns, const int* sure_rows, const int* sure_columns,
     const u8* picture, const short* places, const u16* fractions, const float* right, const float* down,
-    float* disparity_px, float* depth_m, u8* confidence, float* points
+    float* disparity_px, u8* certainty, float* depth_m, u8* confidence, float* points
 ) {
     const int x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y * blockDim.y + threadIdx.y;
     const Camera* camera = &how->camera;
@@ -38,6 +39,7 @@ extern "C" __global__ void triangulate(
     const bool kept = metres >= how->min_m && metres <= how->max_m && found >= how->min_confidence;
     const float z = kept ? metres : none.number;
     disparity_px[at] = disparity;
+    certainty[at] = (u8)found;
     depth_m[at] = z;
     confidence[at] = (u8)(kept ? found : 0);
 

@@ -25,6 +25,11 @@ class DeviceTwoGraphs(ClosesItself):
         self._held: dict[str, tuple[Memory, DeviceTensor]] = {}
         self.spec = second.spec if self._step.step == "coarse_first" else first.spec
 
+    @property
+    def device(self) -> Device:
+        """Where both run."""
+        return self._device
+
     def infer_on_device(self, inputs: Mapping[str, DeviceTensor], stream: Stream) -> dict[str, DeviceTensor]:
         """See `DeviceEngine.infer_on_device`."""
         step = self._step

@@ -19,6 +19,7 @@ from engines.check import check_engine
 from engines.compiler import BuildPlan
 from engines.device.device import DeviceTensor
 from engines.engine import EngineError, TensorSpec
+from engines.kernels.on_device import graphs_on_device
 from engines.store.compilers import compiler_of
 from saccade.errors import ConfigError
 
@@ -134,6 +135,12 @@ def test_a_card_says_which_library_and_no_other_takes_its_place(newest, monkeypa
     monkeypatch.setitem(sys.modules, "pycuda", None)
     with pytest.raises(EngineError, match="pycuda: "):
         compiler_of("tensorrt", card).versions()
+
+
+def test_kernels_around_it_find_it_on_its_device(newest):
+    with newest.load() as engine:
+        assert graphs_on_device(engine) == [engine]
+        assert engine.device.info == newest.device.info
 
 
 def test_shared_memory_is_not_copied(monkeypatch):

@@ -50,7 +50,7 @@ class HostMemory(ClosesItself):
     """Bytes between guards; `intact` tells whether the guards are."""
 
     def __init__(self, nbytes):
-        self.nbytes = nbytes
+        self.nbytes, self.closed = nbytes, False
         self._bytes = np.full(nbytes + 2 * GUARD, _FILL, np.uint8)
         self.address = self._bytes.ctypes.data + GUARD
 
@@ -62,6 +62,7 @@ class HostMemory(ClosesItself):
 
     def close(self):
         assert self.intact(), "a kernel wrote beside its memory"
+        self.closed = True
 
 
 class HostArray(HostMemory):

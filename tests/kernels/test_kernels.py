@@ -56,7 +56,7 @@ class OnCpu:
         depth = Triangulator(keep.min_m, keep.max_m, keep.min_confidence)(pair, disparity, confidence)
         message = decode("points", Clouds(PointsParams(step=keep.step)).out(depth, left, 0).cdr)
         points = np.array(message.data).view(np.float32).reshape(message.height, message.width, 4)
-        return disparity, depth.depth_m, depth.confidence, points
+        return disparity, confidence, depth.depth_m, depth.confidence, points
 
 
 def run(machine, card, raw_shape, seed, rectify=True, keep=Keep(0.2, 30.0), dtype="float32", odd=True):  # noqa: B008
@@ -144,6 +144,7 @@ MUTANTS = {
     "no largest disparity": ("triangulate", "px <= how->most_px", "true"),
     "zero is a disparity": ("triangulate", "px > 0.0f", "px >= 0.0f"),
     "sure of nothing": ("triangulate", "(u8)(kept ? found : 0)", "(u8)found"),
+    "sure within the range alone": ("triangulate", "certainty[at] = (u8)found", "certainty[at] = kept ? found : 0"),
     "rows for columns": ("triangulate", "z * right[j]", "z * right[i]"),
     "one pixel beside": ("prepare", "const int left = places[2 * at]", "const int left = 1 + places[2 * at]"),
     "cut, not rounded": ("prepare", "pixel[c] = 512", "pixel[c] = 0"),

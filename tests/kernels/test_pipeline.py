@@ -10,17 +10,17 @@ from engines.engine import EngineError
 from engines.kernels.pipeline import STAGES, DevicePipeline, Keep, Rig
 
 SHAPE = (20, 36)
-ORDER = ["upload", "upload", "prepare", "triangulate", "download", "download", "download", "download"]
+ORDER = ["upload", "upload", "prepare", "triangulate", "download", "download", "download", "download", "download"]
 
 
-def pipeline(host, graphs, card=None):
+def pipeline(host, graphs, card=None, step=1, raw=SHAPE):
     device, kernels = host
     takes = "float32", (-1,) * 4
     plane = np.full((1, 1, *SHAPE), 5, np.float32)
     with device.use():
         engine = DeviceStandIn(device, {"left": takes, "right": takes}, {"disparity": plane, "sure": plane})
     rig = Rig(pinhole(camera_model(SHAPE, 18.0)), 18.0, 0.1)
-    return DevicePipeline(device, kernels, engine, card or card_of(), SHAPE, rig, Keep(0.1, 50.0), graphs)
+    return DevicePipeline(device, kernels, engine, card or card_of(), raw, rig, Keep(0.1, 50.0, step=step), graphs)
 
 
 def test_each_call_goes_the_way_once_in_order(host):
@@ -60,9 +60,33 @@ def test_nothing_is_made_anew_once_the_shapes_are_known(host):
         assert all(a is b for a, b in zip(first, again, strict=True))
 
 
+def test_without_points_none_are_fetched_and_all_else_is_the_same(host):
+    pair = np.random.default_rng(0).integers(0, 256, (2, *SHAPE), np.uint8)
+    with pipeline(host, graphs=False) as whole, pipeline(host, graphs=False, step=0) as bare:
+        wanted, seen = whole(*pair), bare(*pair)
+        assert bare._stream.log == ORDER[:-1]
+    for mine, others in zip(seen[:-1], wanted[:-1], strict=True):
+        np.testing.assert_array_equal(mine, others, strict=True)
+
+
+def test_a_pair_that_is_begun_and_not_ended_leaves_nothing_behind(host):
+    one, two = np.random.default_rng(0).integers(0, 256, (2, 2, *SHAPE), np.uint8)
+    with pipeline(host, graphs=True) as device_pipeline:
+        wanted = [array.copy() for array in device_pipeline(*two)]
+        device_pipeline.begin(*one)
+        waited = []
+        device_pipeline._stream.synchronize = lambda: waited.append(device_pipeline._pictures[0].array.copy())
+        device_pipeline.begin(*two)
+        np.testing.assert_array_equal(waited[0], one[0])  # or it would be changed while it is copied
+        for mine, others in zip(device_pipeline.end(), wanted, strict=True):
+            np.testing.assert_array_equal(mine, others, strict=True)
+
+
 def test_what_it_cannot_do_it_refuses(host):
     with pytest.raises(EngineError, match="StereoMatcher"):
         pipeline(host, False, card_of(confidence=""))
+    with pytest.raises(EngineError, match=r"pictures are \(20, 35\), the rig's are \(20, 36\)"):
+        pipeline(host, False, raw=(20, 35))
     with pytest.raises(EngineError, match="narrower and higher"):
         pipeline(host, False, card_of(Size("resize", width=20, height=40)))
     with pipeline(host, False) as device_pipeline, pytest.raises(EngineError, match=r"made for \(20, 36\)"):

@@ -9,6 +9,7 @@ import pytest
 from perception_scenes import START_NS, camera_model, odom, pictures, play, static_tf
 
 import perception_node.frames
+import perception_node.matching
 from engines.card import Card, Colour, Output, Size
 from engines.engine import EngineSpec, TensorSpec
 from perception_node.params import DepthParams, MapParams, PerceptionParams
@@ -63,7 +64,7 @@ def shown(monkeypatch, rule, stride=1):
         output=Output(confidence="sure"), colour=Colour(order="rgb", dtype="float32", layout="nchw"),
     )  # fmt: skip
     monkeypatch.setattr(perception_node.frames, "load_card", lambda name: card)
-    monkeypatch.setattr(perception_node.frames, "open_engine", lambda card: Plane(size.rule))
+    monkeypatch.setattr(perception_node.matching, "open_engine", lambda card: Plane(size.rule))
     P = np.array([[FX, 0, CX, 0], [0, FY, CY, 0], [0, 0, 1, 0.0]])
     Q = P + np.array([[0, 0, DOFFS_PX, -FX * BASELINE_M], [0] * 4, [0] * 4])
     left, right = (camera_model(side, width=WIDTH, height=HEIGHT, P=M) for side, M in (("left", P), ("right", Q)))

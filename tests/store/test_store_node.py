@@ -99,7 +99,7 @@ def told(node, now_ns):
 def test_the_cpu_runs_meanwhile_where_that_is_allowed_and_the_node_tells(waiting):
     card, go = waiting
     node = PerceptionNode(with_card(card, meanwhile="onnxruntime"))
-    engine = node._source.frames._engine
+    engine = node._source.frames._matching._engine
     inputs = shown(card, slanted((96, 160), 16))
     until(lambda: builds() == 1)
     until(lambda: "25 %" in engine.report["waiting"])
