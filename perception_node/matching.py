@@ -36,7 +36,7 @@ class Matching:
         self._on_device = DeviceWay(self._engine, card)
         self._triangulate = Triangulator(params.min_m, params.max_m, params.min_confidence)
         self._checks_itself = card.backend != "onnx"
-        self._begun = 0
+        self._begun, self._queued = 0, False
         self._seen: Seen | None = None
         self.retune(params)
 
@@ -58,6 +58,8 @@ class Matching:
         every = 0 if self._checks_itself else self._params.left_right_every
         self._check = every > 0 and self._begun % every == 0  # the mirrored pair is matched on the CPU's way alone
         self._begun += 1
+        if self._check and self._queued:
+            _answered(self._on_device.end)  # one whose answer nobody asked for may still be under way in the engine
         began_ns, self._queued = perf_ns(), not self._check and _answered(lambda: self._queue(sources))
         if self._queued:
             self._stages.add("prepare", began_ns, perf_ns())

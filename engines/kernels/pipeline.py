@@ -31,9 +31,8 @@ class DevicePipeline(ClosesItself):
     """
 
     def __init__(
-        self, device: Device, kernels: Kernels, engine: DeviceEngine, card: Card, raw: Shape, rig: Rig, keep: Keep,
-        graphs: bool = True,
-    ) -> None:  # fmt: skip
+        self, device: Device, kernels: Kernels, engine: DeviceEngine, card: Card, raw: Shape, rig: Rig, keep: Keep
+    ) -> None:
         if not card.output.confidence:
             raise EngineError(f"card {card.name!r} names no output.confidence; use StereoMatcher, which judges itself")
         size = rig.camera.height, rig.camera.width
@@ -41,12 +40,12 @@ class DevicePipeline(ClosesItself):
             raise EngineError(f"{'maps' if rig.maps else 'pictures'} are {wrong[0]}, the rig's are {size} (H, W)")
         self._device, self._kernels, self._engine, self._card = device, kernels, engine, card
         self._raw, self._rig, self._keep = raw, rig, keep
-        self._graphs = graphs and device.supports_graphs
+        self._graphs = card.tensorrt.graphs and device.supports_graphs
         self._graph: Graph | None = None
-        self._runs = 0
+        self._runs, self._closed = 0, False
         self._made = ExitStack()  # all that must be closed
         with device.use():
-            self._stream: Stream = self._made.enter_context(device.stream("normal"))
+            self._stream: Stream = self._made.enter_context(device.stream(card.tensorrt.priority))
             self._events: list[Event] = [self._made.enter_context(device.event()) for _ in (*STAGES, "end")]
             self._allocate()
 
@@ -92,8 +91,11 @@ class DevicePipeline(ClosesItself):
         return times
 
     def close(self) -> None:
-        """Free what was made here; closing twice is allowed."""
+        """Wait for what was begun and free what was made here; closing twice is allowed."""
         with self._device.use():
+            if not self._closed:
+                self._stream.synchronize()
+            self._closed = True
             if self._graph is not None:
                 self._graph.close()
                 self._graph = None

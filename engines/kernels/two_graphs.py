@@ -15,7 +15,7 @@ from engines.kernels.on_device import DeviceEngine
 
 
 class DeviceTwoGraphs(ClosesItself):
-    """See `engines.two_graphs.TwoGraphs`, of which this is the twin on a device; both engines are closed with it."""
+    """See `engines.two_graphs.TwoGraphs`, of which this is the twin on a device. The engines stay their opener's."""
 
     def __init__(self, device: Device, kernels: Kernels, first: DeviceEngine, second: DeviceEngine, card: Card) -> None:
         if card.second is None:
@@ -43,9 +43,7 @@ class DeviceTwoGraphs(ClosesItself):
         return self._second.infer_on_device({name: found[name] for name in wanted}, stream)
 
     def close(self) -> None:
-        """See `Engine.close`."""
-        self._first.close()
-        self._second.close()
+        """Free what is between them."""
         with self._device.use():
             for memory, _ in self._held.values():
                 memory.close()

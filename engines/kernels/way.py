@@ -27,6 +27,7 @@ class DeviceWay(ClosesItself):
         self._engine, self._card = engine, card
         self._held, self._pipelines = ExitStack(), ExitStack()
         self._taken: Engine | None = None
+        self._graph: DeviceEngine | None = None
         self._pipeline: DevicePipeline | None = None
         self._made_for: tuple[Shape, Rig, Keep] | None = None
         self._take(self._current())  # kernels are compiled before the first pair comes
@@ -56,7 +57,7 @@ class DeviceWay(ClosesItself):
 
     def close(self) -> None:
         """Free all but the engine."""
-        self._pipeline, self._made_for = None, None
+        self._pipeline = self._made_for = self._graph = None
         self._pipelines.close()
         self._held.close()
 
@@ -66,7 +67,7 @@ class DeviceWay(ClosesItself):
     def _take(self, engine: Engine) -> None:
         """Get ready for an engine, in the place of the one before."""
         self.close()
-        self._taken, self._graph, self.report = engine, None, ""
+        self._taken, self.report = engine, ""
         graphs = graphs_on_device(engine)
         if not graphs:
             return

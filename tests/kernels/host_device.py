@@ -85,8 +85,8 @@ class HostArray(HostMemory):
 class HostStream(ClosesItself):
     handle = 0
 
-    def __init__(self):
-        self.log = []
+    def __init__(self, priority):
+        self.log, self.priority = [], priority
 
     def synchronize(self):
         pass
@@ -178,7 +178,7 @@ class HostDevice(ClosesItself):
 
     def stream(self, priority="normal"):
         self.check_used()
-        return HostStream()
+        return HostStream(priority)
 
     def event(self):
         self.check_used()

@@ -1,5 +1,7 @@
 """The pipeline's own promises, on a device that keeps a log: one way, in order, and captured once."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from device_stand_in import DeviceStandIn
@@ -7,7 +9,9 @@ from test_kernels import camera_model, card_of, pinhole
 
 from engines.card import Size
 from engines.engine import EngineError
-from engines.kernels.pipeline import STAGES, DevicePipeline, Keep, Rig
+from engines.kernels.pair import Keep, Rig
+from engines.kernels.pipeline import STAGES, DevicePipeline
+from engines.options import TrtOptions
 
 SHAPE = (20, 36)
 ORDER = ["upload", "upload", "prepare", "triangulate", "download", "download", "download", "download", "download"]
@@ -17,10 +21,11 @@ def pipeline(host, graphs, card=None, step=1, raw=SHAPE):
     device, kernels = host
     takes = "float32", (-1,) * 4
     plane = np.full((1, 1, *SHAPE), 5, np.float32)
+    card = replace(card or card_of(), tensorrt=TrtOptions(graphs=graphs, priority="low"))
     with device.use():
         engine = DeviceStandIn(device, {"left": takes, "right": takes}, {"disparity": plane, "sure": plane})
     rig = Rig(pinhole(camera_model(SHAPE, 18.0)), 18.0, 0.1)
-    return DevicePipeline(device, kernels, engine, card or card_of(), raw, rig, Keep(0.1, 50.0, step=step), graphs)
+    return DevicePipeline(device, kernels, engine, card, raw, rig, Keep(0.1, 50.0, step=step))
 
 
 def test_each_call_goes_the_way_once_in_order(host):
@@ -80,6 +85,21 @@ def test_a_pair_that_is_begun_and_not_ended_leaves_nothing_behind(host):
         np.testing.assert_array_equal(waited[0], one[0])  # or it would be changed while it is copied
         for mine, others in zip(device_pipeline.end(), wanted, strict=True):
             np.testing.assert_array_equal(mine, others, strict=True)
+
+
+def test_its_work_has_the_priority_that_the_card_says(host):
+    with pipeline(host, graphs=False) as device_pipeline:
+        assert device_pipeline._stream.priority == "low"
+
+
+def test_it_is_not_closed_under_work(host):
+    with pipeline(host, graphs=False) as device_pipeline:
+        device_pipeline.begin(*np.zeros((2, *SHAPE), np.uint8))
+        waited = []
+        device_pipeline._stream.synchronize = lambda: waited.append(host[0].memories[-1].closed)
+    assert waited == [False]
+    device_pipeline.close()
+    assert waited == [False]
 
 
 def test_what_it_cannot_do_it_refuses(host):

@@ -16,7 +16,7 @@ from perception_scenes import FRAME_NS, PARAMS, START_NS, camera_model, drive, i
 
 sys.path.append(str(Path(__file__).parents[1] / "kernels"))  # the device
 
-from host_device import HostDevice, compiled
+from host_device import HostDevice, HostStream, compiled
 
 from engines.card import card_names
 from engines.device.device import DeviceTensor
@@ -176,6 +176,26 @@ def test_what_is_kept_changes_with_the_parameters(both):
 def test_a_left_right_check_goes_through_the_cpu(both):
     both.same(frames([wall_pair(seed=i) for i in range(5)]), params(left_right_every=2))
     assert both.pairs() == 2
+
+
+def test_a_left_right_check_waits_for_a_pair_that_was_given_up(both, monkeypatch):
+    streams, busy, made, infer = [], [], HostDevice.stream, OnHostDevice.infer
+
+    def stream(device, priority):
+        streams.append(made(device, priority))
+        return streams[-1]
+
+    def noted(engine, inputs):
+        busy.append(any(one.log for one in streams))
+        return infer(engine, inputs)
+
+    monkeypatch.setattr(HostDevice, "stream", stream)
+    monkeypatch.setattr(HostStream, "synchronize", lambda one: one.log.clear())
+    monkeypatch.setattr(OnHostDevice, "infer", noted)
+    fine = wall_pair(seed=0)
+    covered = np.full_like(fine[0], 3), fine[1]
+    tap = both.played(frames([fine, covered, wall_pair(seed=2)]), params(left_right_every=2))
+    assert (depths(tap), both.pairs(), busy) == (2, 1, [False] * 4)
 
 
 def test_a_new_calibration_counts_from_its_first_pair(both):
