@@ -9,10 +9,14 @@ from engines.card import load_card
 from engines.check import check_engine
 from engines.compiler import BuildPlan, Shapes
 from engines.engine import EngineError
+from engines.kernels.pair import Keep, Rig
+from engines.kernels.way import DeviceWay
 from engines.options import TrtOptions
 from engines.parity import check_golden
+from engines.stereo import StereoMatcher
 from engines.trt import TrtCompiler
 from saccade.clock import perf_ns
+from saccade.geometry import Pinhole
 
 pytestmark = pytest.mark.gpu
 SHAPES = Shapes((1, 3, 64, 96), (1, 3, 480, 640), (1, 3, 720, 1280))
@@ -76,6 +80,17 @@ def test_a_graph_gives_what_a_plain_run_gives(opened):
         for _ in range(3):
             again = engine.infer(pictures())
             assert all(np.array_equal(plain[name], again[name]) for name in plain)
+
+
+def test_a_pair_that_stays_on_the_device_comes_out_as_through_the_host(opened):
+    card = load_card("stereo-s")
+    left, right = (tensor[0].transpose(1, 2, 0).astype(np.uint8) for tensor in pictures().values())
+    rig, keep = Rig(Pinhole(500.0, 500.0, 319.5, 239.5, 640, 480), 319.5, 0.1), Keep(0.1, 50.0, step=0)
+    with opened("stereo-s") as engine, DeviceWay(engine, card) as way:
+        wanted = [array.copy() for array in StereoMatcher(engine, card)(left, right)]
+        for _ in range(3):  # plainly, captured, and by the graph
+            assert way.begin(left, right, rig, keep), way.report
+            assert all(np.array_equal(*pair, equal_nan=True) for pair in zip(way.end(), wanted, strict=False))
 
 
 @pytest.mark.parametrize("name", CARDS)
