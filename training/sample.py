@@ -22,7 +22,7 @@ Random = np.random.Generator
 Bool = npt.NDArray[np.bool_]
 # Each effect draws from a generator of its own, so that one does not change another, nor the world.
 EFFECTS = ("rectification", "night", "haze", "rain", "motion", "water", "sensor")
-CHANCE = {"rectification": 0.5, "night": 0.12, "haze": 0.15, "rain": 0.1, "motion": 0.25, "water": 0.1, "sensor": 0.9}
+CHANCE = {"rectification": 0.5, "night": 0.05, "haze": 0.06, "rain": 0.05, "motion": 0.08, "water": 0.04, "sensor": 0.9}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
