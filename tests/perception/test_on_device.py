@@ -154,7 +154,8 @@ def test_raw_pictures_become_the_same_depth_disparity_map_and_cloud(both, pairs)
 
 def test_so_do_rectified_ones_and_grey_may_turn_to_colour(both):
     grey, colour = wall_pair(seed=0), coloured(seed=1)
-    pairs = [grey, grey, colour, colour, (colour[0], grey[1]), grey]
+    mixed = np.repeat(grey[0][..., None], 3, axis=2), grey[1]
+    pairs = [grey, grey, colour, colour, mixed, grey]
     tap = both.same(frames(pairs, RECTIFIED), params())
     assert (depths(tap), both.pairs()) == (6, 6)
 
