@@ -7,7 +7,7 @@ import numpy as np
 from engines.card import Card
 from engines.engine import EngineError
 from engines.probe.finding import Finding
-from engines.probe.fit import light_fault, padding_fault, resized_fault, size_fault
+from engines.probe.fit import light_fault, padding_fault, range_fault, resized_fault, size_fault
 from engines.probe.inputs import unmatched
 from engines.probe.interface import interface_fault
 from engines.probe.relation import Relation, relate
@@ -133,7 +133,8 @@ def _displaced(runs: Runs, card: Card, scene: Scene, judged: Judged, otherwise: 
         error = np.abs(turned - scene.truth)
         if float(np.nanmedian(error)) <= card.probe.median_px:
             return Finding("orientation", f"the output is {way}", advice="turn it within the graph and export anew")
-    return padding_fault(runs, card, str(judged)) or Finding("accuracy", str(judged), advice=otherwise)
+    known = range_fault(runs, card, str(judged), ("slanted", "board", "dim")) or padding_fault(runs, card, str(judged))
+    return known or Finding("accuracy", str(judged), advice=otherwise)
 
 
 def _of_right(runs: Runs, card: Card, shown: Shown, relation: Relation) -> bool:

@@ -55,11 +55,17 @@ def light_fault(runs: Runs, card: Card, shown: Shown) -> Finding | None:
     judged = runs.judged(card, shown.dim)
     if judged.passed:
         return None
+    known = range_fault(runs, card, str(judged), ("dim", "board"))
+    return known or Finding("light", str(judged), advice="the model sees nothing in dark pictures")
+
+
+def range_fault(runs: Runs, card: Card, text: str, names: tuple[str, ...]) -> Finding | None:
+    """The numbers for a picture's bytes with which these scenes come out right: a robust model is off by little."""
     for colour in range_edits(card):
         edit = {"colour": colour}
-        if _passes(runs, edited(card, edit), ("dim", "board")):
-            return Finding("value range", f"{judged}; in other numbers it comes out right", edit)
-    return Finding("light", str(judged), advice="the model sees nothing in dark pictures")
+        if _passes(runs, edited(card, edit), names):
+            return Finding("value range", f"{text}; in other numbers it comes out right", edit)
+    return None
 
 
 def padding_fault(runs: Runs, card: Card, text: str) -> Finding | None:
