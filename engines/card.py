@@ -210,16 +210,11 @@ def with_options(card: Card, options: dict[str, Any]) -> Card:
     """The same card with some of its backend's options replaced."""
     if not options:
         return card
+    runtime = "ort" if card.runtime == "onnxruntime" else card.runtime
+    key = runtime if card.backend == "onnx" else card.backend
+    known = getattr(card, key)
     where = f"options of card {card.name!r}"
-    if card.backend == "sgbm":
-        return replace(card, sgbm=build(SgbmOptions, {**plain(card.sgbm), **options}, where))
-    if card.backend == "bm":
-        return replace(card, bm=build(BmOptions, {**plain(card.bm), **options}, where))
-    if card.runtime == "openvino":
-        return replace(card, openvino=build(OpenVinoOptions, {**plain(card.openvino), **options}, where))
-    if card.runtime == "tensorrt":
-        return replace(card, tensorrt=build(TrtOptions, {**plain(card.tensorrt), **options}, where))
-    return replace(card, ort=build(OrtOptions, {**plain(card.ort), **options}, where))
+    return replace(card, **{key: build(type(known), {**plain(known), **options}, where)})
 
 
 def with_threads(card: Card, threads: int) -> Card:
