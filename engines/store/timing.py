@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engines.engine import Array, Engine
+from engines.kernels.on_device import DeviceEngine
 from saccade.clock import SEC, perf_ns
 
 
 class Speed(NamedTuple):
-    """Percentiles of one inference, ms, and how many a second at the median."""
+    """Percentiles of one call, ms, and how many a second at the median."""
 
     p50_ms: float
     p90_ms: float
@@ -22,16 +23,14 @@ class Speed(NamedTuple):
 
 def speed(engine: Engine, inputs: Mapping[str, Array], runs: int, warm_ups: int) -> Speed:
     """Of `infer`: all copies between host and device are in it."""
-    return _timed(lambda: engine.infer(inputs), runs, warm_ups)
+    return timed(lambda: engine.infer(inputs), runs, warm_ups)
 
 
-def speed_on_device(engine: Any, inputs: Mapping[str, Array], runs: int, warm_ups: int) -> Speed | None:
+def speed_on_device(engine: Engine, inputs: Mapping[str, Array], runs: int, warm_ups: int) -> Speed | None:
     """Of the engine alone, inputs and outputs staying on the device; None where a backend does not tell them apart."""
-    if not hasattr(engine, "infer_on_device"):
+    if not isinstance(engine, DeviceEngine):
         return None
-    from engines.device.open import open_device
-
-    device = open_device()
+    device = engine.device
     with device.use(), device.stream() as stream:
         held = {name: device.array(array.shape, array.dtype) for name, array in inputs.items()}
         try:
@@ -44,13 +43,14 @@ def speed_on_device(engine: Any, inputs: Mapping[str, Array], runs: int, warm_up
                 engine.infer_on_device(tensors, stream)
                 stream.synchronize()
 
-            return _timed(work, runs, warm_ups)
+            return timed(work, runs, warm_ups)
         finally:
             for twin in held.values():
                 twin.close()
 
 
-def _timed(work: Callable[[], Any], runs: int, warm_ups: int) -> Speed:
+def timed(work: Callable[[], Any], runs: int, warm_ups: int) -> Speed:
+    """Of anything."""
     for _ in range(warm_ups):
         work()
     took_ns = []

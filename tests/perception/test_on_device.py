@@ -4,7 +4,6 @@ The device is `HostDevice`: CUDA's kernels compiled for the CPU, memory of the h
 in ONNX Runtime. No GPU and no TensorRT is in here.
 """
 
-import ctypes
 import dataclasses
 import sys
 from pathlib import Path
@@ -17,10 +16,10 @@ from perception_scenes import FRAME_NS, PARAMS, START_NS, camera_model, drive, i
 sys.path.append(str(Path(__file__).parents[1] / "kernels"))  # the device
 
 from host_device import HostDevice, HostStream, compiled
+from on_host_device import OnHostDevice
 
 from engines.card import card_names
-from engines.device.device import DeviceTensor
-from engines.engine import ClosesItself, EngineError
+from engines.engine import EngineError
 from engines.kernels import way
 from engines.kernels.launch import Kernels
 from engines.open import open_engine
@@ -32,40 +31,6 @@ from saccade.wire.convert import decode
 pytestmark = pytest.mark.skipif("stereo-s" not in card_names(), reason="no weights in engines/cards")
 RAW, RECTIFIED = (tuple(f"{side}/image_{kind}" for side in ("left", "right")) for kind in ("raw", "rect"))
 LENS = np.array([-0.2, 0.05, 1e-3, -1e-3, 0.0])
-
-
-def as_array(tensor):
-    """A tensor in the host's memory."""
-    count = int(np.prod(tensor.shape)) * np.dtype(tensor.dtype).itemsize
-    return np.frombuffer((ctypes.c_char * count).from_address(tensor.address), tensor.dtype).reshape(tensor.shape)
-
-
-class OnHostDevice(ClosesItself):
-    """An engine of the CPU that takes and gives tensors of a `HostDevice` as well."""
-
-    def __init__(self, engine, device):
-        self.engine, self.device, self.spec, self.report = engine, device, engine.spec, engine.report
-        self.held, self.pairs, self.closed = {}, 0, False
-
-    def infer(self, inputs):
-        return self.engine.infer(inputs)
-
-    def infer_on_device(self, inputs, stream):
-        self.pairs += 1
-        answers = self.engine.infer({name: as_array(tensor).copy() for name, tensor in inputs.items()})
-        given = {}
-        for name, array in answers.items():
-            if name not in self.held:
-                self.held[name] = self.device.memory(array.nbytes)
-            self.held[name].view(array.shape, array.dtype)[:] = array
-            given[name] = DeviceTensor(self.held[name].address, array.shape, array.dtype.name)
-        return given
-
-    def close(self):
-        for memory in self.held.values():
-            memory.close()
-        self.engine.close()
-        self.closed = True
 
 
 @pytest.fixture(scope="session")

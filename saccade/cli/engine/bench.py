@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from engines.card import Card
+    from engines.probe.scenes import Scene
 
 _RUNTIMES = ("onnxruntime", *sorted(COMPILERS))
 _DISPARITY = 32
@@ -26,7 +27,6 @@ def _bench(args: argparse.Namespace) -> int:
 
     from engines.card import load_card
     from engines.probe.scenes import slanted
-    from engines.store.cases import shown
     from engines.store.key import models_of
     from engines.store.shapes import tried_sizes
     from saccade.cli.machine import machine
@@ -37,8 +37,12 @@ def _bench(args: argparse.Namespace) -> int:
     if card.views:
         raise ConfigError(f"{card.name} sees several views; the pairs that are timed here are for stereo and depth")
     shape = tried_sizes(card, models_of(card))[0]
-    inputs = shown(card, slanted((shape[0], shape[1]), _DISPARITY))
-    rows = [_measured(card, runtime, inputs, args) for runtime in args.runtime or _RUNTIMES]
+    scene = slanted((shape[0], shape[1]), _DISPARITY)
+    rows = []
+    for runtime in args.runtime or _RUNTIMES:
+        rows.append(_measured(card, runtime, scene, args))
+        if rows[-1].get("graphs"):
+            rows.append(_measured(card, runtime, scene, args, graphs=False))
     size = f"{shape[1]}x{shape[0]}"
     if args.json:
         print(json.dumps({"model": card.name, "size": size, "machine": machine(), "runtimes": rows}, indent=1))
@@ -47,43 +51,62 @@ def _bench(args: argparse.Namespace) -> int:
         for row in rows:
             if "trouble" in row:
                 print(f"{row['runtime']}: {row['trouble']}")
+            elif row["on_device"] and row["pair_to_depth"]:
+                print(f"{row['runtime']}: pictures are prepared {row['pair_to_depth']['prepared']}")
     return OK if any("p50_ms" in row for row in rows) else FAILED
 
 
-def _measured(card: Card, runtime: str, inputs: Any, args: argparse.Namespace) -> dict[str, Any]:
-    """One row: `infer`, copies included, and on the device alone where there is one; or why it cannot be used."""
-    from engines.card import with_runtime
+def _measured(card: Card, runtime: str, scene: Scene, args: argparse.Namespace, graphs: bool = True) -> dict[str, Any]:
+    """One row: `infer`, copies included; on the device alone, where there is one; a raw pair to depth. Or why not."""
+    from engines.card import with_options, with_runtime
     from engines.engine import EngineError
     from engines.open import open_engine
+    from engines.store.cases import shown
     from engines.store.timing import speed, speed_on_device
+    from saccade.wire.health import Refused
 
-    row: dict[str, Any] = {"runtime": runtime}
+    row: dict[str, Any] = {"runtime": runtime if graphs else f"{runtime}, no graphs"}
     try:
         compiled = runtime != "onnxruntime"
         asked = with_runtime(card, runtime, (args.precision or "") if compiled else "", "")
+        asked = asked if graphs else with_options(asked, {"graphs": False})
         row["precision"] = asked.build.precision if compiled else "the graph's"
+        inputs = shown(card, scene)
         with open_engine(asked) as engine:
             row |= speed(engine, inputs, args.runs, args.warm_ups)._asdict()
             alone = speed_on_device(engine, inputs, args.runs, args.warm_ups)
             row["on_device"] = alone._asdict() if alone else None
             row["report"] = engine.report
-    except EngineError as error:
+        row["graphs"] = engine.report.get("graph") in ("captured", "not yet")
+        row["pair_to_depth"] = _pair_to_depth(asked, scene, args) if card.kind == "stereo" else None
+    except (EngineError, Refused) as error:
         row["trouble"] = str(error)
     return row
+
+
+def _pair_to_depth(card: Card, scene: Scene, args: argparse.Namespace) -> dict[str, Any]:
+    """What a robot waits for: from two raw pictures to metric depth, as `perception_node` does it."""
+    from engines.store.timing import timed
+    from saccade.cli.engine.raw_pair import PairToDepth
+
+    height, width = scene.shape
+    with PairToDepth(card, width, height) as perceive:
+        took = timed(lambda: perceive(scene.left, scene.right), args.runs, args.warm_ups)
+        return took._asdict() | {"prepared": perceive.prepared}
 
 
 def _table(title: str, rows: list[dict[str, Any]]) -> Table:
     from rich.table import Table
 
     shown = Table(title=title, box=None, padding=(0, 2, 0, 0), title_justify="left")
-    for column in ("runtime", "precision", "p50 ms", "p90", "p99", "per s", "p50 on device"):
+    for column in ("runtime", "precision", "p50 ms", "p99", "on\ndevice", "pair to\ndepth", "p99"):
         shown.add_column(column, no_wrap=True)
     for row in rows:
-        if "trouble" in row:
-            continue
-        alone = f"{row['on_device']['p50_ms']:.2f}" if row["on_device"] else "-"
-        figures = [f"{row[key]:.2f}" for key in ("p50_ms", "p90_ms", "p99_ms")]
-        shown.add_row(row["runtime"], row["precision"], *figures, f"{row['per_s']:.1f}", alone)
+        if "trouble" not in row:
+            alone, whole = row["on_device"] or {}, row["pair_to_depth"] or {}
+            figures = row["p50_ms"], row["p99_ms"], alone.get("p50_ms"), whole.get("p50_ms"), whole.get("p99_ms")
+            told = ("-" if figure is None else f"{figure:.2f}" for figure in figures)
+            shown.add_row(row["runtime"], row["precision"], *told)
     return shown
 
 
