@@ -16,7 +16,8 @@ from saccade.cli.page import parts
 
 ROOT = Path(__file__).resolve().parents[1]
 BENCHES = (
-    "install", "replay", "perception", "perception_stages", "transport", "overhead", "gate_tick", "memory", "tracking",
+    "install", "replay", "perception", "perception_stages", "perception_backends", "transport", "overhead", "gate_tick",
+    "memory", "tracking",
 )  # fmt: skip
 
 

@@ -18,22 +18,15 @@ import cv2
 import numpy as np
 
 from bench.__main__ import save
-from bench.plain_stereo import PlainStereo
-from engines.card import load_card
-from engines.open import open_engine
-from engines.stereo import StereoMatcher
+from bench.plain_stereo import Network, PlainStereo, onnx_runtime
+from engines.card import Card, load_card, with_threads
 from perception_node.cloud import Clouds
-from perception_node.depth import Triangulator
 from perception_node.params import PointsParams
-from perception_node.rectify import Rectifier
+from saccade.cli.engine.raw_pair import BASELINE_M, PairToDepth, camera_model
 from saccade.clock import perf_ns
-from saccade.geometry import Pinhole
 from saccade.stages import Stages
-from saccade.types import CameraModel, StereoPair
 
-WIDTH, HEIGHT, BASELINE_M = 640, 480, 0.12
-K = np.array([[400.0, 0, 319.5], [0, 400.0, 239.5], [0, 0, 1]])
-D = np.array([-0.2, 0.03, 1e-4, -1e-4, 0.0])
+WIDTH, HEIGHT = 640, 480
 MODELS = ("stereo-s", "stereo-s-int8", "sgbm")
 STAGES = ("rectify", "prepare", "engine", "finish", "depth", "points")
 
@@ -41,37 +34,32 @@ STAGES = ("rectify", "prepare", "engine", "finish", "depth", "points")
 class Ours:
     """The node's own steps for a raw pair, without its monitoring and its map."""
 
-    def __init__(self, model: str, threads: int, stages: Stages) -> None:
-        card = load_card(model) if model == "sgbm" else load_card(model, intra_threads=threads)
+    def __init__(self, card: Card, stages: Stages) -> None:
         self.stages = stages
-        P = np.hstack([K, np.zeros((3, 1))])
-        camera = CameraModel("left_optical", WIDTH, HEIGHT, "plumb_bob", D, K, np.eye(3), P)
-        self.camera = Pinhole(K[0, 0], K[1, 1], K[0, 2], K[1, 2], WIDTH, HEIGHT)
-        self.rectify = Rectifier(camera), Rectifier(camera)
-        self.match = StereoMatcher(open_engine(card), card, self.stages)
-        self.triangulate = Triangulator(0.3, 20.0)
+        self.perceive = PairToDepth(card, WIDTH, HEIGHT, stages)
         self.clouds = Clouds(PointsParams(step=1))
+
+    @property
+    def prepared(self) -> str:
+        """Where pictures become what the model takes."""
+        return self.perceive.prepared
 
     def __call__(self, left: Any, right: Any) -> int:
         """Bytes of the message."""
-        with self.stages.timed("rectify"):
-            left, right = self.rectify[0](left), self.rectify[1](right)
-        pair = StereoPair(0, "left_optical", left, right, self.camera, self.camera.cx, BASELINE_M)
-        disparity, confidence = self.match(left, right)
-        with self.stages.timed("depth"):
-            depth = self.triangulate(pair, disparity, confidence)
+        pair, depth = self.perceive(left, right)
         with self.stages.timed("points"):
-            return len(self.clouds.out(depth, left, 0).cdr)
+            return len(self.clouds.out(depth, pair.left, 0).cdr)
 
 
 class Plain:
     """The script, with a clock at each of its marks."""
 
-    def __init__(self, model: str, threads: int, stages: Stages) -> None:
-        card = load_card(model)
-        path = card.beside(card.onnx) if card.onnx else None
+    prepared = "on the CPU"
+
+    def __init__(self, network: Network | None, stages: Stages) -> None:
         self.stages = stages
-        self.run = PlainStereo(path, K, D, (WIDTH, HEIGHT), BASELINE_M, threads)
+        camera = camera_model(WIDTH, HEIGHT)
+        self.run = PlainStereo(network, camera.K, camera.D, (WIDTH, HEIGHT), BASELINE_M)
 
     def __call__(self, left: Any, right: Any) -> int:
         """Bytes of the points."""
@@ -92,7 +80,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--frames", type=int, default=40)
     args = parser.parse_args()
-    pair = _pair()
+    pair = raw_pair()
     numbers = {
         f"{model}, {threads} thread{'s' * (threads > 1)}": _compare(model, threads, pair, args.frames)
         for model in MODELS
@@ -107,7 +95,9 @@ def main() -> int:
 def _compare(model: str, threads: int, pair: tuple[Any, Any], frames: int) -> dict[str, dict[str, Any]]:
     cv2.setNumThreads(threads)
     newest = [Stages(keep=frames) for _ in range(2)]  # what came before, to warm up, is forgotten
-    runs = {"saccade": Ours(model, threads, newest[0]), "script": Plain(model, threads, newest[1])}
+    card = load_card(model)
+    network = onnx_runtime(card.beside(card.onnx), threads) if card.onnx else None
+    runs = {"saccade": Ours(with_threads(card, threads), newest[0]), "script": Plain(network, newest[1])}
     for run in runs.values():
         for _ in range(3):
             run(*pair)
@@ -129,7 +119,7 @@ def _new(run: Callable[..., int], pair: tuple[Any, Any]) -> float:
     return round(max(0, peak) / (WIDTH * HEIGHT), 1)
 
 
-def _pair() -> tuple[Any, Any]:
+def raw_pair() -> tuple[Any, Any]:
     """A textured wall, 24 px of disparity."""
     noise = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH + 24, 3), np.uint8)
     scene = cv2.normalize(cv2.GaussianBlur(noise, (0, 0), 1.5), None, 0, 255, cv2.NORM_MINMAX)

@@ -1,4 +1,4 @@
-"""`saccade engine bench`: `infer`, the device alone, and a raw pair to depth, by runtime.
+"""`saccade engine bench`: `infer`, the device alone, and a raw pair to depth, by runtime; and the bench of backends.
 
 The device is `HostDevice`, its engine the shipped network in ONNX Runtime: what is measured of them is no GPU's time.
 """
@@ -16,6 +16,7 @@ from host_device import HostDevice, compiled
 from on_host_device import OnHostDevice
 
 import engines.open
+from bench import perception_backends, perception_stages
 from engines.card import card_names, load_card
 from engines.engine import EngineError
 from engines.kernels import way
@@ -107,3 +108,19 @@ def test_what_is_timed_is_the_depth_that_a_node_sends(capsys):
         wanted = 100.0 * 0.12 / scene.truth  # the lens bends the plane by little in the middle
         middle = np.s_[40:56, 60:100]
         assert np.nanmedian(np.abs(depth.depth_m - wanted)[middle] / wanted[middle]) < 0.1
+
+
+def test_every_backend_is_measured_or_named_with_what_it_lacks(capsys, there, monkeypatch, tmp_path):
+    for module in (perception_stages, perception_backends):
+        monkeypatch.setattr(module, "WIDTH", 160)
+        monkeypatch.setattr(module, "HEIGHT", 96)
+    found = perception_backends.measured(load_card("stereo-s"), threads=1, frames=1)
+    trt = [f"Saccade, TensorRT {precision}" for precision in ("fp32", "fp16")]
+    for name in (*trt, *(f"{name}, no graphs" for name in trt)):
+        assert found[name]["prepared"] == "on host"
+    opened, _ = there
+    assert [card.tensorrt.graphs for card in opened if card.runtime == "tensorrt"] == [True, False] * 2
+    assert found["script, ONNX Runtime"]["p50_ms"] > 0
+    assert "CUDAExecutionProvider" in found["script, ONNX Runtime CUDA"]
+    out = capsys.readouterr().out
+    assert "not run: script, ONNX Runtime CUDA: this ONNX Runtime has no CUDAExecutionProvider" in out
