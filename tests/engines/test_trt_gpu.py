@@ -15,6 +15,7 @@ from engines.options import TrtOptions
 from engines.parity import check_golden
 from engines.stereo import StereoMatcher
 from engines.trt import TrtCompiler
+from saccade.cli import OK, main
 from saccade.clock import perf_ns
 from saccade.geometry import Pinhole
 
@@ -72,6 +73,17 @@ def test_it_agrees_with_the_cpu(opened, name):
         for _ in range(2):  # plainly, then by the graph
             parity = check_golden(card, engine)
             assert parity.passed, str(parity)
+
+
+@pytest.mark.parametrize(("name", "precision"), [("stereo-s", "fp16"), ("stereo-m", "fp16"), ("stereo-s", "int8")])
+def test_fewer_bits_pass_the_gate_and_are_timed_with_all_that_is_around_them(name, precision, tmp_path, monkeypatch):
+    try:
+        TrtCompiler(TrtOptions()).versions()
+    except EngineError as error:
+        pytest.skip(f"needs a GPU with TensorRT: {error}")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for verb in ("build", "verify", "bench"):
+        assert main(["engine", verb, name, "--runtime", "tensorrt", "--precision", precision]) == OK
 
 
 def test_a_graph_gives_what_a_plain_run_gives(opened):
