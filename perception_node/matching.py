@@ -15,7 +15,7 @@ from engines.stereo import Disparity, StereoMatcher
 from perception_node.cameras import Sources
 from perception_node.depth import Triangulator
 from perception_node.params import DepthParams
-from saccade.clock import perf_ns
+from saccade.clock import MS, perf_ns
 from saccade.stages import Stages
 from saccade.types import Depth, StereoPair
 from saccade.wire.health import Refused
@@ -70,6 +70,8 @@ class Matching:
         if self._queued:
             with self._stages.timed("engine"):
                 self._seen = _answered(self._on_device.end)
+            over_ns = perf_ns()
+            self._stages.add("device", over_ns - round(self._on_device.took_ms() * MS), over_ns)
             return Disparity(self._seen.disparity_px, self._seen.sure)
         limit_px = self._params.left_right_px if self._check else 0.0
         return _answered(lambda: self._on_cpu(pair.left, pair.right, limit_px))

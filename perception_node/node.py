@@ -24,7 +24,9 @@ _STAGES = {
     "images": Stage("left/image_rect", ("decode",)),
     "sync": Stage("left/image_rect"),
     "calibration": Stage("left/image_rect", ("rectify",)),
-    "stereo": Stage("depth/image_rect", ("monitor", "prepare", "engine", "left-right", "finish", "mono", "depth")),
+    "stereo": Stage(
+        "depth/image_rect", ("monitor", "prepare", "device", "engine", "left-right", "finish", "mono", "depth")
+    ),
     "sight": Stage("left/image_rect", ("sight",)),
     "map": Stage("local_map", ("map",)),
 }

@@ -55,6 +55,10 @@ class DeviceWay(ClosesItself):
             raise EngineError(f"{self._card.name}: no pair was begun on its device")
         return self._pipeline.end()
 
+    def took_ms(self) -> float:
+        """How long the device was at the pair that was ended last, copies included."""
+        return self._pipeline.times_ms()["total"] if self._pipeline else 0.0
+
     def close(self) -> None:
         """Free all but the engine."""
         self._pipeline = self._made_for = self._graph = None

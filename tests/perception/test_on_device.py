@@ -15,17 +15,22 @@ from perception_scenes import FRAME_NS, PARAMS, START_NS, camera_model, drive, i
 
 sys.path.append(str(Path(__file__).parents[1] / "kernels"))  # the device
 
-from host_device import HostDevice, HostStream, compiled
+from host_device import HostDevice, HostEvent, HostStream, compiled
 from on_host_device import OnHostDevice
 
-from engines.card import card_names
+from engines.card import card_names, load_card
 from engines.engine import EngineError
 from engines.kernels import way
 from engines.kernels.launch import Kernels
+from engines.kernels.pair import Rig
 from engines.open import open_engine
 from engines.swapping import SwappingEngine
 from perception_node import matching
+from perception_node.cameras import Sources
 from perception_node.params import DepthParams
+from saccade.geometry import Pinhole
+from saccade.stages import Stages
+from saccade.types import StereoPair
 from saccade.wire.convert import decode
 
 pytestmark = pytest.mark.skipif("stereo-s" not in card_names(), reason="no weights in engines/cards")
@@ -196,6 +201,21 @@ def test_it_says_where_pictures_are_prepared(both):
     samples = frames([wall_pair(seed=i) for i in range(14)])
     assert told(both.played(samples, params(), on_device=False)) == set()
     assert told(both.played(samples, params())) == {"on host"}
+
+
+def test_how_long_the_device_was_at_a_pair_is_a_stage_of_its_own(both, monkeypatch):
+    monkeypatch.setattr(HostEvent, "elapsed_ms", lambda end, begin: 7.0)
+    monkeypatch.setattr(matching, "open_engine", both.opened)
+    monkeypatch.setattr(way, "Kernels", lambda device: Kernels(device, lambda name, _: both.images[name]))
+    stages = Stages()
+    found = matching.Matching(load_card("stereo-s"), DepthParams(), stages)
+    left, right = wall_pair(seed=0)
+    height, width = left.shape
+    camera = Pinhole(400.0, 400.0, width / 2, height / 2, width, height)
+    found.begin(Sources(0, "left", left, right, Rig(camera, camera.cx, 0.1)))
+    found.disparity(StereoPair(0, "left", left, right, camera, camera.cx, 0.1))
+    assert stages.summary()["device"]["p50_ms"] == 7.0
+    found.close()
 
 
 def test_without_a_compiler_for_kernels_the_cpu_prepares_and_that_is_told(both, monkeypatch):
