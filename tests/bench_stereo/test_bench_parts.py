@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import cv2
@@ -148,6 +149,18 @@ def test_a_compiled_engine_is_built_once_and_gets_the_threads_it_is_timed_on(sce
 def test_a_card_is_asked_for_with_what_compiles_it(given, name, precision):
     assert bench_methods._asked(given)[0] == name
     assert bench_methods._asked(given)[1].build.precision == precision
+
+
+def test_threads_may_wait_awake(monkeypatch):
+    opened = []
+    monkeypatch.setattr(bench_methods, "open_engine", lambda card: opened.append(card) or open_engine(card))
+    (method,) = methods("stereo-s@onnxruntime:spinning")
+    assert (method.name, method.card.ort.spinning) == ("stereo-s@onnxruntime:spinning", True)
+    with ExitStack() as stack:
+        bench_methods.Entrant(method, (2,), stack)
+    assert (opened[-1].ort.spinning, opened[-1].ort.intra_threads) == (True, 2)
+    with pytest.raises(ConfigError, match="spinning"):
+        methods("sgbm@onnxruntime:spinning")
 
 
 def test_a_compiled_engine_is_for_the_largest_picture_too(scenes):

@@ -25,8 +25,9 @@ from saccade.clock import MS, perf_ns
 from saccade.errors import ConfigError, SaccadeError
 from saccade.types import U8
 
-_COMPILED = ("stereo-s@openvino:bf16",)
-"""Measured beside the cards that ship where OpenVINO and the processor's instructions for it are there."""
+_SPINNING = "onnxruntime:spinning"
+_BESIDE = (f"stereo-s@{_SPINNING}", f"stereo-s-int8@{_SPINNING}", "stereo-s@openvino:bf16")
+"""Measured beside the cards that ship, the last where OpenVINO and the processor's instructions for it are there."""
 _PAUSE_S = 0.01
 """Before each timed call: the threads of the method before it go to sleep."""
 T = TypeVar("T")
@@ -56,11 +57,11 @@ def methods_of(cards: Sequence[str] | None, largest: tuple[int, int] = (0, 0)) -
     """The cards asked for, or all that ship and why some of them cannot run here; OpenCV's matchers come first.
 
     A card may be followed by what compiles it, `stereo-s@openvino:bf16`; an engine that is not there is built, for
-    pictures of up to `largest` (H, W) too.
+    pictures of up to `largest` (H, W) too. Or by `@onnxruntime:spinning`, for threads that wait for each other awake.
     ConfigError or EngineError where one that was asked for cannot be used.
     """
     found: dict[str, Card] = {}
-    for given in cards or (*card_names(), *_COMPILED):
+    for given in cards or (*card_names(), *_BESIDE):
         name, card = _asked(given, largest)
         if card.kind == "stereo":
             found[name if name not in found else given] = card
@@ -84,6 +85,9 @@ def methods_of(cards: Sequence[str] | None, largest: tuple[int, int] = (0, 0)) -
 def _asked(given: str, largest: tuple[int, int] = (0, 0)) -> tuple[str, Card]:
     """What `NAME`, a path, or either followed by `@RUNTIME` or `@RUNTIME:PRECISION` is called, and its card."""
     name, _, how = given.rpartition("@")
+    if how == _SPINNING:
+        card = load_card(name, spinning=True)
+        return f"{card.name}@{_SPINNING}", card
     runtime, _, precision = how.partition(":")
     if runtime not in COMPILERS:
         card = load_card(given)

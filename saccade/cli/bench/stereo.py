@@ -33,7 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = f"{__doc__}\n\n{datasets.__doc__}"
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder of data sets, or one of them")
     parser.add_argument("--card", nargs="+", action="extend", metavar="CARD",
-                        help="names or paths of cards, @RUNTIME[:PRECISION] after those to be compiled "
+                        help="names or paths of cards, @RUNTIME[:PRECISION] after those to be compiled, "
+                             "@onnxruntime:spinning after those that have the cores to themselves "
                              "(default: all that ship and can run here)")  # fmt: skip
     parser.add_argument("--threads", type=_threads, default=(1, 2), help="numbers of threads (default 1,2)")
     parser.add_argument("--limit", type=count, metavar="N", help="only N pairs of each data set, evenly spread")
