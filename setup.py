@@ -21,16 +21,19 @@ NODES = ("perception_node", "map_node", "vla_node", "safety_node", "bridge_node"
 SHARE = f"share/{text('name')}"
 REQUIRED = [pip.get("requires", "") for pip in package.iterfind("export/pip")]
 
+# What makes fp16 and int8 of a graph (engines/precision), for every runtime that compiles.
+ONNX = "onnx>=1.16"
+
 # Versions that fit together by the table in saccade/cli/doctor/fits.py; a test holds these to it. TensorRT stays at 10:
 # there is no onnxruntime-gpu yet that links another libnvinfer. The extras [cuda,cudnn] bring CUDA's libraries along,
 # so that only the driver has to be installed.
 CUDA_12 = [
     "onnxruntime-gpu[cuda,cudnn]>=1.22,<1.27", "tensorrt-cu12>=10.9,<11", "cuda-python>=12.8,<13",
-    "numba-cuda[cu12]>=0.30,<1",
+    "numba-cuda[cu12]>=0.30,<1", ONNX,
 ]  # fmt: skip
 CUDA_13 = [
     "onnxruntime-gpu[cuda,cudnn]>=1.28,<1.32", "tensorrt-cu13>=10.13.2,<11", "cuda-python>=13,<14",
-    "numba-cuda[cu13]>=0.30,<1",
+    "numba-cuda[cu13]>=0.30,<1", ONNX,
 ]  # fmt: skip
 # Python 3.10 has no onnxruntime-gpu for CUDA 13.
 GPU = [f"{need}; python_version >= '3.11'" for need in CUDA_13] + [
@@ -50,15 +53,16 @@ EXTRAS = {
         "cuda-python>=12.8,<13; python_version < '3.12'",
         "cuda-python>=13,<14; python_version >= '3.12'",
         "numba-cuda>=0.30,<1",
+        ONNX,
     ],
     "fleet": ["ray>=2.52,<3"],  # earlier ones have no tokens: who reaches a port runs code
     "arm": ["mink>=1.3,<2"],
-    "openvino": ["openvino>=2024.4"],
+    "openvino": ["openvino>=2024.4", ONNX],
     "lerobot": ["grpcio>=1.62"],
     "data": ["pyarrow>=17", "av>=14"],  # saccade collect: Parquet and video
     # In the base already, for the demo: the name is for those who ask for the world by it.
     "sim": [need for need in REQUIRED if need.startswith("mujoco")],
-    "train": ["torch>=2.9", "onnx>=1.16"],
+    "train": ["torch>=2.9", ONNX],
     "viz": ["foxglove-sdk>=0.20"],
     "gsplat": ["gsplat>=1.4,<2", "torch>=2.4"],
 }

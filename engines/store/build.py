@@ -7,6 +7,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 from engines.card import Card
 from engines.compiler import Progress
 from engines.engine import Array, EngineError
+from engines.options import IN_THE_GRAPH
 from engines.store.compilers import compiler_of, compiler_path
 from engines.store.files import Untrusted, cannot_write, part_of, private_folder, put_in_place, read_files, sha256
 from engines.store.gate import gate_digest
@@ -87,6 +89,10 @@ def job(card: Card, **how: Any) -> Job:
     precision = card.build.precision
     if why := compiler_of(card.runtime, card).cannot(precision):
         raise EngineError(f"{card.name}: {card.runtime} has no {precision} here: {why}; take another --precision")
+    if precision in IN_THE_GRAPH and find_spec("onnx") is None:
+        raise EngineError(
+            f"{card.name}: {precision} is made in the graph, which needs the package onnx: pip install onnx"
+        )
     return Job(card, models, key_of(card, models), **how)
 
 

@@ -37,6 +37,12 @@ def needs(package: dict[str, Any], extra: str, python: str = "3.12") -> dict[str
     return {need.name: need for need in here}
 
 
+@pytest.mark.parametrize("python", ["3.10", "3.12"])
+def test_what_brings_a_compiler_brings_what_makes_fewer_bits(package: dict[str, Any], python: str) -> None:
+    for extra in ("gpu", "gpu-cu12", "jetson", "openvino"):
+        assert "onnx" in needs(package, extra, python), extra
+
+
 def ends(need: Requirement) -> tuple[fits.Version, fits.Version]:
     """The first version that is asked for, and the one it has to be before."""
     found = {spec.operator: version(spec.version) for spec in need.specifier}

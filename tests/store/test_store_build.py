@@ -13,6 +13,7 @@ from engines.card import load_card, with_runtime
 from engines.engine import EngineError
 from engines.open import open_engine
 from engines.probe.scenes import slanted
+from engines.store import build
 from engines.store.build import Quarantined, ensure, job, verify
 from engines.store.cases import reference, shown
 from engines.store.key import key_of, models_of
@@ -106,6 +107,15 @@ def test_a_precision_that_is_not_to_be_had_here_is_refused_before_anything_is_bu
         ensure(job(with_runtime(verified[0], precision="bf16")))
     assert sorted(cache.iterdir()) == there
     assert builds() == 0
+
+
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_without_onnx_no_graph_can_be_changed_and_that_is_said_first(verified, cache, monkeypatch, precision):
+    there = sorted(cache.iterdir())
+    monkeypatch.setattr(build, "find_spec", lambda name: None)
+    with pytest.raises(EngineError, match=f"{precision} is made in the graph.*pip install onnx"):
+        ensure(job(with_runtime(verified[0], precision=precision)))
+    assert sorted(cache.iterdir()) == there
 
 
 @pytest.mark.slow
