@@ -50,6 +50,7 @@ def add(template: str, graphs: Sequence[Path], name: str, folder: Path) -> Card:
     folder.mkdir(parents=True, exist_ok=True)
     places = [folder / f"{name}{suffix}.onnx" for suffix in ("", "-second")[: len(graphs)]]
     files = [{"onnx": place.name, "sha256": _copied(graph, place)} for graph, place in zip(graphs, places, strict=True)]
+    document.pop("golden", None)  # the answers of another model, if it is a copy, and not copied along in any case
     edit: dict[str, Any] = {"name": name, **files[0], **({"second": files[1]} if expected == 2 else {})}
     path = folder / f"{name}.yaml"
     path.write_text(yaml.safe_dump(merged(document, edit), sort_keys=False, allow_unicode=True))

@@ -22,6 +22,10 @@ class EngineError(SaccadeError):
     """An engine that cannot be loaded, or was given what its spec does not allow."""
 
 
+class Circumstance(EngineError):
+    """What went wrong around an engine, such as want of memory: it says nothing of the engine, which may work yet."""
+
+
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
     """One input or output. `shape` holds sizes, names of sizes that must agree ("H"), or -1 for any size."""

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from engines.card import Card, Tolerance
-from engines.engine import Array, Engine, EngineError, EngineSpec
+from engines.engine import Array, Circumstance, Engine, EngineError, EngineSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +91,21 @@ def check_parity(
     return Parity(differences)
 
 
+def golden_files(card: Card) -> list[Path]:
+    """Where a card's golden input and output lie, none without; Circumstance where one is not there."""
+    files = [card.beside(name) for name in (card.golden.inputs, card.golden.outputs)] if card.golden else []
+    for file in files:
+        if not file.is_file():
+            raise Circumstance(f"{card.name}: {file} is missing; put it back, or take `golden:` out of {card.path}")
+    return files
+
+
 def check_golden(card: Card, engine: Engine) -> Parity:
     """`check_parity` against what the card's author saw the model give."""
     if card.golden is None:
         raise EngineError(f"card {card.name!r} has no golden input and output; add `golden:` to it")
-    with np.load(card.beside(card.golden.inputs)) as inputs, np.load(card.beside(card.golden.outputs)) as outputs:
+    before, after = golden_files(card)
+    with np.load(before) as inputs, np.load(after) as outputs:
         return check_parity(engine, dict(inputs), dict(outputs), card.golden.tolerance)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from engines.engine import EngineError
 from engines.trt_library import Messages, major_of, monitor_of
 from saccade.errors import choices
 
+_log = logging.getLogger(__name__)
 _MB = 1 << 20
 
 
@@ -135,6 +137,6 @@ def _write_cache(config: Any, path: Path | None) -> None:
     try:
         partial.write_bytes(bytes(config.get_timing_cache().serialize()))
         os.replace(partial, path)
-    except OSError as error:
+    except OSError as error:  # the engine is built; the next build only takes longer
         partial.unlink(missing_ok=True)
-        raise EngineError(f"cannot write the timing cache {path}: {error.strerror}") from error
+        _log.warning("cannot keep TensorRT's timings in %s: %s", path, error.strerror)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from engines.device.device import Argument, Device, DeviceTensor, Stream
-from engines.engine import Array, ClosesItself, EngineError
+from engines.engine import Array, Circumstance, ClosesItself, EngineError
 
 _ADVICE = {
     "out of memory": "close other programs or engines on this GPU, or take a smaller model or picture",
@@ -73,7 +73,8 @@ def contiguous(array: Array) -> Array:
 def failed(call: str, what: str) -> EngineError:
     """The error of a call of CUDA, with what to do."""
     advice = next((advice for words, advice in _ADVICE.items() if words.lower() in what.lower()), "")
-    return EngineError(f"{call}: {what}; {advice or 'run `saccade doctor`'}")
+    kind = Circumstance if "out of memory" in what.lower() else EngineError
+    return kind(f"{call}: {what}; {advice or 'run `saccade doctor`'}")
 
 
 def _scalar(argument: Argument) -> np.generic:

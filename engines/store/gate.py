@@ -13,8 +13,8 @@ import numpy as np
 from engines.accuracy import errors
 from engines.card import Card, Tolerance
 from engines.disparity import full_size_px
-from engines.engine import Array, Engine, EngineError
-from engines.parity import check_parity, same_interface
+from engines.engine import Array, Circumstance, Engine, EngineError
+from engines.parity import check_parity, golden_files, same_interface
 from engines.store.cases import Case, Cases
 from engines.verdict import digest
 from saccade.geometry import F32
@@ -68,19 +68,21 @@ class Judgement:
 def gate_digest(card: Card) -> str:
     """Hash of what an engine is verified against: the card, its golden arrays, and this gate."""
     said = hashlib.sha256(f"{VERSION} {digest(card)}".encode())
-    for file in (card.golden.inputs, card.golden.outputs) if card.golden else ():
-        said.update(card.beside(file).read_bytes())
+    for file in golden_files(card):
+        said.update(file.read_bytes())
     return said.hexdigest()
 
 
 def judge(card: Card, engine: Engine, cases: Cases) -> Judgement:
-    """Hold an engine to the reference. Its outputs are looked at until the first reason against it."""
+    """Hold an engine to the reference, until the first reason against it. Circumstance where that cannot be done."""
     figures: dict[str, float] = {}
     lines: list[str] = []
     try:
         same_interface(engine.spec, cases.spec)
         for case in cases.all:
             lines += _judged(card, engine, case, figures)
+    except Circumstance:
+        raise
     except EngineError as error:
         return Judgement((str(error),), figures, tuple(lines))
     return Judgement((), figures, tuple(lines))

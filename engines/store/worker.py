@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from engines.card import Card
-from engines.engine import Engine, EngineError
+from engines.engine import Circumstance, Engine, EngineError
 from engines.options import IN_THE_GRAPH
 from engines.store.compilers import compiler_at
 from engines.store.files import cannot_write, part_of, read_files, sha256, write_part
@@ -41,14 +41,18 @@ def main(argv: list[str]) -> int:
         def progress(what: str, share: float) -> None:
             answers.write(json.dumps({"what": what, "share": share}) + "\n")
 
-        try:
-            answer = _TASKS[request["task"]](request, progress)
-        except EngineError as error:
-            answer = {"error": str(error), "again": True}
-        except MemoryError:
-            answer = {"error": "there is too little memory; lower build.workspace_mb in the card", "again": False}
-        answers.write(json.dumps(answer) + "\n")
+        answers.write(json.dumps(answered(request, progress)) + "\n")
     return 0
+
+
+def answered(request: dict[str, Any], progress: Any) -> dict[str, Any]:
+    """What a request comes to, or why to nothing, and whether it would again."""
+    try:
+        return _TASKS[request["task"]](request, progress)
+    except EngineError as error:
+        return {"error": str(error), "again": not isinstance(error, Circumstance)}
+    except MemoryError:
+        return {"error": "there is too little memory; lower build.workspace_mb in the card", "again": False}
 
 
 def _yield_to_the_robot() -> None:
@@ -71,7 +75,7 @@ def _build(request: dict[str, Any], progress: Any) -> dict[str, Any]:
         made, kept = lowered(card, models, compiler, request["calibration"], progress)
     timing = Path(request["timing"])
     own = part_of(folder / timing.name)  # two builds at once must not write one file
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(OSError):  # without the timings of earlier builds this one only takes longer
         shutil.copyfile(timing, own)
     parts = []
     for i, (model, plan) in enumerate(zip(made, plans(card, models), strict=True)):
@@ -81,7 +85,7 @@ def _build(request: dict[str, Any], progress: Any) -> dict[str, Any]:
             write_part(parts[-1], blob)
         except OSError as error:
             return {"error": str(cannot_write(parts[-1], error)), "again": False}
-    if own.exists():
+    with contextlib.suppress(OSError):
         os.replace(own, timing)
     return {"parts": [part.name for part in parts], "kept": kept}
 
@@ -101,6 +105,8 @@ def _verify(request: dict[str, Any], progress: Any) -> dict[str, Any]:
     try:
         for blob, plan in zip(blobs, plans(card, models), strict=True):
             engines.append(compiler.load(card.name, blob, plan))
+    except Circumstance:
+        raise
     except EngineError as error:
         return {"reasons": [f"it does not load: {error}"], "figures": {}, "judged": [], "hashes": []}
     with joined(card, engines) as engine:

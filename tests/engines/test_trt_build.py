@@ -119,9 +119,9 @@ def test_timings_are_kept(bench, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["timings"]
 
 
-def test_timings_that_cannot_be_kept_are_an_error(newest, tmp_path):
-    with pytest.raises(EngineError, match="timing cache"):
-        newest.build(cache=tmp_path / "absent" / "timings")
+def test_timings_that_cannot_be_kept_cost_no_engine(newest, tmp_path, caplog):
+    assert newest.build(cache=tmp_path / "absent" / "timings") == newest.build()
+    assert "cannot keep TensorRT's timings" in caplog.text
 
 
 def test_plugins_are_loaded_from_the_allow_list_alone(newest, tmp_path):

@@ -68,7 +68,7 @@ def test_the_extras_are_those_that_the_documents_name(package: dict[str, Any]) -
 )  # fmt: skip
 def test_what_is_installed_for_a_gpu_fits_together(package: dict[str, Any], extra: str, python: str, cuda: int) -> None:
     wanted = needs(package, extra, python)
-    assert set(wanted) == {"onnxruntime-gpu", f"tensorrt-cu{cuda}", "cuda-python", "numba-cuda"}
+    assert set(wanted) == {"onnxruntime-gpu", f"tensorrt-cu{cuda}", "cuda-python", "numba-cuda", "onnx"}
     first, before = ends(wanted["onnxruntime-gpu"])
     row = ort_gpu(first)
     assert row is not None
@@ -95,7 +95,7 @@ def test_the_table_has_one_row_for_every_version() -> None:
 def test_nothing_shadows_jetpack(package: dict[str, Any]) -> None:
     for python, cuda in (("3.10", 12), ("3.12", 13)):  # JetPack 6 and 7
         wanted = needs(package, "jetson", python)
-        assert set(wanted) == {"onnxruntime", "cuda-python", "numba-cuda"}
+        assert set(wanted) == {"onnxruntime", "cuda-python", "numba-cuda", "onnx"}
         assert not wanted["numba-cuda"].extras
         assert ends(wanted["cuda-python"])[1] == (cuda + 1,)
 

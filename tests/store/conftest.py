@@ -13,7 +13,6 @@ from compiled_cards import card_at
 from own_compiler import BUILDS
 
 from engines.card import load_card
-from engines.engine import EngineError
 from engines.store import build, process, worker
 from engines.store.build import ensure, job
 from engines.store.compilers import COMPILERS
@@ -29,11 +28,7 @@ def no_child(monkeypatch):
     """What a child does is done here, for tests of what comes of its answer: one that imports all anew takes long."""
 
     def here(request, progress, stop, limit_s):
-        request = json.loads(json.dumps(request))
-        try:
-            answer = worker._TASKS[request["task"]](request, progress)
-        except EngineError as error:
-            answer = {"error": str(error), "again": True}
+        answer = worker.answered(json.loads(json.dumps(request)), progress)
         return process._told(json.loads(json.dumps(answer)))
 
     monkeypatch.setattr(build, "in_child", here)

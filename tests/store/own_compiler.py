@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from engines.device.common import failed
 from engines.engine import EngineError
 from engines.options import OrtOptions
 from engines.ort import OrtEngine
@@ -74,6 +75,26 @@ class Refuses(Own):
     def build(self, model, plan, timing_cache, progress):
         super().build(model, plan, timing_cache, progress)
         raise EngineError("operator GridSample is not supported")
+
+
+class NoMemory(Own):
+    """The device's memory is full when it builds."""
+
+    def build(self, model, plan, timing_cache, progress):
+        raise failed("cuMemAlloc", "CUDA_ERROR_OUT_OF_MEMORY (out of memory)")
+
+
+class NoMemoryLoading(Own):
+    def load(self, name, blob, plan):
+        raise failed("cuMemAlloc", "CUDA_ERROR_OUT_OF_MEMORY (out of memory)")
+
+
+class NoMemoryRunning(Own):
+    def opened(self, engine):
+        def full(array):
+            raise failed("cuMemAlloc", "CUDA_ERROR_OUT_OF_MEMORY (out of memory)")
+
+        return _Changed(engine, full)
 
 
 class Segfaults(Own):
