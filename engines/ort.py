@@ -139,7 +139,7 @@ class OrtEngine(ClosesItself):
         settings.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
         if self._strict and shapes:  # with sizes that are free, finding them out belongs on the CPU
             settings.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
-        asked = providers_for(self._name, options, self._available, shapes, self._stream)
+        asked = providers_for(self._name, self._model, options, self._available, shapes, self._stream)
         session = self._loaded(settings, asked)
         got = session.get_providers()
         if got[0] != asked[0][0] and not options.allow_fallback:

@@ -5,7 +5,9 @@ Names and meanings: onnxruntime.ai, pages of the CUDA, TensorRT and OpenVINO exe
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -25,16 +27,21 @@ Provider = tuple[str, dict[str, str]]
 
 
 def providers_for(
-    name: str, options: OrtOptions, available: Iterable[str], shapes: Mapping[str, tuple[int, ...]], stream: int = 0
+    name: str,
+    model: bytes,
+    options: OrtOptions,
+    available: Iterable[str],
+    shapes: Mapping[str, tuple[int, ...]],
+    stream: int = 0,
 ) -> list[Provider]:
     """The providers that are there, in the order asked, each with its options; the CPU where there is none.
 
     `shapes` of the inputs are those that the session is made for, if they are known; `stream` is the address of a CUDA
-    stream to work on, 0 for its own. EngineError for a cache folder that others can write into.
+    stream to work on, 0 for its own. EngineError for a cache folder that others can write into, or nobody can.
     """
     made: dict[str, Callable[[], dict[str, str]]] = {
         CUDA: lambda: _cuda(options, stream),
-        TENSORRT: lambda: _tensorrt(name, options, shapes, stream),
+        TENSORRT: lambda: _tensorrt(name, model, options, shapes, stream),
         OPENVINO: lambda: _openvino(options),
     }
     there = set(available)
@@ -89,7 +96,9 @@ def _cuda(options: OrtOptions, stream: int) -> dict[str, str]:
     }
 
 
-def _tensorrt(name: str, options: OrtOptions, shapes: Mapping[str, tuple[int, ...]], stream: int) -> dict[str, str]:
+def _tensorrt(
+    name: str, model: bytes, options: OrtOptions, shapes: Mapping[str, tuple[int, ...]], stream: int
+) -> dict[str, str]:
     asked = options.tensorrt
     given = {
         "device_id": str(options.cuda.device),
@@ -105,7 +114,7 @@ def _tensorrt(name: str, options: OrtOptions, shapes: Mapping[str, tuple[int, ..
         given.update(
             trt_engine_cache_enable="1",
             trt_engine_cache_path=folder,
-            trt_engine_cache_prefix=name,
+            trt_engine_cache_prefix=_prefix(name, model, shapes),
             trt_timing_cache_enable="1",
             trt_timing_cache_path=folder,
         )
@@ -123,10 +132,23 @@ def _openvino(options: OrtOptions) -> dict[str, str]:
     return {**given, "cache_dir": asked.cache} if asked.cache else given
 
 
+def _prefix(name: str, model: bytes, shapes: Mapping[str, tuple[int, ...]]) -> str:
+    """What cached engines are found by.
+
+    Left to itself the provider tells neither weights nor sizes apart: it hashes the names in a graph, and profiles of
+    fixed sizes hold no dimensions.
+    """
+    said = hashlib.sha256(model + repr(sorted(shapes.items())).encode()).hexdigest()
+    return f"{re.sub('[^A-Za-z0-9._-]', '_', name)}-{said[:16]}"
+
+
 def _private(name: str, folder: Path) -> Path:
     """A folder that nobody else can put files into, made where it is missing."""
     folder = folder.expanduser()
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise EngineError(f"{name}: cannot make the folder {folder}: {error.strerror}; name another one") from error
     status = folder.stat()
     if status.st_uid != os.getuid() or status.st_mode & 0o022:
         raise EngineError(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 sys.path.append(str(Path(__file__).parents[1] / "kernels"))  # the device
 
@@ -96,6 +97,20 @@ def test_a_runtime_that_is_not_here_is_named(capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     (row,) = bench(capsys, "stereo-s", "--runtime", "openvino", *SHORT, code=FAILED)["runtimes"]
     assert "saccade engine build stereo-s --runtime openvino" in row["trouble"]
+
+
+def test_what_runs_meanwhile_is_not_timed_as_what_was_asked_for(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    card = Path(load_card("stereo-s").path)
+    fields = yaml.safe_load(card.read_text())
+    fields |= {"runtime": "openvino", "meanwhile": "onnxruntime", "onnx": str(card.parent / fields["onnx"])}
+    fields["golden"] |= {name: str(card.parent / fields["golden"][name]) for name in ("inputs", "outputs")}
+    own = tmp_path / "own.yaml"
+    own.write_text(yaml.safe_dump(fields))
+    monkeypatch.setattr("engines.open.require_verdict", lambda card: None)
+    monkeypatch.setattr("engines.store.build.require_verdict", lambda card: None)
+    (row,) = bench(capsys, str(own), "--runtime", "openvino", *SHORT, code=FAILED)["runtimes"]
+    assert "has no openvino engine" in row["trouble"]
 
 
 def test_what_is_timed_is_the_depth_that_a_node_sends(capsys):

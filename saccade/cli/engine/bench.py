@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from engines.options import PRECISIONS
@@ -68,7 +69,8 @@ def _measured(card: Card, runtime: str, scene: Scene, args: argparse.Namespace, 
     row: dict[str, Any] = {"runtime": runtime if graphs else f"{runtime}, no graphs"}
     try:
         compiled = runtime != "onnxruntime"
-        asked = with_runtime(card, runtime, (args.precision or "") if compiled else "", "")
+        asked = with_runtime(card, runtime, (args.precision or "") if compiled else "")
+        asked = replace(asked, meanwhile="")  # not the CPU, while an engine is built
         asked = asked if graphs else with_options(asked, {"graphs": False})
         row["precision"] = asked.build.precision if compiled else "the graph's"
         inputs = shown(card, scene)
