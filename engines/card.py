@@ -237,6 +237,12 @@ def with_runtime(card: Card, runtime: str = "", precision: str = "", meanwhile: 
     return build(Card, {**plain(card), **fields}, where)
 
 
+def called(name: str, path: str) -> str:
+    """What `load_card` finds a card by: its file's name where it ships or was added, else its path."""
+    there = Path(path).absolute().parent in (CARDS, added_cards().absolute())
+    return Path(path).stem if there else path or name
+
+
 def card_names(folder: Path = CARDS) -> list[str]:
     """Names of the cards in a folder; without one, of those that ship with Saccade."""
     return sorted(path.stem for path in folder.glob("*.yaml"))

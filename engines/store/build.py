@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from engines.card import Card
+from engines.card import Card, called, load_card
 from engines.compiler import Progress
 from engines.engine import Array, EngineError
 from engines.options import IN_THE_GRAPH
@@ -24,10 +24,20 @@ from engines.store.key import Key, entry_name, key_of, models_of, samples_digest
 from engines.store.known_bad import known_bad
 from engines.store.lock import locked
 from engines.store.machine import machine
-from engines.store.manifest import Manifest, is_sound, is_whole, read_manifest, remove_files, root, write_manifest
+from engines.store.manifest import (
+    Entry,
+    Manifest,
+    is_sound,
+    is_whole,
+    read_manifest,
+    remove_files,
+    root,
+    write_manifest,
+)
 from engines.store.process import CompilerFailed, in_child
 from engines.verdict import require_verdict
 from saccade.clock import LiveClock, perf_ns, seconds
+from saccade.errors import SaccadeError
 from saccade.params import plain
 
 _log = logging.getLogger(__name__)
@@ -137,8 +147,26 @@ def is_current(card: Card, manifest: Manifest) -> bool:
 
 def build_command(card: Card, again: str = "") -> str:
     """What to run to get an engine."""
-    precision = f" --precision {card.build.precision}" if card.build.precision != "fp32" else ""
-    return f"run: saccade engine build {card.name} --runtime {card.runtime}{precision}{again}"
+    return f"run: {build_line(called(card.name, card.path), card.runtime, card.build.precision)}{again}"
+
+
+def build_line(card: str, runtime: str, precision: str) -> str:
+    """The command that builds an engine of a card, by name or path."""
+    bits = f" --precision {precision}" if precision != "fp32" else ""
+    return f"saccade engine build {card} --runtime {runtime}{bits}"
+
+
+def unusable(entry: Entry) -> str:
+    """Why an engine that was verified may not be used now; "" where it may."""
+    found = entry.manifest
+    if found is None:
+        return entry.trouble
+    try:
+        if not is_current(load_card(found.path), found):
+            return "it was not verified as it is now: card, golden pair or machine are others"
+        return "" if is_whole(entry.folder, found) else "its file is not the one that was verified"
+    except SaccadeError as error:
+        return str(error)
 
 
 def quarantined(card: Card, manifest: Manifest) -> Quarantined:

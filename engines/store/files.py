@@ -142,5 +142,5 @@ def _check_owner(path: Path, found: os.stat_result) -> None:
     if found.st_mode & _OTHERS_WRITE:
         raise Untrusted(
             f"{path} can be written by others (mode {stat.S_IMODE(found.st_mode):o}); engines are code and are loaded "
-            f"only where nobody else can have written them. Run: chmod go-w {path}, then: saccade engine verify"
+            f"only where nobody else can have written them. Run: chmod go-w {path}"
         )

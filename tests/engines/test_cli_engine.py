@@ -90,12 +90,14 @@ def test_a_model_of_one_size_has_it_written_into_its_card(tmp_path):
     assert (size.rule, size.height, size.width) == ("resize", 96, 160)
 
 
-def test_another_folder_can_be_used(tmp_path, home):
+def test_another_folder_can_be_used(tmp_path, home, capsys):
     other = tmp_path / "robot"
     assert main(["engine", "add", *model(tmp_path), "--name", "mine", "--dir", str(other)]) == OK
     open_engine(other / "mine.yaml").close()
     assert not home.exists()
+    capsys.readouterr()
     assert main(["engine", "probe", "mine", "--dir", str(other), "--quiet"]) == OK
+    assert f"use it by its card, e.g. engine: {other / 'mine.yaml'}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

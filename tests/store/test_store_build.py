@@ -1,6 +1,7 @@
 """Building, verifying and quarantining engines, with a compiler of our own in real child processes."""
 
 import json
+import re
 import threading
 
 import pytest
@@ -19,6 +20,7 @@ from engines.store.cases import reference, shown
 from engines.store.key import key_of, models_of
 from engines.store.manifest import entries, root
 from engines.store.process import in_child
+from saccade.cli import OK, main
 
 
 def test_a_build_is_verified_told_and_kept_in_clear(built):
@@ -68,7 +70,7 @@ def test_folders_and_files_are_for_this_user_alone(verified):
 
 
 def test_without_a_build_nothing_is_opened_and_the_command_is_told(tmp_path, cache):
-    with pytest.raises(EngineError, match="run: saccade engine build stand-in --runtime openvino"):
+    with pytest.raises(EngineError, match=r"run: saccade engine build .*stand-in.yaml --runtime openvino"):
         open_engine(card_at(tmp_path))
 
 
@@ -107,6 +109,16 @@ def test_a_precision_that_is_not_to_be_had_here_is_refused_before_anything_is_bu
         ensure(job(with_runtime(verified[0], precision="bf16")))
     assert sorted(cache.iterdir()) == there
     assert builds() == 0
+
+
+def test_the_command_that_builds_finds_the_card(tmp_path, cache):
+    card = card_at(tmp_path / "card")
+    with pytest.raises(EngineError) as told:
+        open_engine(card)
+    (command,) = re.findall("run: saccade (.*)", str(told.value))
+    assert main(command.split()) == OK
+    open_engine(card).close()
+    assert build.build_command(load_card("stereo-s")).startswith("run: saccade engine build stereo-s --runtime")
 
 
 @pytest.mark.parametrize("precision", ["fp16", "int8"])

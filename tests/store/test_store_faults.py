@@ -72,7 +72,7 @@ def test_a_file_that_was_cut_short_is_refused_and_verify_says_so(verified):
     card, folder = verified
     with open(folder / ENGINE, "r+b") as file:
         file.truncate(1000)
-    with pytest.raises(Untrusted, match=r"changed or cut short; run: saccade engine build stand-in .*--again"):
+    with pytest.raises(Untrusted, match=r"changed or cut short; run: saccade engine build .*stand-in.yaml .*--again"):
         open_engine(card)
     with pytest.raises(Quarantined, match="changed or cut short"):
         verify(job(card))

@@ -15,7 +15,7 @@ from saccade.cli.doctor.host import Host
 from saccade.paths import user_cache
 
 if TYPE_CHECKING:
-    from engines.store.manifest import Entry
+    from engines.store.manifest import Entry, Manifest
 
 _ENGINES_FREE, _RECORDINGS_FREE = 2 * 2**30, 10 * 2**30
 """Room for a few engines with their timing caches; for an hour of recorded 640x480 pairs."""
@@ -68,6 +68,7 @@ def _existing(folder: Path) -> Path:
 
 def store(host: Host) -> Iterator[Finding]:
     """Compiled engines: how many may be used, what is in quarantine, not to be trusted, or for other versions."""
+    from engines.store.build import unusable
     from engines.store.manifest import entries, root
 
     found = entries()
@@ -75,10 +76,14 @@ def store(host: Host) -> Iterator[Finding]:
         yield Finding(Grade.OK, "engine cache", f"empty ({root()})")
         return
     size = sum(file.stat().st_size for file in root().rglob("*") if file.is_file())
-    counts = Counter(entry.manifest.status if entry.manifest else "unreadable" for entry in found)
+    troubles = [unusable(entry) if entry.manifest and entry.manifest.status == "verified" else "" for entry in found]
+    counts = Counter(
+        "unusable" if trouble else entry.manifest.status if entry.manifest else "unreadable"
+        for entry, trouble in zip(found, troubles, strict=True)
+    )
     told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
     yield Finding(Grade.OK, "engine cache", f"{told}; {size / 2**20:.0f} MiB in {root()}")
-    for entry in found:
+    for entry, trouble in zip(found, troubles, strict=True):
         if entry.trouble:
             yield Finding(Grade.WARN, "engine cache", entry.trouble, "it is not used until then")
         elif entry.manifest is None:
@@ -86,9 +91,19 @@ def store(host: Host) -> Iterator[Finding]:
                 Grade.WARN, "engine cache", f"{entry.folder.name}: a build that did not end", "saccade engine gc --yes"
             )
         elif entry.manifest.status == "quarantined":
-            advice = f"saccade engine build {entry.manifest.card}, once the reason is gone"
+            advice = f"{_line(entry.manifest)} --again, once the reason is gone"
             yield Finding(Grade.WARN, "engine cache", f"{entry.folder.name}: {entry.manifest.reason}", advice)
+        elif trouble:
+            yield Finding(Grade.WARN, "engine cache", f"{entry.folder.name}: {trouble}", _line(entry.manifest))
     yield from _stale(host, found)
+
+
+def _line(manifest: Manifest) -> str:
+    """The command that builds it."""
+    from engines.card import called
+    from engines.store.build import build_line
+
+    return build_line(called(manifest.card, manifest.path), manifest.runtime, manifest.precision)
 
 
 def _stale(host: Host, found: list[Entry]) -> Iterator[Finding]:
@@ -102,5 +117,5 @@ def _stale(host: Host, found: list[Entry]) -> Iterator[Finding]:
         changed = [f"{name} {built.get(name)} then, {here.get(name)} now"
                    for name in sorted({*built, *here}) if built.get(name) != here.get(name)]  # fmt: skip
         if changed:
-            advice = f"saccade engine build {entry.manifest.card}, then saccade engine gc --yes"
+            advice = f"{_line(entry.manifest)}, then saccade engine gc --yes"
             yield Finding(Grade.WARN, "engine cache", f"{entry.folder.name} is stale: {'; '.join(changed)}", advice)

@@ -83,9 +83,13 @@ def _shown(card: Card, quiet: bool) -> Report:
 
 def _told(card: Card, report: Report) -> list[str]:
     """The verdict for people."""
+    from engines.card import called
+
     lines = [f"  {judged}" for judged in report.judged] + [f"  {note}" for note in report.notes]
     if report.passed:
-        return [*lines, f"{card.name} passed; use it by that name, e.g. engine: {card.name}"]
+        given = called(card.name, card.path)
+        how = "by that name" if given == card.name else "by its card"
+        return [*lines, f"{card.name} passed; use it {how}, e.g. engine: {given}"]
     lines = [f"  {finding}" for finding in report.findings]
     if report.mended:
         how = f"With these edits of {card.path} it passes. To make them: saccade engine probe {card.path} --mend"
