@@ -47,7 +47,10 @@ def add(template: str, graphs: Sequence[Path], name: str, folder: Path) -> Card:
         raise ConfigError(f"--onnx has {len(graphs)} files; the model of card {template} is {expected}")
     for graph in graphs:
         check_graph(graph)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"cannot make the folder {folder}: {error.strerror}; name another with --dir") from error
     places = [folder / f"{name}{suffix}.onnx" for suffix in ("", "-second")[: len(graphs)]]
     files = [{"onnx": place.name, "sha256": _copied(graph, place)} for graph, place in zip(graphs, places, strict=True)]
     document.pop("golden", None)  # the answers of another model, if it is a copy, and not copied along in any case
@@ -105,7 +108,7 @@ def _template(name_or_path: str) -> dict[str, Any]:
             raise ConfigError(f"no template card {name_or_path!r}; {choices(name_or_path, templates())}, or a path")
     try:
         document = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"cannot read card {path}: {error}") from error
     if not isinstance(document, dict) or "name" not in document:
         raise ConfigError(f"{path} holds no card; expected keys such as name, kind, backend")

@@ -199,7 +199,7 @@ def load_card(name_or_path: str | Path, **options: Any) -> Card:
         document = yaml.safe_load(path.read_text())
     except OSError as error:
         raise ConfigError(f"cannot read card {path}: {error.strerror}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not YAML: {error}") from error
     if not isinstance(document, dict):
         raise ConfigError(f"{path} holds no card; expected keys such as name, kind, backend")
@@ -235,12 +235,6 @@ def with_runtime(card: Card, runtime: str = "", precision: str = "", meanwhile: 
         return card
     where = f"runtime of card {card.name!r}"
     return build(Card, {**plain(card), **fields}, where)
-
-
-def called(name: str, path: str) -> str:
-    """What `load_card` finds a card by: its file's name where it ships or was added, else its path."""
-    there = Path(path).absolute().parent in (CARDS, added_cards().absolute())
-    return Path(path).stem if there else path or name
 
 
 def card_names(folder: Path = CARDS) -> list[str]:

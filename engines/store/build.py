@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from engines.card import Card, called, load_card
+from engines.card import Card
 from engines.compiler import Progress
 from engines.engine import Array, EngineError
 from engines.options import IN_THE_GRAPH
+from engines.store.advice import build_command, is_current, quarantined
 from engines.store.compilers import compiler_of, compiler_path
 from engines.store.files import Untrusted, cannot_write, part_of, private_folder, put_in_place, read_files, sha256
 from engines.store.gate import gate_digest
@@ -25,7 +26,6 @@ from engines.store.known_bad import known_bad
 from engines.store.lock import locked
 from engines.store.machine import machine
 from engines.store.manifest import (
-    Entry,
     Manifest,
     is_sound,
     is_whole,
@@ -37,14 +37,9 @@ from engines.store.manifest import (
 from engines.store.process import CompilerFailed, in_child
 from engines.verdict import require_verdict
 from saccade.clock import LiveClock, perf_ns, seconds
-from saccade.errors import SaccadeError
 from saccade.params import plain
 
 _log = logging.getLogger(__name__)
-
-
-class Quarantined(EngineError):
-    """An engine that did not pass, and is not built again unless somebody asks for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,43 +133,6 @@ def verify(work: Job) -> Manifest:
             reason = "its file is not the one that was built: it was changed or cut short"
             raise quarantined(work.card, write_manifest(work.folder, _refused(found, reason)))
         return _verified(work.using(progress), found)
-
-
-def is_current(card: Card, manifest: Manifest) -> bool:
-    """Whether an engine was verified on this very machine, against this very card."""
-    return (manifest.status, manifest.machine, manifest.gate) == ("verified", machine(), gate_digest(card))
-
-
-def build_command(card: Card, again: str = "") -> str:
-    """What to run to get an engine."""
-    return f"run: {build_line(called(card.name, card.path), card.runtime, card.build.precision)}{again}"
-
-
-def build_line(card: str, runtime: str, precision: str) -> str:
-    """The command that builds an engine of a card, by name or path."""
-    bits = f" --precision {precision}" if precision != "fp32" else ""
-    return f"saccade engine build {card} --runtime {runtime}{bits}"
-
-
-def unusable(entry: Entry) -> str:
-    """Why an engine that was verified may not be used now; "" where it may."""
-    found = entry.manifest
-    if found is None:
-        return entry.trouble
-    try:
-        if not is_current(load_card(found.path), found):
-            return "it was not verified as it is now: card, golden pair or machine are others"
-        return "" if is_whole(entry.folder, found) else "its file is not the one that was verified"
-    except SaccadeError as error:
-        return str(error)
-
-
-def quarantined(card: Card, manifest: Manifest) -> Quarantined:
-    """The error for an engine in quarantine."""
-    return Quarantined(
-        f"{card.name}: its {card.runtime} engine is in quarantine: {manifest.reason}. It is not tried again until you "
-        f"{build_command(card, ' --again')}; runtime onnxruntime runs the same model on the CPU"
-    )
 
 
 def _warned(work: Job) -> tuple[str, ...]:

@@ -25,6 +25,8 @@ class Waste(NamedTuple):
     path: Path
     why: str
     size: int
+    state: str = ""
+    """Of an engine's folder when it was judged; what is built there meanwhile changes it."""
 
 
 def waste(keep_bytes: int | None) -> list[Waste]:
@@ -36,7 +38,7 @@ def waste(keep_bytes: int | None) -> list[Waste]:
     versions = {runtime: _versions(runtime) for runtime in COMPILERS}
     models = _models()
     judged = [(entry.folder, _useless(entry, versions, models)) for entry in entries()]
-    gone = [Waste(folder, why, size_of(folder)) for folder, why in judged if why] + list(_timing(versions))
+    gone = [_waste(folder, why) for folder, why in judged if why] + list(_timing(versions))
     if keep_bytes is None:
         return gone
     kept = sorted((folder for folder, why in judged if not why), key=lambda f: (f / MANIFEST).stat().st_mtime_ns)
@@ -44,32 +46,46 @@ def waste(keep_bytes: int | None) -> list[Waste]:
     for folder in kept:
         if left <= keep_bytes:
             break
-        gone.append(Waste(folder, "used longest ago", size_of(folder)))
+        gone.append(_waste(folder, "used longest ago"))
         left -= gone[-1].size
     return gone
 
 
 def remove(one: Waste) -> bool:
-    """Delete it; False where somebody is building just there. EngineError where it cannot be deleted."""
+    """Delete it; False where somebody builds just there, or has since. EngineError where it cannot be deleted."""
     try:
         if one.path.is_file():
             one.path.unlink()
             return True
         lock = root() / "locks" / f"{one.path.name}.lock"
         with locked(lock, lambda what, share: None, _AT_ONCE):
+            if _state(one.path) != one.state:
+                return False
             remove_parts(one.path)
             shutil.rmtree(one.path)
             lock.unlink(missing_ok=True)
     except KeyboardInterrupt:
         return False
     except OSError as error:
-        raise EngineError(f"cannot remove {error.filename}: {error.strerror}; remove it yourself") from error
+        raise EngineError(f"cannot remove {one.path}: {error.strerror or error}; remove it yourself") from error
     return True
 
 
 def size_of(folder: Path) -> int:
     """Bytes of the files in a folder."""
     return sum(int(file.lstat().st_size) for file in folder.rglob("*") if not file.is_dir())
+
+
+def _waste(folder: Path, why: str) -> Waste:
+    return Waste(folder, why, size_of(folder), _state(folder))
+
+
+def _state(folder: Path) -> str:
+    """What its manifest says; nothing where it has none."""
+    try:
+        return (folder / MANIFEST).read_text()
+    except OSError:
+        return ""
 
 
 _AT_ONCE = threading.Event()
@@ -80,7 +96,7 @@ _AT_ONCE.set()
 def _useless(entry: Entry, versions: dict[str, dict[str, str] | None], models: set[str]) -> str:
     found = entry.manifest
     if found is None:
-        return entry.trouble or "half built"
+        return "" if entry.trouble else "half built"  # what is not to be trusted is the user's to judge; doctor tells
     if found.status == "quarantined":
         return f"in quarantine: {found.reason}"
     current = versions.get(found.runtime)

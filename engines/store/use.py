@@ -7,7 +7,8 @@ import threading
 
 from engines.card import Card
 from engines.engine import Engine, EngineError
-from engines.store.build import Job, build_command, ensure, is_current, job, quarantined
+from engines.store.advice import build_command, is_current, quarantined
+from engines.store.build import Job, ensure, job
 from engines.store.compilers import compiler_of
 from engines.store.files import Untrusted, read_files, sha256
 from engines.store.manifest import Manifest, read_manifest, root, touch

@@ -107,14 +107,23 @@ def test_another_folder_can_be_used(tmp_path, home, capsys):
         (["add", "--card", "raft-stereo", "--onnx", "absent.onnx"], "cannot read absent.onnx"),
         (["add", "--card", "raft-stereo", "--onnx", "x.onnx", "--name", "sgbm"], "--name 'sgbm' cannot be"),
         (["add", "--card", "raft-stereo", "--onnx", "x.onnx", "--name", "../x"], "--name '../x' cannot be"),
+        (["add", "--card", "BINARY", "--onnx", "x.onnx"], "cannot read card"),
+        (["probe", "BINARY"], "is not YAML"),
         (["probe", "absent"], "no card 'absent'"),
         (["probe", "sgbm", "--mend"], "ships with Saccade"),
         (["remove", "sgbm"], "no added model 'sgbm'"),
     ],
 )
-def test_wrong_use_says_what_is_valid(arguments, words, capsys):
+def test_wrong_use_says_what_is_valid(arguments, words, capsys, tmp_path):
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe")
+    arguments = [str(tmp_path / "binary.yaml") if given == "BINARY" else given for given in arguments]
     assert main(["engine", *arguments]) == USAGE
     assert words in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_is_named(tmp_path, capsys):
+    assert main(["engine", "add", *model(tmp_path), "--dir", f"{__file__}/in"]) == USAGE
+    assert f"cannot make the folder {__file__}/in" in capsys.readouterr().err
 
 
 def test_a_foreign_model_that_is_not_added_says_how(capsys):

@@ -15,7 +15,8 @@ from engines.engine import EngineError
 from engines.open import open_engine
 from engines.probe.scenes import slanted
 from engines.store import build
-from engines.store.build import Quarantined, ensure, job, verify
+from engines.store.advice import Quarantined, build_command
+from engines.store.build import ensure, job, verify
 from engines.store.cases import reference, shown
 from engines.store.key import key_of, models_of
 from engines.store.manifest import entries, root
@@ -118,7 +119,7 @@ def test_the_command_that_builds_finds_the_card(tmp_path, cache):
     (command,) = re.findall("run: saccade (.*)", str(told.value))
     assert main(command.split()) == OK
     open_engine(card).close()
-    assert build.build_command(load_card("stereo-s")).startswith("run: saccade engine build stereo-s --runtime")
+    assert build_command(load_card("stereo-s")).startswith("run: saccade engine build stereo-s --runtime")
 
 
 @pytest.mark.parametrize("precision", ["fp16", "int8"])

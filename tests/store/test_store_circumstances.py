@@ -12,7 +12,8 @@ from engines.device.common import failed
 from engines.engine import Circumstance, EngineError
 from engines.open import open_engine
 from engines.store import worker
-from engines.store.build import Quarantined, ensure, job, verify
+from engines.store.advice import Quarantined
+from engines.store.build import ensure, job, verify
 from engines.store.manifest import entries
 from saccade.params import plain
 

@@ -1,63 +1,28 @@
 """What happens to engines on real machines: files cut short, exchanged or foreign, full disks, kill -9."""
 
 import hashlib
-import json
 import os
 import shutil
 import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import own_compiler
 import pytest
 from compiled_cards import card_at
 from own_compiler import GO, alive, builds, use
+from store_driver import build, command, environment, started, until
 
 from engines.engine import EngineError
 from engines.open import open_engine
 from engines.store import files
-from engines.store.build import Quarantined, ensure, job, verify
+from engines.store.advice import Quarantined
+from engines.store.build import ensure, job, verify
 from engines.store.files import Untrusted
-from engines.store.manifest import MANIFEST, entries, read_manifest
+from engines.store.manifest import MANIFEST, entries
 from saccade.cli import INTERRUPTED, OK, USAGE
 
 ENGINE = "graph-0.engine"
-DRIVER = """
-import sys
-import own_compiler
-own_compiler.use(sys.argv[1])
-from saccade.cli import main
-raise SystemExit(main(["engine", *sys.argv[2:]]))
-"""
-
-
-def command(compiler, *args):
-    return [sys.executable, "-c", DRIVER, compiler, *args]
-
-
-def build(compiler, card, *more):
-    return command(compiler, "build", card.path, "--quiet", *more)
-
-
-def environment():
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-
-
-def started(argv):
-    """A process that hears Ctrl-C, also where these tests run in the background of a shell that keeps it from them."""
-    return subprocess.Popen(
-        argv, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # no threads here
-    )  # fmt: skip
-
-
-def until(holds, seconds=60):
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.02)
 
 
 def holds_open(process, path):
@@ -336,76 +301,3 @@ def test_a_build_over_an_engine_that_is_there_leaves_it_whole_when_killed(verifi
 def open_engine_with(compiler, card):
     use(compiler)
     return open_engine(card)
-
-
-# Cleaning.
-
-
-def clean(*args):
-    from saccade.cli import main
-
-    return main(["engine", "gc", *args])
-
-
-def test_cleaning_tells_and_removes_only_when_asked(verified, capsys):
-    _, folder = verified
-    use("OtherVersion")
-    assert clean() == OK
-    out = capsys.readouterr().out
-    assert "would remove" in out
-    assert "built for own 1.0" in out
-    assert folder.exists()
-    assert clean("--yes") == OK
-    assert "freed" in capsys.readouterr().out
-    assert not folder.exists()
-
-
-def test_cleaning_keeps_what_is_of_use_and_takes_quarantine_and_halves(verified, capsys):
-    _, folder = verified
-    half = folder.with_name("half-0123")
-    half.mkdir(mode=0o700)
-    (half / ".graph-0.engine.part-1").write_bytes(bytes(2_000_000))
-    bad = folder.with_name("bad-0123")
-    shutil.copytree(folder, bad)
-    document = json.loads((bad / MANIFEST).read_text()) | {"status": "quarantined", "reason": "NaN"}
-    (bad / MANIFEST).write_text(json.dumps(document))
-    assert clean("--yes") == OK
-    out = capsys.readouterr().out
-    assert "half built" in out
-    assert "2.0 MB freed" in out
-    assert "in quarantine: NaN" in out
-    assert [entry.folder for entry in entries()] == [folder]
-
-
-@pytest.mark.slow
-def test_cleaning_takes_models_that_are_gone(tmp_path, cache, capsys):
-    card = card_at(tmp_path / "gone")
-    ensure(job(card))
-    assert clean() == OK
-    assert "0.0 MB can be freed" in capsys.readouterr().out
-    shutil.rmtree(tmp_path / "gone")
-    assert clean() == OK
-    assert "its model is gone" in capsys.readouterr().out
-
-
-def test_cleaning_down_to_a_size_takes_what_was_used_longest_ago(verified, capsys):
-    _, folder = verified
-    other = folder.with_name("other-0123")
-    shutil.copytree(folder, other)
-    os.utime(other / MANIFEST, (1, 1))
-    megabytes = sum(f.stat().st_size for f in folder.iterdir()) / 1e6
-    assert clean("--keep-mb", f"{1.5 * megabytes}", "--yes") == OK
-    assert "used longest ago" in capsys.readouterr().out
-    assert [entry.folder for entry in entries()] == [folder]
-    assert read_manifest(folder).status == "verified"
-
-
-@pytest.mark.slow
-def test_cleaning_leaves_alone_what_is_being_built(waiting, capsys):
-    card, go = waiting
-    process = started(build("Waits", card))
-    until(lambda: builds() == 1)
-    assert clean("--yes") == OK
-    assert "being built, kept" in capsys.readouterr().out
-    go.touch()
-    assert process.wait(60) == OK

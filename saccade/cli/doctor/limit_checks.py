@@ -68,7 +68,7 @@ def _existing(folder: Path) -> Path:
 
 def store(host: Host) -> Iterator[Finding]:
     """Compiled engines: how many may be used, what is in quarantine, not to be trusted, or for other versions."""
-    from engines.store.build import unusable
+    from engines.store.advice import unusable
     from engines.store.manifest import entries, root
 
     found = entries()
@@ -100,8 +100,7 @@ def store(host: Host) -> Iterator[Finding]:
 
 def _line(manifest: Manifest) -> str:
     """The command that builds it."""
-    from engines.card import called
-    from engines.store.build import build_line
+    from engines.store.advice import build_line, called
 
     return build_line(called(manifest.card, manifest.path), manifest.runtime, manifest.precision)
 

@@ -59,6 +59,11 @@ def _list(args: argparse.Namespace) -> int:
     if args.json:
         keys = ("name", "path", "trouble")
         of_models = [{key: str(getattr(row, key)) for key in keys} for row in rows]
+        listed_names = {row["name"] for row in of_models}
+        of_models += [
+            {"name": name, "path": "", "trouble": "no card of that name is listed"}
+            for name in sorted({_card(entry) for entry in compiled} - listed_names)
+        ]
         by_name = {row["name"]: [_plain(e) for e in compiled if _card(e) == row["name"]] for row in of_models}
         print(json.dumps([{**row, "engines": by_name[row["name"]]} for row in of_models], indent=1))
         return OK
@@ -108,6 +113,7 @@ def _plain(entry: Entry) -> dict[str, Any]:
         **told,
         "for": meant,
         "versions": versions,
+        "key": found.key,
         "built": found.built,
         "status": found.status,
         "reason": found.reason,

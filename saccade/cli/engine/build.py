@@ -64,9 +64,10 @@ def _pairs(card: Card, path: Path) -> tuple[Mapping[str, Array], ...]:
     from engines.pictures import ModelInput
     from saccade.cli.pairs import read_pairs
 
-    inputs = {card.left: ModelInput(card.colour, card.size), card.right: ModelInput(card.colour, card.size)}
+    eyes = {card.left: "left", **({card.right: "right"} if card.kind == "stereo" else {})}
+    inputs = {name: ModelInput(card.colour, card.size) for name in eyes}
     return tuple(
-        {name: np.array(inputs[name](picture)) for name, picture in ((card.left, pair.left), (card.right, pair.right))}
+        {name: np.array(inputs[name](getattr(pair, eye))) for name, eye in eyes.items()}
         for pair in read_pairs(path, None, _CALIBRATED_BY, 1).frames
     )
 

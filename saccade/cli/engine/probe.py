@@ -83,7 +83,7 @@ def _shown(card: Card, quiet: bool) -> Report:
 
 def _told(card: Card, report: Report) -> list[str]:
     """The verdict for people."""
-    from engines.card import called
+    from engines.store.advice import called
 
     lines = [f"  {judged}" for judged in report.judged] + [f"  {note}" for note in report.notes]
     if report.passed:
