@@ -32,7 +32,6 @@ class Flank:
         self._stale_ns = nanoseconds(params.monitor.stale_ms / 1e3)
         # Times of its own: the stages of the node tell those of the first rig.
         self._source = Source(_beside(params), mapping.place, Stages())
-        self._frame_ns: int | None = None
 
     def take(self, message: Message, now_ns: int) -> Iterator[Out]:
         """Put what a message completes into the map; what comes of frames that waited is said on the way."""
@@ -41,7 +40,6 @@ class Flank:
         if frame is None:
             return
         self._stages.add(self._rig, begin_ns, perf_ns())
-        self._frame_ns = now_ns
         self._health.ok(self._rig)
         self._health.made(self._rig, frame.depth.stamp_ns, now_ns, f"{self._rig}/{self._source.heard}")
         if frame.doubt:
@@ -65,8 +63,8 @@ class Flank:
 
     def look_for_silence(self, now_ns: int) -> None:
         """Tell when nothing has come for a while."""
-        if self._frame_ns is None or now_ns - self._frame_ns > self._stale_ns:
-            self._health.refuse(Refused(self._rig, *self._source.why_none(now_ns)))
+        if why := self._source.why_none(now_ns):
+            self._health.refuse(Refused(self._rig, *why))
 
     def retune(self, params: PerceptionParams) -> None:
         """See `Tunable.retune`."""

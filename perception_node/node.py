@@ -12,7 +12,7 @@ from perception_node.mapping import Mapping
 from perception_node.messages import depth_outs, encode_disparity
 from perception_node.params import PerceptionParams
 from perception_node.source import DEPTH_TOPICS, Source
-from saccade.clock import SEC, TickGrid, nanoseconds
+from saccade.clock import SEC, TickGrid
 from saccade.inbox import Arrival
 from saccade.node import Out, Sample
 from saccade.stages import Stages
@@ -59,7 +59,6 @@ class PerceptionNode:
         self._flanks = {rig: Flank(rig, params, self._mapping, self._health, self.stages) for rig in params.rigs}
         self._rigs: list[Source | Flank] = [self._source, *self._flanks.values()]
         self._grid = TickGrid(SEC)
-        self._frame_ns: int | None = None
 
     def retune(self, params: PerceptionParams) -> None:
         """See `Tunable.retune`."""
@@ -83,8 +82,10 @@ class PerceptionNode:
         yield from self._guarded(self._mapping.resume(now_ns), now_ns)
         if self._grid.next_ns is None or now_ns >= self._grid.next_ns:
             self._grid.advance(now_ns)
-            if self._frame_ns is None or now_ns - self._frame_ns > nanoseconds(self._params.monitor.stale_ms / 1e3):
-                self._health.refuse(Refused("sync", *self._source.why_none(now_ns)))
+            if why := self._source.why_none(now_ns):
+                self._health.refuse(Refused("sync", *why))
+            else:
+                self._health.ok("sync")  # also while every pair is refused for what it shows
             for flank in self._flanks.values():
                 flank.look_for_silence(now_ns)
             self._health.note("sync", self._source.sync.counts())
@@ -135,7 +136,6 @@ class PerceptionNode:
             self._health.made(stage, frame.depth.stamp_ns, now_ns, heard)
         if frame.doubt:
             self._health.refuse(frame.doubt)
-        self._frame_ns = now_ns
         no_map: Refused | None = None
         try:
             # Before the pictures: the gate waits for the map, nobody for them.

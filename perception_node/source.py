@@ -36,6 +36,7 @@ class Source:
         self._pictures = {side: Choice([f"{side}/{name}" for name in PICTURES]) for side in _SIDES}
         self._depths = Choice(RGBD_DEPTH)
         self._colour: Message | None = None
+        self._came_ns: int | None = None
         self.heard = ""
         """The topic of the newest left picture or depth image."""
 
@@ -59,8 +60,13 @@ class Source:
         """See `Frames.picture`."""
         return self.frames.picture(frame, self._colour)
 
-    def why_none(self, now_ns: int) -> tuple[str, str]:
-        """What keeps frames from coming: a short name, and the words for people."""
+    def why_none(self, now_ns: int) -> tuple[str, str] | None:
+        """What keeps pairs and depth images from coming, a short name and the words for people; None while they come.
+
+        Those that are refused have come, too: what they are refused for is told where it is found.
+        """
+        if self._came_ns is not None and now_ns - self._came_ns <= self._stale_ns:
+            return None
         if self._rgbd.newest_ns is not None:
             return "pictures stopped", "no new depth image; is the camera still running?"
         return self.sync.why_none(now_ns, self._stale_ns)
@@ -89,18 +95,22 @@ class Source:
             self.heard = message.topic
             self._made("images", stamp_ns, now_ns, self.heard)
         if pair:
+            self._came_ns = now_ns
             self._made("sync", pair.stamp_ns, now_ns, self.heard)
             return self.frames.stereo(pair, moving)
-        if self.sync.alone(side, nanoseconds(self._params.mono.after_ms / 1e3)):
-            return self.frames.alone(side, message)
-        return None
+        if not self.sync.alone(side, nanoseconds(self._params.mono.after_ms / 1e3)):
+            return None
+        frame = self.frames.alone(side, message)
+        if frame:
+            self._came_ns = now_ns  # nothing is missing while one camera will do
+        return frame
 
     def _on_rgbd(self, message: Message, now_ns: int) -> Frame | None:
         if not (self._kinds.takes("rgbd", now_ns) and self._depths.takes(message.topic, now_ns)):
             return None
         stamp_ns = capture_ns(message)
         accept(self._rgbd.judge(stamp_ns, now_ns), self._rgbd, message.topic, now_ns, self._stale_ns)
-        self.heard = message.topic
+        self._came_ns, self.heard = now_ns, message.topic
         for stage in ("images", "sync"):
             self._made(stage, stamp_ns, now_ns, self.heard)
         return self.frames.rgbd(message)

@@ -116,6 +116,12 @@ def test_a_silent_camera_leaves_depth_of_the_other_for_a_while(side):
     assert any("no scale" in text for _, text in levels(tap, "stereo"))
 
 
+def test_no_pictures_are_missed_while_one_camera_will_do():
+    tap = play(drive(20, change=without("right")), MONO)
+    assert max(depths(tap)) == START_NS + 19 * FRAME_NS
+    assert not tap.named("sync", "pictures stopped")
+
+
 def test_its_confidence_falls_with_age():
     tap = play(drive(change=without("right")), MONO)
     sure = [int(decode_image(s.topic, s.cdr).data.max()) for s in tap.of("depth/confidence")][5:]

@@ -1,0 +1,107 @@
+"""Silence of cameras is told when they are silent, and not when what they send cannot be used."""
+
+import numpy as np
+import pytest
+from perception_scenes import (
+    FRAME_NS,
+    HEIGHT,
+    START_NS,
+    WIDTH,
+    camera_model,
+    depth_sample,
+    drive,
+    infos,
+    pictures,
+    play,
+    static_tf,
+    wall_pair,
+)
+from test_flank import FLANKED, RIG, flank_infos, flank_pictures, flank_tf
+
+from saccade.clock import SEC
+from saccade.node import Sample
+
+COVERED = np.full((HEIGHT, WIDTH), 12, np.uint8)
+FRAMES = 30
+
+
+def covered(seed):
+    return wall_pair(seed=seed)[0], COVERED
+
+
+def uncalibrated(samples):
+    right = camera_model("right", K=np.zeros((3, 3)), P=np.zeros((3, 4)))
+    return [samples[0], *infos(START_NS, right=right), *samples[3:]]
+
+
+def mixed(samples):
+    return [s._replace(topic="right/image_raw") if s.topic == "right/image_rect" else s for s in samples]
+
+
+def last(tap, stage):
+    return [message for s, _, message in tap.diagnoses() if s == stage][-1]
+
+
+@pytest.mark.parametrize(
+    ("samples", "stage", "name"),
+    [
+        (drive(FRAMES, covered), "stereo", "blank"),
+        (uncalibrated(drive(FRAMES)), "calibration", "unusable calibration"),
+        (mixed(drive(FRAMES)), "calibration", "mixed pair"),
+    ],
+)
+def test_pairs_that_come_and_are_refused_have_not_stopped(samples, stage, name):
+    tap = play(samples)
+    assert tap.named(stage, name)
+    assert not tap.named("sync", "pictures stopped")
+    assert last(tap, "sync") == "ok"
+
+
+def test_depth_images_that_come_and_are_refused_have_not_stopped():
+    wrong = infos(START_NS, camera_model(width=99))[0]
+    depth_m = np.full((HEIGHT, WIDTH), 2.0, np.float32)
+    samples = [static_tf(START_NS), Sample("rgbd/depth/camera_info", START_NS, wrong.cdr)]
+    tap = play([*samples, *(depth_sample(START_NS + i * FRAME_NS, depth_m) for i in range(FRAMES))])
+    assert tap.named("calibration", "unusable calibration")
+    assert last(tap, "sync") == "ok"
+    assert not tap.named("sync", "pictures stopped")
+
+
+def test_pictures_that_come_back_covered_have_come_back():
+    after_ns = START_NS + 3 * SEC
+    back = [s for i in range(3) for s in pictures(after_ns + i * FRAME_NS, covered(i))]
+    tap = play([*drive(3), *back])
+    assert tap.named("sync", "pictures stopped")
+    assert tap.named("stereo", "blank")
+    assert last(tap, "sync") == "ok"
+
+
+def test_covered_pictures_that_stop_have_stopped():
+    tap = play(drive(5, covered), until_ns=START_NS + 3 * SEC)
+    assert tap.named("stereo", "blank")
+    assert last(tap, "sync").startswith("pictures stopped: ")
+
+
+def flanked(right, frames=FRAMES):
+    """A healthy first rig, and a flank whose right pictures `right` makes of what they would be."""
+    samples = [*drive(FRAMES), flank_tf(), *flank_infos(START_NS)]
+    for i in range(frames):
+        pair = flank_pictures(START_NS + i * FRAME_NS, seed=i)
+        samples += [pair[0], right(pair[1])]
+    return samples
+
+
+def blind(sample):
+    return sample._replace(cdr=pictures(sample.stamp_ns, (COVERED, COVERED))[1].cdr)
+
+
+def test_a_flank_keeps_the_true_reason_while_pairs_come():
+    tap = play(flanked(blind), FLANKED)
+    assert last(tap, RIG).startswith("blank: ")
+    assert not tap.named(RIG, "pictures stopped")
+
+
+def test_a_flank_whose_pairs_stop_says_so():
+    tap = play(flanked(blind, frames=5), FLANKED, START_NS + 3 * SEC)
+    assert tap.named(RIG, "blank")
+    assert last(tap, RIG).startswith("pictures stopped: ")
