@@ -34,9 +34,13 @@ class Stamps:
             return Arrival.CLOCK_BACK
         return Arrival.LATE
 
+    def silent_ns(self, now_ns: int) -> int:
+        """How long no message has come, whatever its stamp."""
+        return now_ns - self._heard_ns
+
     def frozen(self, now_ns: int, stale_ns: int) -> bool:
         """Whether messages keep coming while their stamp stands still."""
-        return now_ns - self._heard_ns <= stale_ns < now_ns - self._moved_ns
+        return self.silent_ns(now_ns) <= stale_ns < now_ns - self._moved_ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +103,26 @@ class StereoSync(Generic[Message]):
 
     def why_none(self, now_ns: int, stale_ns: int) -> tuple[str, str]:
         """What keeps pairs from coming: a short name, and the words for people."""
-        silent = [side for side, stamps in self.stamps.items() if stamps.newest_ns is None]
-        if silent:
-            return "missing pictures", f"no pictures from {' and '.join(silent)}; is the camera running?"
+        missing = [side for side, stamps in self.stamps.items() if stamps.newest_ns is None]
+        if missing:
+            return "missing pictures", f"no pictures from {' and '.join(missing)}; is the camera running?"
         frozen = [side for side, stamps in self.stamps.items() if stamps.frozen(now_ns, stale_ns)]
         if frozen:
             return "frozen stamps", f"stamps of {' and '.join(frozen)} stand still while messages keep coming"
+        if silent := self._silent(now_ns, stale_ns):  # before the gap, which is of when both came
+            return "pictures stopped", silent
         if self._gap_ns is not None and abs(self._gap_ns) > self._tolerance_ns:
             return "stamps apart", (
                 f"right is {self._gap_ns / MS:+.1f} ms from left; expected at most {self._tolerance_ns / MS:g} ms: "
                 "trigger the cameras together or raise sync.tolerance_ms"
             )
         return "pictures stopped", "no new pair of pictures; is the camera still running?"
+
+    def _silent(self, now_ns: int, stale_ns: int) -> str:
+        """Which side has been silent for too long, for people; "" where neither has."""
+        silent_ns = {side: stamps.silent_ns(now_ns) for side, stamps in self.stamps.items()}
+        silent = [f"{side} for {ns / SEC:.1f} s" for side, ns in silent_ns.items() if ns > stale_ns]
+        coming = [f" ({side} comes)" for side, ns in silent_ns.items() if ns <= stale_ns]
+        if not silent:
+            return ""
+        return f"no pictures from {' and '.join(silent)}{''.join(coming)}; is that camera still running?"

@@ -105,3 +105,11 @@ def test_a_flank_whose_pairs_stop_says_so():
     tap = play(flanked(blind, frames=5), FLANKED, START_NS + 3 * SEC)
     assert tap.named(RIG, "blank")
     assert last(tap, RIG).startswith("pictures stopped: ")
+
+
+@pytest.mark.parametrize(("side", "other"), [("left", "right"), ("right", "left")])
+def test_the_camera_that_fell_silent_is_named(side, other):
+    stopped_ns = START_NS + 5 * FRAME_NS
+    tap = play([s for s in drive(FRAMES) if not s.topic.startswith(side) or s.stamp_ns < stopped_ns])
+    assert last(tap, "sync").startswith(f"pictures stopped: no pictures from {side} for ")
+    assert f"({other} comes)" in last(tap, "sync")

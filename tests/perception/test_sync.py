@@ -1,5 +1,6 @@
 """Pairing by stamp: whatever comes, in whatever order, pairs are true pairs and nothing queues."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -104,3 +105,29 @@ def test_it_says_what_keeps_pairs_away():
     assert "5 ms" in text
     sync.put("left", SEC + 12 * MS, 0, None)
     assert sync.why_none(0, SEC)[0] == "pictures stopped"
+
+
+@pytest.mark.parametrize(
+    ("left_ns", "right_ns", "says"),
+    [
+        (0, 1200 * MS, "no pictures from right for 1.2 s (left comes); is that camera still running?"),
+        (700 * MS, 400 * MS, "no pictures from left for 0.7 s (right comes); is that camera still running?"),
+        (900 * MS, 1200 * MS, "no pictures from left for 0.9 s and right for 1.2 s; is that camera still running?"),
+        (400 * MS, 400 * MS, "no new pair of pictures; is the camera still running?"),
+    ],
+)
+def test_the_camera_that_fell_silent_is_named(left_ns, right_ns, says):
+    sync, now_ns = StereoSync(TOLERANCE_NS), 9 * SEC
+    for side, silent_ns in (("left", left_ns), ("right", right_ns)):
+        sync.put(side, SEC, now_ns - silent_ns, None)
+    assert sync.why_none(now_ns, 400 * MS) == ("pictures stopped", says)
+
+
+def test_a_silent_camera_is_not_called_badly_triggered():
+    """The last it sent came after its partner had given way: that gap is of then."""
+    sync = StereoSync(TOLERANCE_NS)
+    sync.put("left", SEC + 100 * MS, SEC + 100 * MS, None)
+    sync.put("right", SEC, SEC + 110 * MS, None)
+    assert sync.why_none(SEC + 200 * MS, 400 * MS)[0] == "stamps apart"
+    sync.put("left", 3 * SEC, 3 * SEC, None)
+    assert sync.why_none(3 * SEC, 400 * MS)[0] == "pictures stopped"
