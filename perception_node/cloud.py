@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from perception_node.depth import thinned
+from perception_node.depth import thinned, within
 from perception_node.params import PointsParams
 from saccade.clock import nanoseconds
 from saccade.geometry import F32, Pinhole
@@ -38,7 +38,7 @@ class Clouds:
     def out(self, depth: Depth, picture: U8 | None, now_ns: int) -> Out:
         """The cloud of a depth image and the picture (H, W) or (H, W, 3) RGB that it was seen in, if there is one."""
         self._sent_ns = now_ns
-        step = self._params.step
+        step = within(self._params.step, depth)
         sent = thinned(depth, step)
         if self._camera != sent.camera:
             self._prepare(sent.camera)

@@ -75,8 +75,17 @@ def _within(metres: F32, min_m: float, max_m: float, depth_m: F32, kept: U8) -> 
             kept[i, j] = 255 if inside else 0
 
 
+def within(stride: int, depth: Depth) -> int:
+    """The stride, or the smaller side of the picture where that is less: at least one pixel is on it."""
+    return min(stride, depth.camera.width, depth.camera.height)
+
+
 def thinned(depth: Depth, stride: int) -> Depth:
-    """Every `stride`-th pixel of every `stride`-th row, with the intrinsics that fit; views, not copies."""
+    """Every `stride`-th pixel of every `stride`-th row, with the intrinsics that fit; views, not copies.
+
+    One pixel is left at least.
+    """
+    stride = within(stride, depth)
     if stride == 1:
         return depth
     first, camera = stride // 2, depth.camera

@@ -27,7 +27,7 @@ class DepthParams:
 
     The left-right check matches the mirrored, swapped pair as well, so it doubles the engine's time in those frames;
     OpenCV's engines check themselves, and are left alone. Every `publish_stride`-th pixel and row of the depth image is
-    sent. `publish_disparity` is off because depth says the same.
+    sent, and one pixel at least. `publish_disparity` is off because depth says the same.
     """
 
     min_m: float = param(0.2, "nearest depth that is kept", low=0, live=True)

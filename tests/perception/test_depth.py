@@ -1,13 +1,18 @@
 """Disparity to depth: the rig's own geometry, with what is out of range or unknown as NaN."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from perception_scenes import BASELINE_M, CAMERA, FX, HEIGHT, WIDTH, depth_of
+from perception_scenes import BASELINE_M, CAMERA, FX, HEIGHT, PARAMS, WIDTH, depth_of, drive, play
 
 from perception_node.depth import Triangulator, thinned
+from perception_node.params import DepthParams, PointsParams
 from saccade.types import StereoPair
+from saccade.wire.convert import decode
+from saccade.wire.images import decode_depth, decode_image
 
 
 def pair(cx_right=CAMERA.cx, baseline_m=BASELINE_M):
@@ -74,3 +79,23 @@ def test_thinning_keeps_every_kept_pixel_at_its_place_in_space(stride, seed):
     everywhere = CAMERA.unproject(np.stack([u, v], -1).astype(np.float64), depth_m.astype(np.float64))
     first = stride // 2
     np.testing.assert_allclose(got, everywhere[first::stride, first::stride], atol=1e-9)
+
+
+@pytest.mark.parametrize("stride", [HEIGHT, HEIGHT + 1, 2 * HEIGHT, 1000])
+def test_a_stride_beyond_the_picture_leaves_one_pixel(stride):
+    depth_m = np.random.default_rng(0).uniform(1, 9, (HEIGHT, WIDTH)).astype(np.float32)
+    part = thinned(depth_of(depth_m), stride)
+    assert part.depth_m.shape == part.confidence.shape == (part.camera.height, part.camera.width) == (1, 1)
+    v = u = HEIGHT // 2
+    expected = CAMERA.unproject(np.array([u, v], np.float64), np.float64(depth_m[v, u]))
+    got = part.camera.unproject(np.zeros(2), np.float64(part.depth_m[0, 0]))
+    np.testing.assert_allclose(got, expected, atol=1e-9)
+
+
+def test_whatever_the_stride_the_node_sends_a_depth_image_that_can_be_read():
+    depth, points = DepthParams(publish_stride=1000), PointsParams(step=1000)
+    tap = play(drive(1), dataclasses.replace(PARAMS, depth=depth, points=points))
+    assert decode_depth("depth/image_rect", tap.of("depth/image_rect")[0].cdr)[2].shape == (1, 1)
+    assert decode_image("depth/confidence", tap.of("depth/confidence")[0].cdr).data.shape == (1, 1)
+    cloud = decode("points", tap.of("points")[0].cdr)
+    assert (cloud.height, cloud.width) == (1, 1)
