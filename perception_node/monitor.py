@@ -92,7 +92,7 @@ class PairMonitor:
 
     def _frozen(self, looks: dict[str, U8], moving: bool) -> Fault | None:
         same = [side for side, look in looks.items() if np.array_equal(look, self._last.get(side, ()))]
-        self._same = self._same + 1 if same and moving else 0
+        self._same = max(self._same, 1) + 1 if same and moving else 0  # the first of them counts, too
         self._last = {side: look.copy() for side, look in looks.items()}
         if self._same < self._params.frozen_frames:
             return None

@@ -77,7 +77,7 @@ class MonitorParams:
     max_row_offset_px: float = param(1.5, "rows that matches of a pair may be apart", low=0)
     min_matches: int = param(20, "matches without which a pair's geometry is not judged", low=0)
     frozen_frames: int = param(
-        3, "identical pictures in a row that count as frozen, while odometry says that the robot moves", low=1
+        3, "identical pictures in a row that count as frozen, while odometry says that the robot moves", low=2
     )
     stale_ms: float = param(400.0, "silence after which missing pictures are reported", low=0, live=True)
 

@@ -197,7 +197,7 @@ def test_a_covered_or_blinded_camera_is_named(grey, name):
 
 def test_frozen_pictures_of_a_moving_robot_are_named():
     tap = play(drive(8, pairs=lambda seed: wall_pair(), twist=(0.5, 0, 0, 0, 0, 0)))
-    assert len(tap.of("depth/image_rect")) == 3
+    assert len(tap.of("depth/image_rect")) == 2
     assert tap.named("stereo", "frozen pictures")
     assert len(play(drive(8, pairs=lambda seed: wall_pair())).of("depth/image_rect")) == 8
 
