@@ -27,7 +27,7 @@ from saccade.stages import Stages
 from saccade.types import U8, Depth, Image, StereoPair
 from saccade.wire.diagnostics import Level
 from saccade.wire.health import Refused
-from saccade.wire.images import decode_depth, decode_image
+from saccade.wire.images import decode_depth, decode_image, unshifted
 
 _SAME_NS = 50 * MS
 """A colour picture this close to a depth image is taken for the same moment."""
@@ -86,10 +86,12 @@ class Frames:
                 pair.stamp_ns, pair.left, pair.right, pair.camera.cx - pair.cx_right, moving=moving
             )
         if fault:
-            return self._without(fault.side, Refused("stereo", fault.name, fault.text), left, right, messages)
+            text = fault.text + _shift([fault.name], messages)
+            return self._without(fault.side, Refused("stereo", fault.name, text), left, right, messages)
         matched = self._matching.disparity(pair)
         found = self._judged(pair, matched, moving)
-        doubt = Refused("sight", found[0].name, "; ".join(f.text for f in found), found[0].level) if found else None
+        text = "; ".join(f.text for f in found) + _shift([f.name for f in found], messages)
+        doubt = Refused("sight", found[0].name, text, found[0].level) if found else None
         if doubt and doubt.level >= Level.ERROR:
             return self._without(found[0].side, doubt, left, right, messages)
         with self._stages.timed("depth"):
@@ -218,6 +220,15 @@ def _decoded(message: Message) -> Image:
         return decode_image(*message)
     except DataError as error:
         raise Refused("images", "corrupt picture", str(error)) from error
+
+
+def _shift(found: list[str], messages: Pair[Message]) -> str:
+    """What more to say of pictures that were found dark, where they may be so for want of a shift; else ""."""
+    dark = any(name == "blank" or name.endswith("too dark") for name in found)
+    low = [message.topic for message in (messages.left, messages.right) if dark and unshifted(*message)]
+    if not low:
+        return ""
+    return f"; {' and '.join(low)}: mono16 below 4096; shift 10 or 12 bits to the full range of 16, or send mono8"
 
 
 def _refused(error: CalibrationError) -> Refused:

@@ -50,6 +50,12 @@ def decode_image(name: str, cdr: Cdr) -> Image:
     return Image(stamp_ns(msg.header.stamp), msg.header.frame_id, data)
 
 
+def unshifted(name: str, cdr: Cdr) -> bool:
+    """Whether a picture is mono16 with its upper four bits unused: of a 10- or 12-bit camera, or of the dark."""
+    msg = codec().decode(topic(name).type, cdr)
+    return topic(name).type != _COMPRESSED and msg.encoding == "mono16" and int(_pixels(name, msg).max()) < 2**12
+
+
 def decode_depth(name: str, cdr: Cdr) -> tuple[int, str, F32]:
     """(stamp, frame, depth along the optical axis) of a canonical topic.
 

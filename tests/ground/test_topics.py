@@ -77,6 +77,9 @@ def table() -> str:
                 "A robot may have [further rigs](ros.md#further-rigs) with the same topics of cameras:",
                 f"{', '.join(f'`{rig}/left/image_rect` … is {where}' for rig, where in RIGS.items())}.",
                 "",
+                "`mono16` is taken as full range, 0 to 65535, of which the upper eight bits are used. Values of 10 or",
+                "12 bits must be shifted up, by six or four, or sent as `mono8`: as they are, they look black.",
+                "",
             ]
     lines += [
         "## robots",

@@ -142,3 +142,19 @@ def test_an_encoding_that_is_not_known_is_named_with_its_topic():
     told = tap.named("images", "corrupt picture")[0]
     assert "left/image_rect: picture with encoding 'yuv422_yuy2'" in told
     assert "mono8" in told
+
+
+@pytest.mark.parametrize(("bits", "stage", "name"), [(10, "stereo", "blank"), (12, "sight", "left too dark")])
+def test_pictures_that_want_a_shift_are_not_just_called_dark(bits, stage, name):
+    def told(encoding, make):
+        samples = [s for s in drive(8) if "image" not in s.topic]
+        for i in range(8):
+            for side, grey in zip(("left", "right"), wall_pair(seed=i), strict=True):
+                samples.append(image(START_NS + i * FRAME_NS, f"{side}/image_rect", encoding, make(grey)))
+        return " ".join(play(samples).named(stage, name))
+
+    hint = "left/image_rect and right/image_rect: mono16 below 4096; shift 10 or 12 bits to the full range of 16"
+    assert hint in told("mono16", lambda g: g.astype(np.uint16) << bits - 8)
+    eight = told("mono8", lambda g: g >> 16 - bits)
+    assert eight, "as dark in eight bits"
+    assert "mono16" not in eight

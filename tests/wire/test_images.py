@@ -13,7 +13,7 @@ from saccade.errors import DataError
 from saccade.types import Image
 from saccade.wire.codec import codec
 from saccade.wire.convert import header
-from saccade.wire.images import decode_depth, decode_image, encode_depth, encode_image, encode_mono8
+from saccade.wire.images import decode_depth, decode_image, encode_depth, encode_image, encode_mono8, unshifted
 
 RAW, PACKED = "left/image_raw", "left/image_raw/compressed"
 DEPTH, PACKED_DEPTH = "rgbd/depth/image_rect", "rgbd/depth/image_rect/compressedDepth"
@@ -77,6 +77,19 @@ def test_depth_in_either_byte_order_and_padding(size, big, seed):
 def test_mono16_keeps_the_high_byte(big):
     pixels = np.array([[0, 0x1200, 0xFF00]], np.uint16)
     np.testing.assert_array_equal(decode_image(RAW, image_cdr("mono16", pixels, 2, big)).data, [[0, 0x12, 0xFF]])
+
+
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize(("most", "is_so"), [(1023, True), (4095, True), (4096, False), (65535, False)])
+def test_16_bits_of_which_12_are_used_are_noticed(most, is_so, big):
+    pixels = np.array([[0, 17, most]], np.uint16)
+    assert unshifted(RAW, image_cdr("mono16", pixels, 2, big)) is is_so
+
+
+def test_8_bits_and_compressed_pictures_are_not_in_want_of_a_shift():
+    dark = np.zeros((2, 3), np.uint8)
+    assert not unshifted(RAW, image_cdr("mono8", dark))
+    assert not unshifted(PACKED, compressed_cdr("png", packed(dark, ".png")))
 
 
 @pytest.mark.parametrize("order", ["rggb", "bggr", "gbrg", "grbg"])
