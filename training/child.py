@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import yaml
@@ -28,6 +29,8 @@ from training.weights import digest, export
 
 _CALIBRATED, _CHECKED = 24, 3
 """Recorded pairs at most that int8 is calibrated on, besides the parent's, and that the files are checked with."""
+_FILES = (".onnx", ".verdict.json", ".yaml")
+"""Of a model, the card last: it names the others."""
 _SAME_PX, _NEAR_PX = 0.02, 0.5
 """How far ONNX in fp32 may be from torch (99.9 % of the pixels), and int8 (median)."""
 
@@ -48,31 +51,48 @@ def install(
 ) -> tuple[list[Card], str]:
     """Write NAME.onnx, its int8 twin and their cards into `folder`, probed; returns the cards, and what is missing.
 
-    EngineError, and nothing left, when the file does not do what torch does or the probe refuses it; an int8 twin of
-    which that is true is left out.
+    EngineError, and `folder` as it was, when the file does not do what torch does, the probe refuses it, or a model of
+    that name is there; an int8 twin that is far off or refused is left out.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".adapting-", dir=folder) as staged:  # inside: surely the same file system
+        cards, missing = tested(net, outcome, facts, pairs, Path(staged))
+        return move([Path(card.path) for card in cards], folder), missing
+
+
+def tested(
+    net: StereoNet, outcome: Outcome, facts: Facts, pairs: Sequence[Pair], folder: Path
+) -> tuple[list[Card], str]:
+    """The cards of the child, and of its twin where that is good enough, in a folder that nobody reads yet."""
     made = history(outcome, facts)
     exact, rough = (folder / f"{facts.name}{kind}.onnx" for kind in ("", "-int8"))
     tried = [pairs[i] for i in thin(outcome.split.judge, _CHECKED)]
-    try:
-        export(net, exact, {"saccade.adapted": json.dumps(asdict(made))})
-        card = checked(facts.parent, exact, made, net, tried, 0.999, _SAME_PX)
-    except EngineError:
-        remove(exact)
-        raise
+    export(net, exact, {"saccade.adapted": json.dumps(asdict(made))})
+    card = checked(facts.parent, exact, made, net, tried, 0.999, _SAME_PX)
     try:
         quantise(exact, rough, [*calibration(), *(cut(pairs[i]) for i in thin(outcome.split.learn, _CALIBRATED))])
         return [card, checked(facts.parent, rough, made, net, tried, 0.5, _NEAR_PX)], ""
     except EngineError as error:
-        remove(rough)
         return [card], str(error)
 
 
-def remove(model: Path) -> None:
-    """Delete a model with its card and verdict."""
-    for file in (model, model.with_suffix(".yaml"), model.with_suffix(".verdict.json")):
-        file.unlink(missing_ok=True)
+def move(cards: Sequence[Path], folder: Path) -> list[Card]:
+    """Move models with their verdicts and cards into `folder`, all or none.
+
+    EngineError where files of these names are there.
+    """
+    files = [file for card in cards for end in _FILES if (file := card.with_suffix(end)).exists()]
+    if there := [file.name for file in files if (folder / file.name).exists()]:
+        raise EngineError(f"{folder} holds {', '.join(there)} already: not installed; expected another --name")
+    moved: list[Path] = []
+    try:
+        for file in files:
+            moved.append(file.replace(folder / file.name))
+    except BaseException:  # Ctrl-C as well
+        for file in moved:
+            file.unlink()
+        raise
+    return [load_card(folder / card.name) for card in cards]
 
 
 def history(outcome: Outcome, facts: Facts) -> Adapted:

@@ -153,17 +153,64 @@ def test_an_int8_twin_that_is_far_off_is_left_out_and_told(
 
 
 @pytest.mark.parametrize("fault", ["probe", "torch"])
-def test_a_child_that_the_probe_refuses_or_that_differs_from_torch_is_not_left_behind(
+def test_a_child_that_the_probe_refuses_or_that_differs_from_torch_leaves_everything_as_it_was(
     fault: str, tmp_path: Path, pairs: list[Pair], facts: child.Facts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refused = Report((Finding("sign", "is negative", advice="none"),), ())
     monkeypatch.setattr(child, "prove", lambda card: refused)
+    before = {f"reef{end}": f"a model of that name{end}" for end in (".onnx", ".yaml", ".verdict.json")}
+    for name, text in before.items():
+        (tmp_path / name).write_text(text)
     net = shipped()
     if fault == "torch":
         monkeypatch.setattr(child, "look", lambda other, pair: look(StereoNet("s").eval(), pair))
     with pytest.raises(EngineError, match="refused by the probe.*is negative" if fault == "probe" else "from torch"):
         child.install(net, outcome(), facts, pairs, tmp_path)
-    assert list(tmp_path.iterdir()) == []
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == before
+
+
+def staged(folder: Path) -> list[Path]:
+    """Cards of a child and its twin, with all their files."""
+    cards = [folder / f"{name}.yaml" for name in ("reef", "reef-int8")]
+    folder.mkdir()
+    for path in cards:
+        path.with_suffix(".verdict.json").write_text("{}")
+        path.with_suffix(".onnx").write_text(path.stem)
+        path.write_text(Path(PARENT.path).read_text().replace("../models/", "").replace("stereo-s", path.stem))
+    return cards
+
+
+def test_a_child_moves_into_its_place_with_its_twin_and_verdicts(tmp_path: Path) -> None:
+    cards = child.move(staged(tmp_path / "staged"), tmp_path)
+    assert [card.beside(card.onnx).read_text() for card in cards] == ["reef", "reef-int8"]
+    assert [Path(card.path) for card in cards] == [tmp_path / "reef.yaml", tmp_path / "reef-int8.yaml"]
+    assert len([path for path in tmp_path.iterdir() if path.is_file()]) == 6
+
+
+@pytest.mark.parametrize("there", ["reef.onnx", "reef-int8.yaml"])
+def test_a_child_does_not_take_the_place_of_another_model(there: str, tmp_path: Path) -> None:
+    (tmp_path / there).write_text("installed meanwhile")
+    with pytest.raises(EngineError, match=f"holds {there} already.*another --name"):
+        child.move(staged(tmp_path / "staged"), tmp_path)
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir() if path.is_file()] == [
+        (there, "installed meanwhile")
+    ]
+
+
+def test_a_child_that_cannot_be_moved_whole_is_not_moved_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cards, move_one = staged(tmp_path / "staged"), Path.replace
+
+    def full(self: Path, target: Path) -> Path:
+        if self.name == "reef-int8.yaml":
+            raise OSError(28, "No space left on device")
+        return move_one(self, target)
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        child.move(cards, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["staged"]
 
 
 def test_at_most_so_many_are_taken_evenly() -> None:
