@@ -40,8 +40,7 @@ def add(template: str, graphs: Sequence[Path], name: str, folder: Path) -> Card:
     """
     document = _template(template)
     name = name or str(document["name"])
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or name in card_names():
-        raise ConfigError(f"--name {name!r} cannot be: expected letters, digits and . _ -, and not the name of {CARDS}")
+    check_name(name)
     expected = 2 if "second" in document else 1
     if len(graphs) != expected:
         raise ConfigError(f"--onnx has {len(graphs)} files; the model of card {template} is {expected}")
@@ -58,6 +57,12 @@ def add(template: str, graphs: Sequence[Path], name: str, folder: Path) -> Card:
     path = folder / f"{name}.yaml"
     path.write_text(yaml.safe_dump(merged(document, edit), sort_keys=False, allow_unicode=True))
     return _sized(load_card(path))
+
+
+def check_name(name: str) -> None:
+    """ConfigError for what no added model can be called, such as the name of a shipped card."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or name in card_names():
+        raise ConfigError(f"--name {name!r} cannot be: expected letters, digits and . _ -, and not the name of {CARDS}")
 
 
 def rewrite(card: Card, edit: dict[str, Any]) -> Card:
@@ -77,11 +82,16 @@ def remove(name: str, folder: Path) -> list[Path]:
     """Delete an added model, its card and verdict; the files that are gone."""
     if name not in card_names(folder):
         raise ConfigError(f"no added model {name!r} in {folder}; {choices(name, card_names(folder))}")
-    files = [folder / f"{name}{suffix}" for suffix in (".yaml", ".verdict.json", ".onnx", "-second.onnx")]
-    gone = [file for file in files if file.exists()]
+    gone = files_of(name, folder)
     for file in gone:
         file.unlink()
     return gone
+
+
+def files_of(name: str, folder: Path) -> list[Path]:
+    """What is in `folder` of an added model of that name."""
+    files = (folder / f"{name}{suffix}" for suffix in (".yaml", ".verdict.json", ".onnx", "-second.onnx"))
+    return [file for file in files if file.exists()]
 
 
 def templates() -> list[str]:

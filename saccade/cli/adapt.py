@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import math
-import re
+import os
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,12 +17,14 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from engines.added import check_name, files_of
 from engines.card import Card, added_cards, load_card
-from saccade.errors import ConfigError
+from saccade.errors import ConfigError, SaccadeError
 
 if TYPE_CHECKING:
     from training.adapt import Outcome
     from training.course import Tell
+    from training.net import StereoNet
 
 EXAMPLES = """examples:
   saccade adapt dive.mcap --card stereo-s                  # five minutes; installs stereo-s-dive if it is better
@@ -33,8 +36,8 @@ A part of the recording is held out. What is not better there, by figures that w
 and the exit code is 1. Ctrl-C ends the learning and judges what is there.
 """
 _OURS = "adaptation needs one of our own networks in fp32, such as stereo-s"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _LEAST = 3
+_SEEDS = 2**32
 _MOST = 160
 """Pairs that are read: what 64 lessons, and those that are judged, are taken from."""
 
@@ -57,39 +60,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Adapt, judge, install; exit code 0 when installed (or would be), 1 when refused."""
     from saccade.cli import FAILED, OK
-    from saccade.cli.pairs import read_pairs
+    from saccade.cli.pairs import check_there, read_pairs
 
     parent = _parent(args.card)
     _check(args)
+    name, folder = _name(args, parent), args.out or added_cards()
+    _check_free(name, folder)
+    _check_writable(folder)
     if find_spec("torch") is None or find_spec("onnx") is None:
         raise ConfigError("adaptation needs PyTorch and onnx; try: pip install 'saccade[train]'")
+    check_there(args.recording)
+    net = _network(parent)
     found = read_pairs(args.recording, args.mapping, _MOST, _LEAST)
     print(f"{args.recording}: {found.note}")
     from training.adapt import Plan, adapt
     from training.child import Facts, install
     from training.pool import Pair, coloured
-    from training.weights import load
 
     plan = Plan(minutes=args.minutes, steps=args.steps, seed=args.seed, share=args.budget / 100, max_rank=args.rank)
     pairs = [Pair(coloured(frame.left), coloured(frame.right)) for frame in found.frames]
     with _progress() as tell:
-        net = load(parent.beside(parent.onnx))
         outcome = adapt(net, pairs, plan, tell)
     print(_told(outcome, parent.name))
     if outcome.refusal:
         print(f"saccade adapt: not installed: {outcome.refusal}; {parent.name} stays as it is", file=sys.stderr)
         return FAILED
-    name = args.name or f"{parent.name}-{args.recording.stem}"
     if args.dry_run:
         print(f"{name} would be installed; this was a dry run")
         return OK
     facts = Facts(parent, name, found.name, len(found.frames), plan)
-    cards, missing = install(net, outcome, facts, pairs, args.out or added_cards())
+    cards, missing = install(net, outcome, facts, pairs, folder)
     for card in cards:
         print(f"installed {card.name} ({card.path})")
     if missing:
         print(f"without an int8 twin: {missing}")
-    print(f"use it: engine: {name} in the perception node's parameters")
+    print(f"use it: engine: {os.path.abspath(cards[0].path) if args.out else name} in the perception node's parameters")
     return OK
 
 
@@ -105,13 +110,53 @@ def _parent(name: str) -> Card:
 
 def _check(args: argparse.Namespace) -> None:
     """ConfigError for numbers that make no sense."""
-    if args.minutes <= 0 or args.steps < 0 or args.rank < 1 or not 0 < args.budget <= 100:
+    if not args.minutes > 0 or args.steps < 0 or args.rank < 1 or not 0 < args.budget <= 100:
         raise ConfigError(
             f"--minutes {args.minutes:g} --steps {args.steps} --rank {args.rank} --budget {args.budget:g}: expected "
             "minutes above 0, a rank of at least 1 and a budget of at most 100 %"
         )
-    if args.name and not _NAME.fullmatch(args.name):
-        raise ConfigError(f"--name {args.name!r}: expected letters, digits, '.', '_' and '-' only, like stereo-s-reef")
+    if not 0 <= args.seed < _SEEDS:
+        raise ConfigError(f"--seed {args.seed}: expected a number of 0 to {_SEEDS - 1}")
+
+
+def _name(args: argparse.Namespace, parent: Card) -> str:
+    """What the adapted network will be called; ConfigError for a name that it cannot have."""
+    recording = Path(os.path.abspath(args.recording))  # of `.` too the name
+    name: str = args.name or f"{parent.name}-{recording.stem}"
+    check_name(name)
+    if name == parent.name:
+        raise ConfigError(f"--name {name!r} is the parent's, which stays as it is; expected another --name")
+    return name
+
+
+def _check_free(name: str, folder: Path) -> None:
+    """ConfigError where a model of this name, or of its int8 twin's, is in the folder: it is not overwritten."""
+    for one in (name, f"{name}-int8"):
+        if files := files_of(one, folder):
+            away = f"saccade engine remove {one}" if folder == added_cards() else f"rm {' '.join(map(str, files))}"
+            raise ConfigError(
+                f"{files[0]} is there already and stays as it is; expected another --name, or first: {away}"
+            )
+
+
+def _check_writable(folder: Path) -> None:
+    """ConfigError where nothing could be installed, before minutes are spent on what is to be."""
+    try:
+        nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        with tempfile.TemporaryDirectory(dir=nearest):
+            pass
+    except OSError as error:
+        raise ConfigError(f"cannot write into {folder}: {error.strerror}; expected a folder for --out") from error
+
+
+def _network(parent: Card) -> StereoNet:
+    """The parent's network; ConfigError where its file does not hold one in fp32."""
+    from training.weights import load
+
+    try:
+        return load(parent.beside(parent.onnx))
+    except (OSError, SaccadeError) as error:
+        raise ConfigError(f"card {parent.name!r} cannot be trained ({error}); {_OURS}") from error
 
 
 @contextmanager

@@ -61,8 +61,7 @@ def read_pairs(path: Path, mapping: Path | None, at_most: int, least: int) -> Fr
     DataError where there are fewer than `least`, one camera only, or left and right of two sizes; CalibrationError
     where raw pictures cannot be rectified, and where the pictures themselves speak against the rig.
     """
-    if not path.exists():
-        raise DataError(f"nothing at {path}; expected a recording, or a folder of pairs: {_EXPECTED}")
+    check_there(path)
     found = _in_folder(path) if path.is_dir() else []
     frames = _of_folder(path, found, at_most) if found else _of_recording(path, mapping, at_most)
     if len(frames.frames) < least:
@@ -81,6 +80,12 @@ def read_pairs(path: Path, mapping: Path | None, at_most: int, least: int) -> Fr
             raise DataError(f"{path} has pictures of {width}x{height}; expected at least {_SMALLEST}x{_SMALLEST}")
     _check_geometry(path, frames.frames)
     return frames
+
+
+def check_there(path: Path) -> None:
+    """DataError where there is nothing at a path."""
+    if not path.exists():
+        raise DataError(f"nothing at {path}; expected a recording, or a folder of pairs: {_EXPECTED}")
 
 
 def _check_geometry(path: Path, frames: tuple[StereoFrame, ...]) -> None:
