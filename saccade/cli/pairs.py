@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import cv2
@@ -150,7 +151,7 @@ def _alike(left: U8, right: U8) -> tuple[U8, U8]:
 def _of_recording(path: Path, mapping: Path | None, at_most: int) -> Frames:
     recording = open_recording(path, mapping)
     try:
-        topics = {side: _topic(path, side, recording) for side in _SIDES}
+        topics = _topics(path, recording)
         infos = {f"{side}/camera_info" for side in _SIDES} & set(recording.mapping.topics)
         if any("image_raw" in name for name in topics.values()) and len(infos) < 2:
             raise CalibrationError(
@@ -167,16 +168,21 @@ def _of_recording(path: Path, mapping: Path | None, at_most: int) -> Frames:
     return Frames(path.name, frames, total, f"{len(frames)} of {total} pairs of {topics['left']}, {topics['right']}")
 
 
-def _topic(path: Path, side: Side, recording: Recording) -> str:
-    """The best of the topics that carry this side's pictures."""
-    for name in PICTURES:
-        if f"{side}/{name}" in recording.mapping.topics:
-            return f"{side}/{name}"
-    played = ", ".join(recording.mapping.topics)
-    raise DataError(
-        f"{path} has no pictures of a {side} camera (found {played}); expected a stereo pair: "
-        "name its topics with --mapping"
-    )
+def _topics(path: Path, recording: Recording) -> dict[Side, str]:
+    """The best topics that carry the pictures of both sides, both rectified or both raw."""
+    there = {side: [t for n in PICTURES if (t := f"{side}/{n}") in recording.mapping.topics] for side in _SIDES}
+    for side, topics in there.items():
+        if not topics:
+            played = ", ".join(recording.mapping.topics)
+            raise DataError(
+                f"{path} has no pictures of a {side} camera (found {played}); expected a stereo pair: "
+                "name its topics with --mapping"
+            )
+    for left, right in product(there["left"], there["right"]):
+        if Message(left, b"").rectified == Message(right, b"").rectified:
+            return {"left": left, "right": right}
+    left, right = there["left"][0], there["right"][0]
+    raise CalibrationError(f"{path}: {left} comes with {right}; expected both raw or both rectified: see --mapping")
 
 
 def _paired(
@@ -208,7 +214,7 @@ def _rectified(number: int, messages: Pair[Message], infos: set[str], cameras: C
         left, right = (decode_image(*message) for message in (messages.left, messages.right))
     except DataError:
         return None
-    rectified = messages.left.rectified and messages.right.rectified
+    rectified = messages.left.rectified  # the other as well
     if rectified and len(infos) < 2:  # no depth is made here, so that no baseline is needed
         return StereoFrame(number, *(picture.copy() for picture in _alike(left.data, right.data)))
     pair = cameras.pair(left, right, rectified=rectified)

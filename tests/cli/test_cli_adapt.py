@@ -52,8 +52,11 @@ def camera(width: int = 96, baseline_px: float = 0.0) -> CameraModel:
 
 
 def recording(path: Path, sides: dict[str, str], infos: bool, frames: int = 6) -> Path:
-    """`sides`: {left: image_raw, ...}; stamps 100 ms apart, each picture the wall moved by its number."""
-    topics = [f"{side}/{kind}" for side, kind in sides.items()]
+    """`sides`: {left: image_raw, ...}; stamps 100 ms apart, each picture the wall moved by its number.
+
+    Of several kinds of one side ("image_rect image_raw") all but the last are black.
+    """
+    topics = [f"{side}/{kind}" for side, kinds in sides.items() for kind in kinds.split()]
     recorder = Recorder(path, [*topics, *(f"{side}/camera_info" for side in sides)])
     for i in range(frames):
         t = T0 + i * 100 * MS
@@ -61,10 +64,20 @@ def recording(path: Path, sides: dict[str, str], infos: bool, frames: int = 6) -
             if infos and i:  # the first pictures come before any calibration
                 info = encode_camera(t, camera(baseline_px=4.0 if side == "right" else 0.0))
                 recorder.on_sample(Sample(f"{side}/camera_info", t, bytes(info)), t)
-        for side, kind in sides.items():
-            data = encode_image(Image(t, "optical", np.roll(WALL, i, axis=1)))
-            recorder.on_sample(Sample(f"{side}/{kind}", t, bytes(data)), t)
+        for topic in topics:
+            side, _, kind = topic.partition("/")
+            shows = np.uint8(sides[side].endswith(kind))
+            data = encode_image(Image(t, "optical", shows * np.roll(WALL, i, axis=1)))
+            recorder.on_sample(Sample(topic, t, bytes(data)), t)
     recorder.close()
+    return path
+
+
+def mapped(folder: Path, sides: dict[str, str]) -> Path:
+    """A mapping file that plays every topic of a recording as what it is called."""
+    names = [f"{side}/{kind}" for side, kinds in sides.items() for kind in [*kinds.split(), "camera_info"]]
+    path = folder / "mapping.yaml"
+    path.write_text("topics:\n" + "".join(f"  {name}: /{name}\n" for name in names))
     return path
 
 
@@ -87,6 +100,20 @@ def test_raw_pictures_without_calibration_and_one_camera_are_refused_by_name(tmp
         read_pairs(recording(tmp_path / "one.mcap", {"left": "image_rect"}, infos=True), None, 10, 3)
     with pytest.raises(DataError, match="expected at least 3"):
         read_pairs(recording(tmp_path / "short.mcap", RECT, infos=False, frames=2), None, 10, 3)
+
+
+def test_both_sides_are_read_raw_where_only_one_is_there_rectified_too(tmp_path: Path) -> None:
+    sides = {"left": "image_rect image_raw", "right": "image_raw"}
+    found = read_pairs(recording(tmp_path / "both.mcap", sides, infos=True), mapped(tmp_path, sides), 10, 3)
+    assert found.note.endswith("of left/image_raw, right/image_raw")
+    assert [shown(frame.left) for frame in found.frames] == [1, 2, 3, 4, 5]
+
+
+def test_a_raw_picture_beside_a_rectified_one_is_refused_by_name(tmp_path: Path) -> None:
+    sides = {"left": "image_rect", "right": "image_raw"}
+    path = recording(tmp_path / "mixed.mcap", sides, infos=True)
+    with pytest.raises(CalibrationError, match="left/image_rect comes with right/image_raw; expected both raw or both"):
+        read_pairs(path, mapped(tmp_path, sides), 10, 3)
 
 
 @pytest.mark.parametrize(
