@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from math import cos, nan, pi
+from math import ceil, cos, nan, pi
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from saccade.clock import SEC, perf_ns
-from saccade.errors import DataError
+from saccade.errors import ConfigError, DataError
 from training import gate, lora
 from training.course import Course, Tell, Weights, study
 from training.gate import Change, Look, Split
@@ -30,6 +30,8 @@ LOOKS = 6
 """How often the watched pairs are looked at."""
 PROBES = 8
 """Batches whose gradients choose the ranks."""
+LEFT_ALONE = ("sure",)
+"""Beginnings of the names of layers that are not adapted."""
 BASE_SEED = 20_000_000
 """Of the generated pairs: none that the parent was trained on."""
 
@@ -68,8 +70,10 @@ class Outcome:
 def adapt(net: StereoNet, pairs: Sequence[Pair], plan: Plan, tell: Tell = lambda *_: None) -> Outcome:
     """Adapt `net` (frozen; changed in place when all is done) to rectified pairs in the order of time.
 
-    KeyboardInterrupt while it learns ends the learning only. DataError where left and right do not match at all.
+    KeyboardInterrupt while it learns ends the learning only. ConfigError where no adapter fits the budget; DataError
+    where left and right do not match at all, or no adapter promises to help.
     """
+    budget = _budget(net, plan.share)
     torch.manual_seed(plan.seed)
     rng = np.random.default_rng(plan.seed)
     split = gate.hold_out(len(pairs))
@@ -88,8 +92,13 @@ def adapt(net: StereoNet, pairs: Sequence[Pair], plan: Plan, tell: Tell = lambda
     tell("choosing ranks", 0.0, nan, nan)
     rows = lora.choose(
         net, (partial(course.loss, net) for _ in range(PROBES)),
-        int(plan.share * sum(p.numel() for p in net.parameters())), plan.max_rank, leave=("sure",),
+        budget, plan.max_rank, LEFT_ALONE,
     )  # fmt: skip
+    if not rows:
+        raise DataError(
+            f"no adapter of at most {budget} parameters promises to help: the gradients of {PROBES} batches agree on "
+            "none; expected a larger --budget, more pairs from other places, or another --seed"
+        )
     adapters = Adapters(net, rows)
     watched = [(pairs[i], look(net, pairs[i])[0]) for i in thin(split.watch, WATCHED)]
     before = truth_error(net, made[:FORGOTTEN])
@@ -100,6 +109,17 @@ def adapt(net: StereoNet, pairs: Sequence[Pair], plan: Plan, tell: Tell = lambda
     dry = before, truth_error(net, made[:FORGOTTEN])
     refusal = gate.refusal(changes, dry) if steps else "it was not better at any look at the watched pairs"
     return Outcome(steps, adapters.ranks, split, changes, dry, refusal)
+
+
+def _budget(net: StereoNet, share: float) -> int:
+    """Parameters that the adapters may have; ConfigError where the smallest of them has more."""
+    total = sum(p.numel() for p in net.parameters())
+    if (budget := int(share * total)) < (least := lora.least(net, LEFT_ALONE)):
+        raise ConfigError(
+            f"--budget {100 * share:g} is {budget} of the network's {total} parameters, and its smallest adapter has "
+            f"{least}; expected at least {ceil(10_000 * least / total) / 100:g}, better 10"
+        )
+    return budget
 
 
 def thin(indices: Sequence[int], at_most: int) -> list[int]:

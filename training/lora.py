@@ -99,7 +99,7 @@ def choose(
 
     Layers named in `leave` (beginnings of names) stay as they are. See the module for the method.
     """
-    names = [n for n, p in net.named_parameters() if p.ndim == 4 and not n.startswith(tuple(leave) or ("\0",))]
+    names = adaptable(net, leave)
     even, odd = gradients(net, names, losses)
     found = sorted(
         (d for name in names for d in directions(name, net.get_parameter(name), even[name], odd[name], max_rank)),
@@ -112,6 +112,17 @@ def choose(
             rows.setdefault(d.layer, []).append(d.row)
             spent += d.cost
     return {name: torch.stack(rows[name]) for name in names if name in rows}
+
+
+def adaptable(net: nn.Module, leave: Iterable[str] = ()) -> list[str]:
+    """Names of the weights that can have an adapter, but for those that begin as one in `leave`."""
+    return [n for n, p in net.named_parameters() if p.ndim == 4 and not n.startswith(tuple(leave))]
+
+
+def least(net: nn.Module, leave: Iterable[str] = ()) -> int:
+    """Parameters of the smallest adapter: one rank of the layer where it costs least."""
+    weights = (net.get_parameter(name) for name in adaptable(net, leave))
+    return int(min(len(weight) + weight[0].numel() for weight in weights))
 
 
 def gradients(

@@ -21,9 +21,10 @@ from engines.open import open_unproven  # noqa: E402
 from engines.probe import Report  # noqa: E402
 from engines.probe.finding import Finding  # noqa: E402
 from engines.stereo import StereoMatcher  # noqa: E402
+from saccade.errors import ConfigError, DataError  # noqa: E402
 from saccade.params import plain  # noqa: E402
 from training import adapt as adapting  # noqa: E402
-from training import child  # noqa: E402
+from training import child, lora  # noqa: E402
 from training.adapt import Outcome, Plan, adapt, thin  # noqa: E402
 from training.course import Weights  # noqa: E402
 from training.gate import Change, Split  # noqa: E402
@@ -211,6 +212,23 @@ def test_a_child_that_cannot_be_moved_whole_is_not_moved_at_all(
     with pytest.raises(OSError, match="No space"):
         child.move(cards, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["staged"]
+
+
+def test_a_budget_below_the_smallest_adapter_is_told_before_anything_is_looked_at(pairs: list[Pair]) -> None:
+    looked: list[str] = []
+    with pytest.raises(
+        ConfigError, match=r"--budget 0\.001 is 6 of .* parameters, .* expected at least 0\.\d+"
+    ) as told:
+        adapt(shipped(), pairs, replace(QUICK, share=0.00001), lambda what, *_: looked.append(what))
+    assert looked == []
+    enough = float(str(told.value).split("at least ")[1].split(",")[0])
+    assert adapting._budget(shipped(), enough / 100) >= lora.least(shipped(), adapting.LEFT_ALONE)
+
+
+def test_gradients_that_agree_on_nothing_are_told(pairs: list[Pair], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lora, "directions", lambda *_: [])
+    with pytest.raises(DataError, match=r"no adapter .* promises to help.*--budget, more pairs"):
+        adapt(shipped(), pairs, QUICK)
 
 
 def test_at_most_so_many_are_taken_evenly() -> None:
