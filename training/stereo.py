@@ -115,7 +115,7 @@ class Run:
         """Write a checkpoint; whatever happens, the file is whole."""
         state = {"plan": asdict(self.plan), "step": self.step, "seconds": self.seconds, "net": self.net.state_dict(),
                  "average": self.average, "optimiser": self.optimiser.state_dict(), "log": self.log,
-                 "before": self.before}  # fmt: skip
+                 "before": self.before, "device": name_of(self.device)}  # fmt: skip
         torch.save(state, path.with_suffix(".tmp"))
         path.with_suffix(".tmp").replace(path)
 
@@ -156,6 +156,11 @@ class Run:
         if (size := state["plan"]["size"]) != self.plan.size:
             raise WeightsError(f"{path} is of size {size!r}, to be trained is {self.plan.size!r}")
         return state
+
+
+def name_of(device: torch.device) -> str:
+    """What a run was trained on, for its card: the GPU's own name, or "cpu"."""
+    return str(torch.cuda.get_device_name(device)) if device.type == "cuda" else device.type
 
 
 def train(run: Run, batches: Iterator[dict[str, Tensor]], judged: list[Path], out: Path, every_s: float) -> None:

@@ -110,6 +110,25 @@ def test_a_run_in_mixed_precision_goes_on_and_its_card_says_so(
     assert load_card(card).trained["precision"].startswith("bfloat16 between normalisations")
 
 
+def test_a_card_says_which_device_a_network_was_trained_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"GPU {device.index}")
+    monkeypatch.setattr(shipping, "TWINS", ())
+    run, file = Run(Plan(steps=1), torch.device("cpu")), tmp_path / "checkpoint.pt"
+    run.log = [{"epe": 1.0, "bad2": 0.1, "bad2_visible": 0.1}]
+    run.device = torch.device("cuda", 1)
+    run.save(file)
+    (card,) = shipping.ship(file, tmp_path / "engines")
+    assert load_card(card).trained["device"] == "GPU 1"
+    run.device = torch.device("cpu")
+    run.save(file)
+    state = torch.load(file, weights_only=True)
+    assert state.pop("device") == "cpu"
+    torch.save(state, file)  # as it was before devices were saved
+    run.load(file)
+    (card,) = shipping.ship(file, tmp_path / "engines")
+    assert load_card(card).trained["device"] == "cpu"
+
+
 def test_a_larger_network_starts_from_a_smaller_one_and_says_so(pairs: Path, tmp_path: Path) -> None:
     main([*command(pairs, tmp_path / "on", 1), "--start", str(SHIPPED)])
     main([*command(pairs, tmp_path / "wide", 1), "--start", str(SHIPPED), "--size", "m"])
