@@ -52,13 +52,14 @@ def pfm(path: Path) -> F32:
         content = path.read_bytes()
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
-    header = re.match(rb"Pf\s+(\d+)\s+(\d+)\s+(-?[\d.eE+-]+)\s", content)
+    header = re.match(rb"Pf\s+(\d+)\s+(\d+)\s+(-?[\d.eE+-]+)(?:\r?\n|\s)", content)
     if header is None:
         raise DataError(f"{path} is no portable float map of one channel")
     width, height = int(header[1]), int(header[2])
-    values = np.frombuffer(content[header.end() :], "<f4" if header[3].startswith(b"-") else ">f4")
-    if values.size != width * height:
-        raise DataError(f"{path} holds {values.size} values; expected {width} x {height}")
+    data = content[header.end() :]
+    if len(data) != 4 * width * height:
+        raise DataError(f"{path} holds {len(data)} bytes of values; expected 4 x {width} x {height}")
+    values = np.frombuffer(data, "<f4" if header[3].startswith(b"-") else ">f4")
     return known(values.reshape(height, width)[::-1].astype(np.float32))
 
 

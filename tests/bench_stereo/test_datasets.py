@@ -8,6 +8,7 @@ import pytest
 
 from engines import datasets
 from engines.datasets import find_datasets
+from engines.truth import pfm
 from saccade.errors import DataError
 
 M2003, M2003_OLD, M2006 = (
@@ -122,6 +123,16 @@ def broken(folder, what):
         data.pairs[0].read()
 
 
+@pytest.mark.parametrize("scale", [b"-1", b"1"])
+def test_a_portable_float_map_with_carriage_returns_in_its_header_is_read(tmp_path, scale):
+    path = tmp_path / "disp0.pfm"
+    made.write_pfm(path, made.truth(), scale)
+    read = pfm(path)
+    *header, values = path.read_bytes().split(b"\n", 3)
+    path.write_bytes(b"\r\n".join([*header, values]))
+    np.testing.assert_array_equal(pfm(path), read)
+
+
 def test_what_is_wrong_with_a_pair_is_named(tmp_path):
     left, _ = made.pair()
     a = made.kitti(tmp_path / "a")
@@ -156,7 +167,11 @@ def test_truth_files_that_hold_something_else_are_named(tmp_path):
     (b / "disp0GT.pfm").write_bytes(b"PF\n3 3\n-1\n")
     broken(b, "no portable float map of one channel")
     (b / "disp0GT.pfm").write_bytes((b / "disp0GT.pfm").read_bytes().replace(b"PF", b"Pf"))
-    broken(b, "holds 0 values; expected 3 x 3")
+    broken(b, "disp0GT.pfm holds 0 bytes of values; expected 4 x 3 x 3")
+    made.write_pfm(b / "disp0GT.pfm", made.truth())
+    with (b / "disp0GT.pfm").open("ab") as file:
+        file.write(b"\0")
+    broken(b, "disp0GT.pfm holds .* bytes of values")
     (b / "disp0GT.pfm").unlink()
     broken(b, "disp0.pfm")
     c = tmp_path / "c"
