@@ -2,6 +2,7 @@
 
 import runpy
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import onnxruntime  # noqa: E402
 
 from saccade.errors import ConfigError, DataError  # noqa: E402
 from training.export import (  # noqa: E402
+    base,
     crestereo,
     depth_anything_3,
     depth_anything_v2,
@@ -290,6 +292,19 @@ def test_a_graph_that_does_something_else_is_not_handed_out(tmp_path):
     model = Pair(Moody(), lambda m, x: m(x))
     with pytest.raises(DataError, match="differs from torch"):
         write(model, {"x": torch.randn(1, 3, 8, 8)}, ["y"], tmp_path / "m.onnx")
+
+
+HELPERS = sorted(path.stem for path in Path(base.__file__).parent.glob("*.py"))
+
+
+@pytest.mark.parametrize("helper", [name for name in HELPERS if name not in ("__init__", "base", "views")])
+def test_a_helper_tells_wrong_use_without_a_traceback(helper, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [f"{helper}.py", "--repo", "/absent", "--untrained", "--out", str(tmp_path / "x")])
+    monkeypatch.delitem(sys.modules, f"training.export.{helper}", raising=False)
+    with pytest.raises(SystemExit, match="2"):
+        runpy.run_module(f"training.export.{helper}", run_name="__main__")
+    told = capsys.readouterr().err
+    assert told == f"{helper}: error: --repo /absent is no folder; expected a clone of the model's repository\n"
 
 
 def test_helpers_are_commands(monkeypatch, capsys):

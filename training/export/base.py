@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from torch import nn
 
 from engines.onnx_file import check_graph
 from engines.probe.scenes import slanted
-from saccade.errors import ConfigError, DataError
+from saccade.errors import ConfigError, DataError, SaccadeError
 
 OPSET = 17
 _SAME, _SHARE = 0.05, 0.01
@@ -33,6 +33,15 @@ class Job:
     size: tuple[int, int]
     out: Path
     options: argparse.Namespace
+
+
+def command(main: Callable[[], None]) -> None:
+    """Run a helper as a command: what a person may see of its errors is told as it reads, with exit code 2."""
+    try:
+        main()
+    except SaccadeError as error:
+        print(f"{Path(sys.argv[0]).stem}: error: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 def parser(about: str, size: str, stride: int) -> argparse.ArgumentParser:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from training.export.base import Pair, imports_from, job, load, parser, pictures, told, write
+from training.export.base import Pair, command, imports_from, job, load, parser, pictures, told, write
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -38,4 +38,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

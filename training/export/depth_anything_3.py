@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import torch
 
-from training.export.base import Pair, imports_from, job, load, parser, told, write
+from training.export.base import Pair, command, imports_from, job, load, parser, told, write
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -29,4 +29,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

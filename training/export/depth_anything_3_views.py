@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from training.export.base import Pair, imports_from, job, load, told, write
+from training.export.base import Pair, command, imports_from, job, load, told, write
 from training.export.views import fix_what_depends_on_the_size, parser_of_views, views_of_a_room
 
 _OUTPUTS = ["extrinsics", "intrinsics", "depth", "depth_conf"]
@@ -36,4 +36,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from training.export.base import imports_from, job, load, parser, told, write
+from training.export.base import command, imports_from, job, load, parser, told, write
 
 _SIZES: dict[str, tuple[int, list[int]]] = {
     "vits": (64, [48, 96, 192, 384]), "vitb": (128, [96, 192, 384, 768]), "vitl": (256, [256, 512, 1024, 1024]),
@@ -31,4 +31,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

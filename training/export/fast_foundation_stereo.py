@@ -12,7 +12,7 @@ import torch
 
 from engines.two_graphs import unit_groups
 from saccade.errors import ConfigError
-from training.export.base import Pair, imports_from, job, parser, pictures, told, write
+from training.export.base import Pair, command, imports_from, job, parser, pictures, told, write
 
 FEATURES = (
     "features_left_04", "features_left_08", "features_left_16", "features_left_32", "features_right_04", "stem_2x",
@@ -61,4 +61,4 @@ def correlated(features: dict[str, torch.Tensor], disparities: int, groups: int)
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

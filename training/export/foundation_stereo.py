@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from saccade.errors import ConfigError
-from training.export.base import Pair, imports_from, job, load, parser, pictures, told, write
+from training.export.base import Pair, command, imports_from, job, load, parser, pictures, told, write
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -35,4 +35,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from training.export.base import Pair, imports_from, job, load, parser, pictures, told, write
+from training.export.base import Pair, command, imports_from, job, load, parser, pictures, told, write
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -34,4 +34,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from saccade.errors import DataError
-from training.export.base import Pair, imports_from, job, load, parser, pictures, told, write
+from training.export.base import Pair, command, imports_from, job, load, parser, pictures, told, write
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -46,4 +46,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import torch
 
-from training.export.base import Pair, imports_from, job, load, told, write
+from training.export.base import Pair, command, imports_from, job, load, told, write
 from training.export.views import fix_what_depends_on_the_size, in_eight_bits, parser_of_views, views_of_a_room
 
 _OUTPUTS = ["pose_enc", "depth", "depth_conf"]
@@ -51,4 +51,4 @@ def _tell_difference(before: dict[str, torch.Tensor], after: dict[str, torch.Ten
 
 
 if __name__ == "__main__":
-    main()
+    command(main)
