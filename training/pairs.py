@@ -87,6 +87,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--scene", choices=SCENES, help="only of this kind, for a folder to hold more of it")
     args = parser.parse_args(arguments)
+    if args.workers < 1:
+        parser.error(f"--workers is {args.workers}; expected at least 1")
     steps = fill(args.out, args.first, args.count, args.workers, args.scene)
     for _ in track(steps, "generating, in 64s", total=-(-args.count // CHUNK)):
         pass

@@ -212,6 +212,8 @@ def main(arguments: list[str] | None = None) -> None:
         parser.error(f"--crop is {args.crop}; expected multiples of 32, at most {SIZE[0]} {SIZE[1]}")
     if not any(args.pairs.glob("*.npy")):
         parser.error(f"no pairs in {args.pairs}; make some: python -m training.pairs --out {args.pairs}")
+    if args.workers < 0:
+        parser.error(f"--workers is {args.workers}; expected 0 or more")
     torch.set_num_threads(args.threads)
     torch.backends.cudnn.allow_tf32 = False  # convolutions carry disparities, which ten bits would round to 1/8 px
     args.out.mkdir(parents=True, exist_ok=True)

@@ -41,6 +41,12 @@ def test_a_folder_can_be_given_more_of_one_kind_of_scene(tmp_path: Path) -> None
     assert not np.array_equal(make(7, SIZE, "table"), make(7, SIZE))
 
 
+def test_no_workers_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["--out", str(tmp_path), "--workers", "0"])
+    assert "--workers is 0; expected at least 1" in capsys.readouterr().err
+
+
 def test_a_window_shows_what_the_whole_camera_sees_there() -> None:
     """Half of the pairs are windows of larger cameras: their principal point may lie outside of the picture."""
     rigs = [sample(seed, (64, 48), 32, effects=()).rig for seed in range(12)]

@@ -217,10 +217,11 @@ def test_the_learning_rate_rises_and_falls() -> None:
     assert rates[-1] < 0.01 * max(rates)
 
 
-def test_bad_arguments_say_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_arguments_say_what_to_do(pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, told in (
         (["--crop", "100", "64"], "multiples of 32"),
         (["--pairs", str(tmp_path)], "training.pairs"),
+        (["--pairs", str(pairs), "--workers", "-1"], "--workers is -1; expected 0 or more"),
     ):
         with pytest.raises(SystemExit):
             main(arguments)
