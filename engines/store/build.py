@@ -154,7 +154,8 @@ def _built(work: Job, warnings: tuple[str, ...], kept: Manifest | None) -> Manif
     other = "-b" if kept is not None and "graph-0.engine" in kept.files else ""  # of two names the one not in use
     before = Manifest(
         work.card.name, work.key.clear(), "unverified", model_bytes=work.model_bytes, warnings=warnings,
-        precision=work.card.build.precision, built=_now(), path=work.card.path, calibrated=work.calibrated,
+        precision=work.card.build.precision, built=_now(), path=str(Path(work.card.path).absolute()),
+        calibrated=work.calibrated,
     )  # fmt: skip
     private_folder(root())
     private_folder(folder)

@@ -4,14 +4,17 @@ import json
 import os
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from compiled_cards import card_at
 from own_compiler import builds, use
 from store_driver import build, started, until
 
+from engines.card import load_card
 from engines.engine import EngineError
 from engines.open import open_engine
+from engines.store.advice import unusable
 from engines.store.build import ensure, job
 from engines.store.clean import remove, waste
 from engines.store.manifest import MANIFEST, entries, read_manifest, write_manifest
@@ -94,6 +97,17 @@ def test_what_was_finished_since_it_was_judged_stays(verified):
     write_manifest(folder, whole)
     assert not remove(one)
     open_engine(card).close()
+
+
+@pytest.mark.usefixtures("cache", "no_child")
+def test_a_card_that_was_given_by_a_relative_path_is_found_from_anywhere(tmp_path, monkeypatch):
+    path = Path(card_at(tmp_path / "card").path)
+    monkeypatch.chdir(path.parent)
+    ensure(job(load_card(path.name)))
+    monkeypatch.chdir("/")
+    (entry,) = entries()
+    assert not unusable(entry)
+    assert not [one for one in waste(None) if one.path == entry.folder]
 
 
 def test_what_is_not_to_be_trusted_is_left_to_its_user(verified, tmp_path, capsys):
