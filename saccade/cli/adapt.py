@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from engines.added import check_name, files_of
 from engines.card import Card, added_cards, load_card
 from saccade.errors import ConfigError, SaccadeError
 
@@ -121,6 +120,8 @@ def _check(args: argparse.Namespace) -> None:
 
 def _name(args: argparse.Namespace, parent: Card) -> str:
     """What the adapted network will be called; ConfigError for a name that it cannot have."""
+    from engines.added import check_name
+
     recording = Path(os.path.abspath(args.recording))  # of `.` too the name
     name: str = args.name or f"{parent.name}-{recording.stem}"
     check_name(name)
@@ -131,6 +132,8 @@ def _name(args: argparse.Namespace, parent: Card) -> str:
 
 def _check_free(name: str, folder: Path) -> None:
     """ConfigError where a model of this name, or of its int8 twin's, is in the folder: it is not overwritten."""
+    from engines.added import files_of
+
     for one in (name, f"{name}-int8"):
         if files := files_of(one, folder):
             away = f"saccade engine remove {one}" if folder == added_cards() else f"rm {' '.join(map(str, files))}"

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
-sys.path.append(str(Path(__file__).parents[1] / "kernels"))  # the device
+sys.path += [str(Path(__file__).parents[1] / "kernels"), str(Path(__file__).parents[2])]  # the device; bench
 
 from host_device import HostDevice, compiled
 from on_host_device import OnHostDevice

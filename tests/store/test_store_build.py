@@ -146,7 +146,8 @@ def test_a_card_that_judges_otherwise_is_verified_anew_and_not_built(verified, t
 
 
 def test_an_engine_from_another_machine_is_verified_anew(verified, monkeypatch):
-    monkeypatch.setattr("engines.store.build.machine", lambda: "another")
+    for module in ("advice", "build"):
+        monkeypatch.setattr(f"engines.store.{module}.machine", lambda: "another")
     with pytest.raises(EngineError, match="not verified as it is now"):
         open_engine(verified[0])
 

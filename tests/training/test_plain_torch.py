@@ -1,10 +1,16 @@
 """The script that others are measured against computes the same network in PyTorch as in ONNX Runtime."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from bench.plain_stereo import onnx_runtime, pytorch
-from engines.card import load_card
+torch = pytest.importorskip("torch", reason="the script in PyTorch needs torch")
+sys.path.append(str(Path(__file__).parents[2]))  # bench
+
+from bench.plain_stereo import onnx_runtime, pytorch  # noqa: E402
+from engines.card import load_card  # noqa: E402
 
 
 @pytest.mark.parametrize("name", ["stereo-s", "stereo-m"])
@@ -20,8 +26,6 @@ def test_both_scripts_answer_alike(name):
 
 
 def test_a_device_that_is_not_here_is_named(monkeypatch):
-    import torch
-
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(RuntimeError, match="no CUDA device"):
         pytorch(load_card("stereo-s").beside("stereo-s.onnx"), 1, "cuda")
