@@ -10,7 +10,7 @@ import pytest
 sys.path.append(str(Path(__file__).parents[1] / "engines"))  # the small graphs; children get this path too
 
 from compiled_cards import card_at
-from own_compiler import BUILDS
+from own_compiler import BUILDS, GO
 
 from engines.card import load_card
 from engines.store import build, process, worker
@@ -58,3 +58,10 @@ def verified(built, tmp_path, cache):
     """The card of `built`, and this test's own copy of its engine's folder."""
     shutil.copytree(built[0] / "cache", tmp_path / "cache")
     return load_card(built[0] / "card" / "stand-in.yaml"), next(cache.glob("stand-in-*"))
+
+
+@pytest.fixture
+def waiting(tmp_path, cache, monkeypatch):
+    """A card whose build waits until a file is there; that file."""
+    monkeypatch.setenv(GO, str(tmp_path / "go"))
+    return card_at(tmp_path), tmp_path / "go"

@@ -201,13 +201,6 @@ def test_a_file_where_the_cache_should_be_is_named(tmp_path, cache):
 # Processes.
 
 
-@pytest.fixture
-def waiting(tmp_path, cache, monkeypatch):
-    """A card whose build waits until a file is there; that file."""
-    monkeypatch.setenv(GO, str(tmp_path / "go"))
-    return card_at(tmp_path), tmp_path / "go"
-
-
 @pytest.mark.slow
 def test_two_processes_make_one_build_and_both_have_it(waiting, cache):
     card, go = waiting
