@@ -17,9 +17,9 @@ class Quarantined(EngineError):
 
 
 def called(name: str, path: str) -> str:
-    """What a card is found by: its file's name where it ships or was added, else its path."""
+    """What a card is found by: its file's name where it ships or was added, else its path, if it still is there."""
     there = Path(path).absolute().parent in (CARDS, added_cards().absolute())
-    return Path(path).stem if there else path or name
+    return Path(path).stem if there else path if Path(path).is_file() else name
 
 
 def is_current(card: Card, manifest: Manifest) -> bool:
@@ -44,7 +44,7 @@ def unusable(entry: Entry) -> str:
     if found is None:
         return entry.trouble
     try:
-        if not is_current(load_card(found.path), found):
+        if not is_current(load_card(called(found.card, found.path)), found):  # an installation may have moved
             return "it was not verified as it is now: card, golden pair or machine are others"
         return "" if is_whole(entry.folder, found) else "its file is not the one that was verified"
     except SaccadeError as error:

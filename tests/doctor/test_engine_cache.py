@@ -82,9 +82,10 @@ def test_a_verified_engine_that_a_node_would_refuse_is_told(tmp_path: Path) -> N
     keep("stereo-s-1")
     keep("stereo-s-2", gate="another")
     (keep("stereo-s-3") / ENGINE).write_bytes(b"cut short")
-    keep("stereo-s-4", path=str(tmp_path / "gone.yaml"))
+    keep("stereo-s-4", card="gone", path=str(tmp_path / "gone.yaml"))
+    keep("stereo-s-5", path=str(tmp_path / "moved" / "stereo-s.yaml"))  # with the installation: found by its name
     summary, *rest = found(tmp_path)
-    assert "3 unusable, 1 verified" in summary.found
+    assert "3 unusable, 2 verified" in summary.found
     reasons = "not verified as it is now", "not the one that was verified", "gone"
     for finding, words in zip(rest, reasons, strict=True):
         assert finding.grade is Grade.WARN
