@@ -57,7 +57,7 @@ EXTRAS = {
     ],
     "fleet": ["ray>=2.52,<3"],  # earlier ones have no tokens: who reaches a port runs code
     "arm": ["mink>=1.3,<2"],
-    "openvino": ["openvino>=2024.4", ONNX],
+    "openvino": ["openvino>=2025.0", ONNX],
     "lerobot": ["grpcio>=1.62"],
     "data": ["pyarrow>=17", "av>=14"],  # saccade collect: Parquet and video
     # In the base already, for the demo: the name is for those who ask for the world by it.

@@ -17,7 +17,7 @@ from engines.options import OpenVinoOptions, Precision
 
 __all__ = ["OpenVinoCompiler", "OpenVinoEngine"]
 
-_MAGIC = b"saccade openvino 3\n"
+_MAGIC = b"saccade openvino 4\n"
 _HASH = 64
 
 
@@ -73,7 +73,7 @@ def _opened(name: str, blob: bytes, here: Mapping[str, str]) -> bytes:
     """The graph in an engine's file."""
     start = len(_MAGIC) + _HASH
     if blob[: len(_MAGIC)] != _MAGIC or hashlib.sha256(blob[start:]).hexdigest().encode() != blob[len(_MAGIC) : start]:
-        raise EngineError(f"{name}: no OpenVINO engine, or a damaged one; build it again")
+        raise EngineError(f"{name}: no OpenVINO engine of this release, or a damaged one; build it again")
     text, _, model = blob[start:].partition(b"\n")
     made: dict[str, str] = json.loads(text)
     if changed := [key for key in sorted({*made, *here}) if made.get(key) != here.get(key)]:

@@ -12,6 +12,7 @@ import numpy as np
 from engines.compiler import BuildPlan, check_within
 from engines.engine import Array, ClosesItself, EngineError, EngineSpec, TensorSpec
 from engines.onnx_file import graph_inputs
+from engines.openvino_gather import flatten
 from engines.options import OpenVinoOptions
 from engines.threads import threads
 
@@ -49,7 +50,7 @@ class OpenVinoEngine(ClosesItself):
             self._ranges = {tensor.name: _range(self._graph, tensor.name) for tensor in self.spec.inputs}
             if plan.shapes:
                 self._graph.reshape({tensor: list(shapes.usual) for tensor, shapes in plan.shapes.items()})
-            compiled = self._core.compile_model(self._graph, DEVICE, self._properties)
+            compiled = self._compiled()
         except RuntimeError as error:
             raise EngineError(f"{name}: OpenVINO cannot load it: {last_line(error)}") from error
         self.report = {
@@ -90,9 +91,15 @@ class OpenVinoEngine(ClosesItself):
             for name, (smallest, largest) in self._ranges.items():
                 check_within(self._name, name, shapes[name], smallest, largest)
             self._graph.reshape({name: list(shape) for name, shape in shapes.items()})
-            found = self._keep(shapes, self._core.compile_model(self._graph, DEVICE, self._properties))
+            found = self._keep(shapes, self._compiled())
         self.report["compiled for"] = ", ".join(f"{axis} = {size}" for axis, size in sizes.items()) or "fixed shapes"
         return found
+
+    def _compiled(self) -> Any:
+        """The graph for the shapes that it has now; it keeps its form, which others can be made of."""
+        graph = self._graph.clone()
+        flatten(graph, self._ov)
+        return self._core.compile_model(graph, DEVICE, self._properties)
 
     def _keep(self, shapes: Shapes, compiled: Any) -> _Fitted:
         while len(self._fitted) >= _SIZES:
