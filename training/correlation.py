@@ -25,18 +25,19 @@ def rows(left: Tensor, right: Tensor, empty: tuple[int, int], groups: int = 1) -
 
     Of directions, not lengths, group by group. Before and after the right picture's columns stand `empty` ones, 0.
     """
-    one, two = _directions(left, groups), _directions(right, groups)
-    one, two = one.permute(0, 1, 3, 4, 2), F.pad(two, empty).permute(0, 1, 3, 2, 4)
-    return torch.matmul(one, two) * float(one.shape[4]) ** 0.5
+    one, two = _directions(left, groups), F.pad(_directions(right, groups), (0, 0, *empty))
+    return torch.matmul(one, two.transpose(3, 4)) * float(one.shape[4]) ** 0.5
 
 
 def _directions(x: Tensor, groups: int) -> Tensor:
-    """(B, C, H, W) to (B, groups, C / groups, H, W) of length 1, or less where they were shorter than 1e-3."""
+    """(B, C, H, W) to (B, groups, H, W, C / groups) of length 1, or less where they were shorter than 1e-3."""
     b, c, h, w = x.shape
     # A convolution adds up; ONNX Runtime's ReduceL2 is slow over an axis in the middle.
     ones = torch.ones(groups, int(c) // groups, 1, 1, dtype=x.dtype, device=x.device)
     length = F.conv2d(x * x, ones, groups=groups).clamp_min(1e-6).sqrt()
-    return x.reshape(b, groups, c // groups, h, w) / length.unsqueeze(2)
+    if groups == 1:  # without a fifth axis, for which a runtime that keeps channels last would move them twice
+        return (x / length).permute(0, 2, 3, 1).unsqueeze(1)
+    return (x.reshape(b, groups, c // groups, h, w) / length.unsqueeze(2)).permute(0, 1, 3, 4, 2)
 
 
 def band(table: Tensor, disparities: int) -> Tensor:
