@@ -144,7 +144,7 @@ def exposure(side: str, look: U8) -> Fault | None:
     """Whether a picture, or some of its pixels, is blank or white."""
     if float((look >= 250).mean()) > 0.7:
         return Fault("over-exposed", f"{side} is over-exposed: {100 * (look >= 250).mean():.0f} % of it is white", side)
-    spread = float(look.std())
+    spread = float(look.reshape(*look.shape[:2], -1).std(axis=(0, 1)).max())  # of one channel: a tint is no contrast
     if spread < 2.0:
         return Fault(
             "blank",

@@ -81,6 +81,18 @@ def test_a_blank_or_white_picture_names_its_side(grey, name, side):
     assert fault.text.startswith(("left", "right")[side])
 
 
+def test_a_tint_is_no_contrast():
+    """A covered lens shows one colour, and open water does: as blank as one grey."""
+    left, right = (cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB) for picture in scene())
+    assert look(left, right) is None
+    covered = np.random.default_rng(0).normal((40, 12, 8), 1.0, left.shape).round().clip(0, 255).astype(np.uint8)
+    fault = look(covered, right)
+    assert (fault.name, fault.side) == ("blank", "left")
+    lively = covered.copy()
+    lively[..., 2] = left[..., 2] // 8
+    assert look(lively, right) is None
+
+
 def test_both_cameras_are_named_where_both_are_blank():
     fault = look(np.full((240, 400), 5, np.uint8), np.full((240, 400), 9, np.uint8))
     assert (fault.name, fault.side) == ("blank", "")
