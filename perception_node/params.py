@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -80,6 +81,12 @@ class MonitorParams:
         3, "identical pictures in a row that count as frozen, while odometry says that the robot moves", low=2
     )
     stale_ms: float = param(400.0, "silence after which missing pictures are reported", low=0, live=True)
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.geometry_period_s < math.inf and min(self.max_row_offset_px, self.stale_ms) > 0):
+            raise ValueError("monitor: expected a finite geometry_period_s, max_row_offset_px and stale_ms above 0")
+        if self.min_matches < 1 or self.frozen_frames < 2:
+            raise ValueError("monitor: expected min_matches of at least 1 and frozen_frames of at least 2")
 
 
 @dataclass(frozen=True, slots=True)

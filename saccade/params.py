@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Iterator
@@ -40,7 +41,8 @@ class Leaf(NamedTuple):
 def param(default: Any, about: str, *, low: float | None = None, high: float | None = None, live: bool = False) -> Any:
     """A field of a parameter dataclass: what it is, its range, ends included, and whether a running node takes it.
 
-    A `default` that can be called makes it. The range is what tools show and check; the dataclass still checks itself.
+    A `default` that can be called makes it. `build` holds values to the range; what a range cannot say, such as above 0
+    or less than another one, the dataclass checks itself.
     """
     metadata = {"about": about, "low": low, "high": high, "live": live}
     if callable(default):
@@ -104,9 +106,25 @@ def build(cls: type[T], values: dict[str, Any], where: str = "parameters") -> T:
             raise ConfigError(f"{where}: unknown parameter {key!r}; {choices(key, names)}")
         kwargs[key] = _convert(hints[key], value, f"{where}: {key}")
     try:
-        return cls(**kwargs)
+        made = cls(**kwargs)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{where}: {error}") from error
+    _check_ranges(made, where)
+    return made
+
+
+def _check_ranges(made: Any, where: str) -> None:
+    """ConfigError for a number, alone or in a tuple or dict, that is out of its field's range; NaN is out of any."""
+    for field in dataclasses.fields(made):
+        low, high = field.metadata.get("low"), field.metadata.get("high")
+        if low is None and high is None:
+            continue
+        least, most = -math.inf if low is None else low, math.inf if high is None else high
+        value = getattr(made, field.name)
+        items = value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else (value,)
+        for item in items:
+            if isinstance(item, int | float) and not least <= item <= most:
+                raise ConfigError(f"{where}: {field.name} is {item:g}; expected {least:g} to {most:g}")
 
 
 def plain(value: Any) -> Any:

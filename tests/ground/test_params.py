@@ -64,6 +64,31 @@ def test_bad_values_name_the_file_the_key_and_what_is_valid(tmp_path, body, mess
     assert str(path) in str(error.value)
 
 
+@dataclass(frozen=True)
+class Ranged:
+    share: float = params.param(0.5, "", low=0, high=1)
+    count: int = params.param(3, "", low=1)
+    speeds: tuple[float, ...] = params.param((1.0,), "", low=0)
+    costs: dict[str, float] = params.param(dict, "", high=9)
+    free: float = params.param(1.0, "")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"share": 1.5}, "share is 1.5; expected 0 to 1"),
+        ({"share": float("nan")}, "share is nan; expected 0 to 1"),
+        ({"count": 0}, "count is 0; expected 1 to inf"),
+        ({"speeds": [1, -2]}, "speeds is -2; expected 0 to inf"),
+        ({"costs": {"a": 10}}, "costs is 10; expected -inf to 9"),
+    ],
+)
+def test_a_number_out_of_the_range_that_tools_show_is_refused(values, message):
+    with pytest.raises(ConfigError, match=f"file: {message}"):
+        params.build(Ranged, values, "file")
+    params.build(Ranged, {"share": 1, "count": 1, "speeds": [0], "costs": {"a": 9}, "free": -1e9})
+
+
 @pytest.mark.parametrize("text", ["node: {engine: x}", "node: 3", "node: [", "{"])
 def test_a_file_that_is_not_a_ros_parameter_file_is_refused(tmp_path, text):
     with pytest.raises(ConfigError, match=r"ros__parameters|YAML"):

@@ -1,5 +1,6 @@
 """What the pictures tell about the rig, on made and on real pairs."""
 
+import math
 from threading import Event
 
 import cv2
@@ -9,8 +10,10 @@ from perception_scenes import wall_pair
 
 from perception_node import monitor
 from perception_node.monitor import PairMonitor, Rows
-from perception_node.params import MonitorParams
+from perception_node.params import MonitorParams, PerceptionParams
 from saccade.clock import MS, SEC
+from saccade.errors import ConfigError
+from saccade.params import build
 
 FRAME_NS = 100 * MS
 
@@ -182,3 +185,36 @@ def test_real_pairs_are_good_and_their_faults_are_seen(shared_data):
         assert look(left, right) is None
         assert look(right, left).name == "cameras swapped"
         assert look(left, np.roll(right, 4, axis=0)).name == "rows disagree"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"max_row_offset_px": 0.0},
+        {"stale_ms": 0.0},
+        {"min_matches": 0},
+        {"frozen_frames": 1},
+        {"geometry_period_s": -1.0},
+    ],
+    ids=str,
+)
+def test_parameters_that_would_judge_everything_or_nothing_are_refused(values):
+    """A row offset of 0 ended the node at its first pair; no frozen frames made every picture frozen."""
+    with pytest.raises(ValueError, match="monitor: expected"):
+        MonitorParams(**values)
+    with pytest.raises(ConfigError, match="monitor"):
+        build(PerceptionParams, {"monitor": values})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("map.min_confidence", 256),
+        ("sync.tolerance_ms", math.nan),
+        ("depth.speck_m", -1.0),
+        ("sight.unsharp", math.nan),
+    ],
+)
+def test_parameters_out_of_their_range_are_refused(name, value):
+    with pytest.raises(ConfigError, match=f"{name.partition('.')[2]} is {value:g}; expected"):
+        build(PerceptionParams, {name: value})
