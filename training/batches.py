@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset
@@ -67,11 +68,17 @@ def varied(pair: Packed, size: tuple[int, int], rng: Random) -> Packed:
     if rng.random() < 0.3:
         pair = pair[::-1].copy()
     pair["left"], pair["right"] = through_cameras(pair["left"], pair["right"], rng)
+    covered = np.zeros(pair.shape, np.bool_)
     if rng.random() < 0.25:  # something that only the right camera has before it (RAFT-Stereo's eraser)
         for _ in range(int(rng.integers(1, 3))):
             h, w = int(rng.integers(height // 16, height // 3)), int(rng.integers(width // 32, width // 5))
             y, x = int(rng.integers(0, height - h)), int(rng.integers(0, width - w))
             pair["right"][y : y + h, x : x + w] = pair["right"].reshape(-1, 3).mean(0)
+            covered[y : y + h, x : x + w] = True
+    column = _match_column(pair)  # beyond the crop's left edge the right camera saw what it does not show here
+    hidden = (column < 0) | np.take_along_axis(covered, column.clip(0), 1)
+    pair["occluded"] |= hidden
+    pair["confidence"][hidden] = 0
     return pair
 
 
@@ -80,13 +87,16 @@ def swapped(pair: Packed) -> Packed:
     other = pair[:, ::-1].copy()
     other["left"], other["right"] = pair["right"][:, ::-1], pair["left"][:, ::-1]
     other["disparity"], other["right_disparity"] = pair["right_disparity"][:, ::-1], pair["disparity"][:, ::-1]
-    width = pair.shape[1]
-    own = other["disparity"].astype(np.float32) / SUBPIXEL
-    column = np.rint(np.arange(width) - own).astype(np.int64)
+    own, column = other["disparity"].astype(np.float32) / SUBPIXEL, _match_column(other)
     behind = np.take_along_axis(other["right_disparity"], column.clip(0), 1).astype(np.float32) / SUBPIXEL
     other["occluded"] = (column < 0) | (behind > own + 1.0)
     other["confidence"] = np.where(other["occluded"], 0, 255)
     return np.asarray(other)
+
+
+def _match_column(pair: Packed) -> npt.NDArray[np.int64]:
+    """Of each left pixel (H, W), the right picture's column that shows the same; negative where it lies outside."""
+    return np.rint(np.arange(pair.shape[1]) - pair["disparity"].astype(np.float32) / SUBPIXEL).astype(np.int64)
 
 
 def through_cameras(left: U8, right: U8, rng: Random) -> tuple[U8, U8]:

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason="batches are tensors of torch")
 
 from training import batches  # noqa: E402
 from training.batches import Crops, swapped, tensors, through_cameras, varied  # noqa: E402
-from training.pairs import SUBPIXEL, Packed, file_of, make  # noqa: E402
+from training.pairs import PIXEL, SUBPIXEL, Packed, file_of, make  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +53,28 @@ def test_a_crop_keeps_the_truth_of_its_pixels(pair: Packed) -> None:
         assert crop.shape == (32, 64)
         known = set(pair["disparity"].ravel()) | set(pair["right_disparity"].ravel())
         assert set(crop["disparity"].ravel()) <= known
+
+
+def test_what_a_crop_cuts_off_or_something_covers_is_not_seen_by_the_right_camera(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A wall 5 px away in both pictures, of noise: where neighbours are equal, something stands before the camera."""
+    monkeypatch.setattr(batches, "through_cameras", lambda left, right, _: (left, right))
+    wall = np.zeros((96, 128), PIXEL)
+    wall["left"], wall["right"] = np.random.default_rng(0).integers(0, 256, (2, 96, 128, 3), np.uint8)
+    wall["disparity"], wall["right_disparity"], wall["confidence"] = 5 * SUBPIXEL, 5 * SUBPIXEL, 255
+    covers = 0
+    for seed in range(20):
+        crop = varied(wall, (64, 64), np.random.default_rng(seed))
+        right = crop["right"].astype(int)
+        beside = (right[:, :-1] == right[:, 1:]).all(2)
+        covered = np.pad(beside, ((0, 0), (0, 1))) | np.pad(beside, ((0, 0), (1, 0)))
+        expected = np.ones((64, 64), bool)
+        expected[:, 5:] = covered[:, :-5]
+        assert np.array_equal(crop["occluded"], expected)
+        assert np.array_equal(crop["confidence"] == 0, expected)
+        covers += bool(covered.any())
+    assert 0 < covers < 20
 
 
 def test_both_cameras_change_and_not_quite_alike(pair: Packed) -> None:
