@@ -30,6 +30,7 @@ _SIDES: tuple[Side, Side] = ("left", "right")
 _FOLDERS = (("left", "right"), ("image_0", "image_1"), ("image_2", "image_3"), ("cam0", "cam1"))
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".webp")
 _NAMED = re.compile(r"(?P<stem>.*?)[_-]?(?P<side>left|right|l|r)", re.IGNORECASE)
+_DIGITS = re.compile(r"([0-9]+)")
 _SMALLEST = 64
 """Pixels along an edge."""
 _LOOKED = 9
@@ -109,7 +110,7 @@ def spread(count: int, at_most: int) -> list[int]:
 
 
 def _in_folder(path: Path) -> list[tuple[Path, Path]]:
-    """Pictures that belong together, in the order of their names; nothing where this is no folder of pairs."""
+    """Pictures that belong together, in the order of `_place`; nothing where this is no folder of pairs."""
     for left, right in _FOLDERS:
         if (path / left).is_dir() and (path / right).is_dir():
             others = {picture.stem: picture for picture in _pictures(path / right)}
@@ -118,11 +119,17 @@ def _in_folder(path: Path) -> list[tuple[Path, Path]]:
     for picture in _pictures(path):
         if match := _NAMED.fullmatch(picture.stem):
             sides.setdefault(match["stem"], {})[match["side"][0].lower()] = picture
-    return [(both["l"], both["r"]) for _, both in sorted(sides.items()) if len(both) == 2]
+    return [(sides[stem]["l"], sides[stem]["r"]) for stem in sorted(sides, key=_place) if len(sides[stem]) == 2]
 
 
 def _pictures(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
+    pictures = (path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
+    return sorted(pictures, key=lambda path: _place(path.stem))
+
+
+def _place(stem: str) -> tuple[list[str | int], str]:
+    """A name's place in the order of time: 2 before 10, so that what is held out is not beside what is learned from."""
+    return [int(part) if k % 2 else part for k, part in enumerate(_DIGITS.split(stem))], stem
 
 
 def _of_folder(path: Path, found: list[tuple[Path, Path]], at_most: int) -> Frames:

@@ -121,9 +121,9 @@ def test_a_raw_picture_beside_a_rectified_one_is_refused_by_name(tmp_path: Path)
         ["{}-L.bmp", "{}-R.bmp"],
     ],
 )
-def test_a_folder_of_pairs_is_read_in_the_order_of_its_names(names: list[str], tmp_path: Path) -> None:
+def test_a_folder_of_pairs_is_read_in_the_order_of_its_numbers(names: list[str], tmp_path: Path) -> None:
     pictures = [picture(1) for _ in range(4)]
-    files = [(name.format(i), pictures[i] // (side + 1)) for side, name in enumerate(names) for i in range(4)]
+    files = [(name.format(8 + i), pictures[i] // (side + 1)) for side, name in enumerate(names) for i in range(4)]
     found = read_pairs(folder(tmp_path, [*files, ("alone_left.txt.png", picture(1))]), None, 10, 3)
     assert found.total == 4
     for frame in found.frames:
