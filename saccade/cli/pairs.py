@@ -205,7 +205,10 @@ def _paired(
                 cameras.put(sample.topic, sample.cdr)
                 missing.discard(sample.topic)
                 continue
-            stamp = stamp_ns(decode(sample.topic, sample.cdr).header.stamp)
+            try:
+                stamp = stamp_ns(decode(sample.topic, sample.cdr).header.stamp)
+            except DataError:
+                continue  # a message that was cut off is no picture; perception goes on without it, too
             _, pair = sync.put(sides[sample.topic], stamp, sample.stamp_ns, Message(sample.topic, sample.cdr))
             if pair and not missing:
                 yield pair

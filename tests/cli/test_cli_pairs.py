@@ -88,6 +88,21 @@ def test_pairs_of_a_recording_are_those_of_one_moment_with_their_calibration(tmp
     assert "3 of 6 pairs" in few.note
 
 
+@pytest.mark.parametrize("kept", [0, 10, 300])
+def test_a_message_that_was_cut_off_costs_its_pair_alone(kept: int, tmp_path: Path) -> None:
+    topics = ["left/image_rect", "right/image_rect"]
+    recorder = Recorder(tmp_path / "dive.mcap", topics)
+    for i in range(6):
+        t = T0 + i * 100 * MS
+        for topic in topics:
+            whole = bytes(encode_image(Image(t, "optical", np.roll(WALL, i, axis=1))))
+            recorder.on_sample(Sample(topic, t, whole[:kept] if (i, topic) == (3, topics[1]) else whole), t)
+    recorder.close()
+    found = read_pairs(tmp_path / "dive.mcap", None, 10, 3)
+    assert [shown(frame.left) for frame in found.frames] == [0, 1, 2, 4, 5]
+    assert all(np.array_equal(frame.left, frame.right) for frame in found.frames)
+
+
 def test_raw_pictures_without_calibration_and_one_camera_are_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(CalibrationError, match=r"raw pictures .* without camera_info"):
         read_pairs(recording(tmp_path / "raw.mcap", RAW, infos=False), None, 10, 3)
