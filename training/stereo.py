@@ -87,6 +87,7 @@ class Run:
             group["lr"] = self.plan.rate_at(share)
         batch = {k: v.to(self.device, non_blocking=True) for k, v in batch.items()}
         self.net.train()
+        measured = [buffer.clone() for buffer in self.net.buffers()]  # batch normalisation's, which looking changes
         left, right = (batch[k].to(memory_format=torch.channels_last) for k in ("left", "right"))
         loss, terms = loss_of(self.net.steps(left, right), truth_of(batch))
         self.net.zero_grad(set_to_none=True)
@@ -94,6 +95,9 @@ class Run:
         norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
         if torch.isfinite(norm):
             self.optimiser.step()
+        else:
+            for buffer, before in zip(self.net.buffers(), measured, strict=True):
+                buffer.copy_(before)
         keep = min(KEEP, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
             for k, v in self.net.state_dict().items():
