@@ -212,12 +212,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--workers", type=int, default=0, help="processes that prepare batches; 0: where cores train")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args(arguments)
-    if args.crop[0] % 32 or args.crop[1] % 32 or args.crop[0] > SIZE[0] or args.crop[1] > SIZE[1]:
+    if any(crop % 32 or not 0 < crop <= most for crop, most in zip(args.crop, SIZE, strict=True)):
         parser.error(f"--crop is {args.crop}; expected multiples of 32, at most {SIZE[0]} {SIZE[1]}")
     if not any(args.pairs.glob("*.npy")):
         parser.error(f"no pairs in {args.pairs}; make some: python -m training.pairs --out {args.pairs}")
-    if args.workers < 0:
-        parser.error(f"--workers is {args.workers}; expected 0 or more")
+    for name, least in (("minutes", 1e-3), ("steps", 0), ("batch", 1), ("judged", 1), ("workers", 0), ("threads", 1)):
+        if not (given := getattr(args, name)) >= least:
+            parser.error(f"--{name} is {given}; expected {least} or more")
     torch.set_num_threads(args.threads)
     torch.backends.cudnn.allow_tf32 = False  # convolutions carry disparities, which ten bits would round to 1/8 px
     args.out.mkdir(parents=True, exist_ok=True)

@@ -224,8 +224,12 @@ def test_bad_arguments_say_what_to_do(pairs: Path, tmp_path: Path, capsys: pytes
     for arguments, told in (
         (["--crop", "100", "64"], "multiples of 32"),
         (["--pairs", str(tmp_path)], "training.pairs"),
+        (["--crop", "0", "64"], "multiples of 32"),
         (["--pairs", str(pairs), "--workers", "-1"], "--workers is -1; expected 0 or more"),
+        (["--pairs", str(pairs), "--judged", "0"], "--judged is 0; expected 1 or more"),
+        (["--pairs", str(pairs), "--minutes", "0"], "--minutes is 0.0; expected 0.001 or more"),
+        (["--pairs", str(pairs), "--batch", "0"], "--batch is 0; expected 1 or more"),
     ):
         with pytest.raises(SystemExit):
-            main(arguments)
+            main([*arguments, "--out", str(tmp_path / "out")])
         assert told in capsys.readouterr().err
