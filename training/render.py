@@ -20,7 +20,7 @@ from saccade.types import U8
 from training.cast import ATLAS, LIGHT, OBJECTS, TRIANGLES, V3, Vector, borrowing, strike
 from training.shade import look, sky
 from training.tiles import I32, TILE, Tiles, bin_world
-from training.world import Rig, World
+from training.world import Rig, World, eyes_of
 
 SAME_SURFACE = 1e-4  # relative; a ray back to a point of a surface meets it at its own distance within this
 # Camera, (8,) float64: x of its centre, focal, cx, cy, nearest z, row error: shift, per u, per v (all in pixels).
@@ -54,11 +54,10 @@ def render(world: World, rig: Rig, row_error_px: tuple[float, float, float] = (0
     y + shift + tilt * (x - u) / width + stretch * (y - v) / height, (u, v) the middle of the picture, which in a window
     of a larger one is not the principal point; disparity stays that of the ideal rig.
     """
-    shift, tilt, stretch = row_error_px
-    shift += tilt * (rig.cx - (rig.width - 1) / 2) / rig.width + stretch * (rig.cy - (rig.height - 1) / 2) / rig.height
-    ideal = np.array([0.0, rig.focal_px, rig.cx, rig.cy, rig.near_m, 0.0, 0.0, 0.0])
-    skewed = ideal.copy()
-    skewed[[0, 5, 6, 7]] = rig.baseline_m, shift, tilt / rig.width, stretch / rig.height
+    ideal, skewed = (
+        np.array([eye.x_m, rig.focal_px, rig.cx, rig.cy, rig.near_m, eye.shift, eye.tilt, eye.stretch])
+        for eye in eyes_of(rig, row_error_px)
+    )
     left, _ = _view(world, rig, ideal)
     right, tiles = _view(world, rig, skewed)
     hidden = np.empty((rig.height, rig.width), np.uint8)

@@ -16,7 +16,7 @@ from training import weather
 from training.camera import Sensor, expose, exposure_for, sensors_for
 from training.render import Pair, render
 from training.scenes import make_world, rig_for, window_of
-from training.world import Rig, World
+from training.world import Rig, World, eyes_of
 
 Random = np.random.Generator
 Bool = npt.NDArray[np.bool_]
@@ -82,7 +82,7 @@ def sample(
         world = replace(world, light=weather.night(stream(seed, "night"), world.light, rig))
     row_error = row_error_for(stream(seed, "rectification")) if "rectification" in chosen else (0.0, 0.0, 0.0)
     pair = render(world, rig, row_error)
-    left, right, clear = through(seed, chosen, world, rig, pair)
+    left, right, clear = through(seed, chosen, world, rig, row_error, pair)
     one, two = stream(seed, "sensor"), stream(seed, "right sensor")
     dark = "night" in chosen
     sensors = sensors_for(one, dark) if "sensor" in chosen else (Sensor(), Sensor())
@@ -121,9 +121,11 @@ def row_error_for(rng: Random) -> tuple[float, float, float]:
     return float(shift), float(tilt), float(stretch)
 
 
-def through(seed: int, chosen: tuple[str, ...], world: World, rig: Rig, pair: Pair) -> tuple[F32, F32, F32]:
+def through(
+    seed: int, chosen: tuple[str, ...], world: World, rig: Rig, row_error: tuple[float, float, float], pair: Pair
+) -> tuple[F32, F32, F32]:
     """Both pictures (H, W, 3) through water or weather and motion, and how clear the left one is (H, W), 0..1."""
-    views, eyes = (pair.left, pair.right), (0.0, rig.baseline_m)
+    views, eyes = (pair.left, pair.right), eyes_of(rig, row_error)
     left, right = pair.left.radiance, pair.right.radiance
     z = pair.left.z_m
     typical = float(np.median(np.minimum(z, 200.0 * rig.near_m)))
@@ -138,13 +140,13 @@ def through(seed: int, chosen: tuple[str, ...], world: World, rig: Rig, pair: Pa
         left, right = (
             wet.snow(
                 wet.through_water(
-                    wet.lit_by_ripples(v.radiance, v.z_m, rig, x, pattern, 4.0 * sea.caustics, cell, world.up)
+                    wet.lit_by_ripples(v.radiance, v.z_m, rig, eye, pattern, 4.0 * sea.caustics, cell, world.up)
                     if sea.caustics > 0.0 else v.radiance,
                     v.z_m, rig, sea, typical,
                 ),
-                v.z_m, rig, x, flakes, flake, sea.veil * 2.0 + 0.15 * light,
+                v.z_m, rig, eye, flakes, flake, sea.veil * 2.0 + 0.15 * light,
             )
-            for v, x in zip(views, eyes, strict=True)
+            for v, eye in zip(views, eyes, strict=True)
         )  # fmt: skip
         clear = np.exp(-float(sea.direct.min()) * wet.range_of(z, rig)).astype(np.float32)
     if "haze" in chosen:
@@ -163,14 +165,15 @@ def through(seed: int, chosen: tuple[str, ...], world: World, rig: Rig, pair: Pa
         drops, fall = weather.rain(rng, int(rng.integers(100, 1500)), rig)
         strength = rng.uniform(0.15, 0.5)
         left, right = (
-            weather.with_rain(np.ascontiguousarray(p), v.z_m, rig, x, drops, fall, strength)
-            for p, v, x in zip((left, right), views, eyes, strict=True)
+            weather.with_rain(np.ascontiguousarray(p), v.z_m, rig, eye, drops, fall, strength)
+            for p, v, eye in zip((left, right), views, eyes, strict=True)
         )
     if "motion" in chosen:
         rng = stream(seed, "motion")
         travel = rng.normal(0.0, 0.01, 3) * rig.near_m * (1.0, 0.5, 3.0)
         turn = rng.normal(0.0, 1.8, 3) / rig.focal_px * (1.0, 1.5, 2.0)
         left, right = (
-            weather.moved(p, v.z_m, rig, x, travel, turn) for p, v, x in zip((left, right), views, eyes, strict=True)
+            weather.moved(p, v.z_m, rig, eye.x_m, travel, turn)
+            for p, v, eye in zip((left, right), views, eyes, strict=True)
         )
     return left, right, clear

@@ -15,7 +15,7 @@ import numpy as np
 
 from saccade.geometry import F32, F64
 from training.textures import SIZE, noise
-from training.world import Rig
+from training.world import Eye, Rig
 
 Random = np.random.Generator
 # Share of light left after 1 m, RGB, by Jerlov water type: oceanic I-III, coastal 1-5. The values in use for synthesis,
@@ -80,12 +80,13 @@ def caustic_pattern(rng: Random) -> F32:
     return np.asarray(net - net.mean(), np.float32)
 
 
-def lit_by_ripples(radiance: F32, z_m: F32, rig: Rig, eye_x: float, pattern: F32, strength: float, cell_m: float,
+def lit_by_ripples(radiance: F32, z_m: F32, rig: Rig, eye: Eye, pattern: F32, strength: float, cell_m: float,
                    up: F64) -> F32:  # fmt: skip
     """Radiance with the caustics that lie on the points seen, the same points in both cameras; fading with range."""
     z = np.where(np.isfinite(z_m), z_m, 0.0).astype(np.float32)
-    x = (np.arange(rig.width, dtype=np.float32) - rig.cx) / rig.focal_px * z + eye_x
-    y = (np.arange(rig.height, dtype=np.float32) - rig.cy)[:, None] / rig.focal_px * z
+    column, row = np.arange(rig.width, dtype=np.float32), np.arange(rig.height, dtype=np.float32)[:, None]
+    x = (column - rig.cx) / rig.focal_px * z + eye.x_m
+    y = (eye.shows(rig, column, row) - rig.cy) / rig.focal_px * z
     side = np.cross(up, [0.0, 0.0, 1.0])
     ahead = np.cross(side, up)
     s, t = ((x * a[0] + y * a[1] + z * a[2]) / cell_m * SIZE / 4 for a in (side, ahead))
@@ -108,11 +109,11 @@ def speck_places(rng: Random, n: int, rig: Rig) -> F64:
     return np.stack([x, y, z], axis=1)
 
 
-def snow(radiance: F32, z_m: F32, rig: Rig, eye_x: float, places: F64, size_m: float, glow: F64) -> F32:
+def snow(radiance: F32, z_m: F32, rig: Rig, eye: Eye, places: F64, size_m: float, glow: F64) -> F32:
     """The picture (H, W, 3) with bright flakes at `places`, where this camera sees them, behind what is nearer."""
     out: F32 = radiance.copy()
-    u = (places[:, 0] - eye_x) / places[:, 2] * rig.focal_px + rig.cx
-    v = places[:, 1] / places[:, 2] * rig.focal_px + rig.cy
+    u = (places[:, 0] - eye.x_m) / places[:, 2] * rig.focal_px + rig.cx
+    v = eye.row_of(rig, u, places[:, 1] / places[:, 2] * rig.focal_px + rig.cy)
     radius = size_m / places[:, 2] * rig.focal_px
     for a, b, r, z in zip(u, v, radius, places[:, 2], strict=True):
         reach = int(2.5 * r + 2)

@@ -8,7 +8,7 @@ from saccade.geometry import F32, F64
 from saccade.kernel import buffer, f32, f64, i64, kernel, void
 from training import world as w
 from training.water import Random, range_of
-from training.world import Rig
+from training.world import Eye, Rig
 
 
 def haze(radiance: F32, z_m: F32, rig: Rig, extinction: F64, veil: F64) -> F32:
@@ -40,24 +40,24 @@ def rain(rng: Random, n: int, rig: Rig) -> tuple[F64, F64]:
     return np.stack([x, y, z], axis=1), fall
 
 
-def with_rain(radiance: F32, z_m: F32, rig: Rig, eye_x: float, drops: F64, fall: F64, strength: float) -> F32:
+def with_rain(radiance: F32, z_m: F32, rig: Rig, eye: Eye, drops: F64, fall: F64, strength: float) -> F32:
     """The picture with a bright, partly clear streak for each drop, where this camera sees it."""
     out: F32 = radiance.copy()
     glow = float(np.mean(radiance) * 1.2 + np.percentile(radiance[::8, ::8], 90) * 0.8)
-    _streaks(out, z_m, drops, fall, eye_x, rig.focal_px, rig.cx, rig.cy, glow, strength)
+    z = drops[:, 2]
+    u, v = (drops[:, 0] - eye.x_m) / z * rig.focal_px + rig.cx, drops[:, 1] / z * rig.focal_px + rig.cy
+    du, dv = fall[0] / z * rig.focal_px, fall[1] / z * rig.focal_px
+    row, end = eye.row_of(rig, u, v), eye.row_of(rig, u + du, v + dv)
+    _streaks(out, z_m, np.column_stack([u, row, du, end - row, z]), glow, strength)
     return out
 
 
-@kernel(void, buffer(f32, 3), buffer(f32, 2), buffer(f64, 2), buffer(f64, 1), f64, f64, f64, f64, f64, f64)
-def _streaks(
-    out: F32, z_m: F32, drops: F64, fall: F64, eye_x: float, focal: float, cx: float, cy: float, glow: float,
-    strength: float,
-) -> None:  # fmt: skip
+@kernel(void, buffer(f32, 3), buffer(f32, 2), buffer(f64, 2), f64, f64)
+def _streaks(out: F32, z_m: F32, streaks: F64, glow: float, strength: float) -> None:
+    """Each streak: where it begins (u, v) and how far it goes (du, dv), in pixels, and how far away it is."""
     height, width = z_m.shape
-    for k in range(len(drops)):
-        z = drops[k, 2]
-        u0, v0 = (drops[k, 0] - eye_x) / z * focal + cx, drops[k, 1] / z * focal + cy
-        du, dv = fall[0] / z * focal, fall[1] / z * focal
+    for k in range(len(streaks)):
+        u0, v0, du, dv, z = streaks[k, 0], streaks[k, 1], streaks[k, 2], streaks[k, 3], streaks[k, 4]
         steps = int(abs(dv)) + 1
         for s in range(steps):
             u, v = u0 + du * s / steps, v0 + dv * s / steps

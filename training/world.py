@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from saccade.geometry import F64
 from saccade.types import U8
+
+Pixels = npt.NDArray[Any]
+"""Columns or rows, whole or not."""
 
 
 class Shape(IntEnum):
@@ -63,6 +68,34 @@ class Rig:
         """Point (3,) in metres seen at pixel (u, v) of the left picture."""
         z = self.z(disparity)
         return np.array([(u - self.cx) / self.focal_px * z, (v - self.cy) / self.focal_px * z, z])
+
+
+@dataclass(frozen=True, slots=True)
+class Eye:
+    """One camera of a rig: its place on the baseline, and how far it is out of line.
+
+    Its pixel (x, y) shows what belongs to row y + shift + tilt * (x - cx) + stretch * (y - cy).
+    """
+
+    x_m: float
+    shift: float = 0.0
+    tilt: float = 0.0
+    stretch: float = 0.0
+
+    def shows(self, rig: Rig, x: Pixels, y: Pixels) -> Pixels:
+        """The ideal row that pixels (x, y) show."""
+        return y + self.shift + self.tilt * (x - rig.cx) + self.stretch * (y - rig.cy)
+
+    def row_of(self, rig: Rig, x: Pixels, ideal: Pixels) -> Pixels:
+        """The row of column x where an ideal row is seen."""
+        return (ideal - self.shift - self.tilt * (x - rig.cx) + self.stretch * rig.cy) / (1.0 + self.stretch)
+
+
+def eyes_of(rig: Rig, row_error_px: tuple[float, float, float]) -> tuple[Eye, Eye]:
+    """Left and right camera; for the error of the right one's rows see `render`."""
+    shift, tilt, stretch = row_error_px[0], row_error_px[1] / rig.width, row_error_px[2] / rig.height
+    shift += tilt * (rig.cx - (rig.width - 1) / 2) + stretch * (rig.cy - (rig.height - 1) / 2)
+    return Eye(0.0), Eye(rig.baseline_m, shift, tilt, stretch)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

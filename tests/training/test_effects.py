@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -10,7 +11,7 @@ from training import weather
 from training import world as w
 from training.camera import Sensor, expose, sensors_for
 from training.water import JERLOV, Water, lit_by_ripples, snow, speck_places, through_water, water_for
-from training.world import Rig
+from training.world import Eye, Rig, eyes_of
 
 RIG = Rig(96, 64, 80.0, 47.5, 31.5, 0.1, 32)
 GREY = np.full((64, 96, 3), 0.5, np.float32)
@@ -55,7 +56,7 @@ def test_caustics_lie_on_the_world_not_on_the_picture() -> None:
     """A wall at 4 m: the right camera sees the same light 80 * 0.1 / 4 = 2 px further left."""
     pattern = np.random.default_rng(0).random((256, 256), np.float32) - 0.5
     up = np.array([0.0, -0.8, -0.6])
-    left, right = (lit_by_ripples(GREY, wall(4.0), RIG, x, pattern, 1.0, 20.0, up)[..., 0] for x in (0.0, 0.1))
+    left, right = (lit_by_ripples(GREY, wall(4.0), RIG, Eye(x), pattern, 1.0, 20.0, up)[..., 0] for x in (0.0, 0.1))
     assert left.std() > 0.01
     assert np.abs(left[:, 2:] - right[:, :-2]).mean() < 0.05 * left.std()
     assert np.abs(left - right).mean() > 5 * np.abs(left[:, 2:] - right[:, :-2]).mean()
@@ -63,12 +64,43 @@ def test_caustics_lie_on_the_world_not_on_the_picture() -> None:
 
 def test_snow_drifts_in_the_world_and_only_before_what_is_behind_it() -> None:
     places = np.array([[0.0, 0.0, 2.0]])
-    left, right = (snow(GREY, wall(5.0), RIG, x, places, 0.03, np.ones(3)) - GREY for x in (0.0, 0.1))
+    left, right = (snow(GREY, wall(5.0), RIG, Eye(x), places, 0.03, np.ones(3)) - GREY for x in (0.0, 0.1))
     assert left.max() > 0.1
     column = [float((p.sum((0, 2)) * np.arange(96)).sum() / p.sum()) for p in (left, right)]
     assert column[0] - column[1] == pytest.approx(80 * 0.1 / 2.0, abs=0.1)
-    assert np.array_equal(snow(GREY, wall(1.0), RIG, 0.0, places, 0.03, np.ones(3)), GREY)
+    assert np.array_equal(snow(GREY, wall(1.0), RIG, Eye(0.0), places, 0.03, np.ones(3)), GREY)
     assert speck_places(np.random.default_rng(0), 7, RIG).shape == (7, 3)
+
+
+def test_a_camera_out_of_line_sees_flakes_drops_and_caustics_where_it_sees_the_world() -> None:
+    eye = eyes_of(RIG, (0.8, -0.4, 0.3))[1]
+    column, row = np.array([20.0, 70.0]), np.array([12.0, 50.0])
+    assert eye.shows(RIG, column, eye.row_of(RIG, column, row)) == pytest.approx(row)
+    straight = Eye(RIG.baseline_m)
+    flake, drop = np.array([[0.3, 0.2, 2.0]]), np.array([[0.3, 0.0, 2.0]])
+
+    def place(light: F32) -> tuple[float, float]:
+        """Column and row of the middle of a spot of light."""
+        spot = light.sum(2) / light.sum()
+        return float((spot.sum(0) * np.arange(96)).sum()), float((spot.sum(1) * np.arange(64)).sum())
+
+    for effect, exact in (
+        (lambda eye: snow(GREY, wall(5.0), RIG, eye, flake, 0.03, np.ones(3)) - GREY, 0.1),
+        (lambda eye: weather.with_rain(GREY, wall(5.0), RIG, eye, drop, np.array([0.0, 0.4, 0.0]), 0.5) - GREY, 0.3),
+    ):
+        ideal, seen = place(effect(straight)), place(effect(eye))
+        assert seen[0] == pytest.approx(ideal[0], abs=0.02)
+        assert float(eye.shows(RIG, np.array(seen[0]), np.array(seen[1]))) == pytest.approx(ideal[1], abs=exact)
+        assert abs(seen[1] - ideal[1]) > 0.5
+    smooth = cv2.GaussianBlur(np.random.default_rng(0).random((256, 256), np.float32) - 0.5, (0, 0), 3.0)
+    up = np.array([0.0, -0.8, -0.6])
+    ideal_light, light = (
+        lit_by_ripples(GREY, wall(4.0), RIG, e, smooth, 1.0, 20.0, up)[..., 0] for e in (straight, eye)
+    )
+    x, y = np.meshgrid(np.arange(96, dtype=np.float32), np.arange(64, dtype=np.float32))
+    moved = cv2.remap(ideal_light, x, eye.shows(RIG, x, y).astype(np.float32), cv2.INTER_LINEAR)
+    inner = np.s_[4:-4, 4:-4]
+    assert np.abs(light - moved)[inner].mean() < 0.2 * np.abs(light - ideal_light)[inner].mean()
 
 
 def test_haze_follows_koschmieder() -> None:
@@ -87,10 +119,12 @@ def test_night_is_dark_and_has_a_lamp() -> None:
 
 def test_rain_falls_in_both_pictures_with_its_own_disparity() -> None:
     drops, fall = np.array([[0.0, -0.2, 2.0]]), np.array([0.0, 0.4, 0.0])
-    left, right = (weather.with_rain(0.5 * GREY, wall(5.0), RIG, x, drops, fall, 0.5) - 0.5 * GREY for x in (0.0, 0.1))
+    left, right = (
+        weather.with_rain(0.5 * GREY, wall(5.0), RIG, Eye(x), drops, fall, 0.5) - 0.5 * GREY for x in (0.0, 0.1)
+    )
     column = [float((p.sum((0, 2)) * np.arange(96)).sum() / p.sum()) for p in (left, right)]
     assert column[0] - column[1] == pytest.approx(4.0, abs=0.1)
-    behind = weather.with_rain(0.5 * GREY, wall(1.0), RIG, 0.0, drops, fall, 0.5)
+    behind = weather.with_rain(0.5 * GREY, wall(1.0), RIG, Eye(0.0), drops, fall, 0.5)
     assert np.array_equal(behind, 0.5 * GREY)
 
 
