@@ -33,7 +33,7 @@ class StereoSample:
     of each pixel; right_disparity likewise for the right picture (where `row_error_px` is not zero, for the rows as
     they are seen); occluded (H, W) bool: the right camera does not see that point; confidence (H, W) float32 0..1:
     the share of the pixel's light that is the surface's own and reaches both cameras (0 where occluded, less under
-    fog, water and in mirrors). `row_error_px`: see `render`.
+    fog, water and in mirrors; single flakes and drops before it are not counted). `row_error_px`: see `render`.
     """
 
     seed: int
