@@ -113,7 +113,7 @@ def _check(
         if tensor.name not in arrays:
             raise EngineError(f"{engine}: {kind} {tensor.name!r} is missing; expected {tensor}")
         array = arrays[tensor.name]
-        if array.dtype.name != tensor.dtype or array.ndim != len(tensor.shape):
+        if array.dtype != np.dtype(tensor.dtype) or array.ndim != len(tensor.shape):
             raise EngineError(f"{engine}: {kind} {tensor.name!r} is {_described(array)}; expected {tensor}")
         for size, want in zip(array.shape, tensor.shape, strict=True):
             known = sizes.setdefault(want, size) if isinstance(want, str) else want
@@ -124,7 +124,7 @@ def _check(
 
 
 def _described(array: Array) -> str:
-    return f"{array.dtype.name} ({', '.join(map(str, array.shape))})"
+    return f"{array.dtype} ({', '.join(map(str, array.shape))})"
 
 
 def _known_dtype(engine: str, tensor: TensorSpec) -> None:

@@ -29,6 +29,7 @@ def test_symbols_take_the_sizes_they_meet():
         ({"left": np.zeros((4, 5), np.float32)}, "'left' is float32 (4, 5)"),
         ({"left": np.zeros((4, 5, 1), np.uint8)}, "'left' is uint8 (4, 5, 1)"),
         ({"k": np.zeros((2, 7), np.float32)}, "'k' is float32 (2, 7); expected k float32 (3, -1)"),
+        ({"k": np.zeros((3, 7), ">f4")}, "'k' is >f4 (3, 7); expected k float32 (3, -1)"),  # read as it lies
         ({"rihgt": np.zeros((4, 5), np.uint8)}, "no input 'rihgt'; did you mean 'right'"),
     ],
 )
