@@ -13,10 +13,11 @@ from saccade.errors import choices
 DOMAINS = ("ai.onnx", "ai.onnx.ml", "com.microsoft")
 """Sets of operators that ONNX Runtime brings along; others are code of somebody else's."""
 # Field numbers of onnx.proto: what may hold nodes or tensors, by the message it stands in.
-_MODEL_GRAPH, _MODEL_FUNCTIONS, _FUNCTION_DOMAIN, _FUNCTION_NODE = 7, 25, 10, 7
-_GRAPH_NODE, _GRAPH_TENSORS = 1, (5,)
+_MODEL_GRAPH, _MODEL_FUNCTIONS, _FUNCTION_DOMAIN, _FUNCTION_NODE, _FUNCTION_ATTRIBUTE = 7, 25, 10, 7, 11
+_GRAPH_NODE, _GRAPH_TENSORS, _GRAPH_SPARSE = 1, (5,), (15,)
 _NODE_DOMAIN, _NODE_OP, _NODE_ATTRIBUTE = 7, 4, 5
-_ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS = (5, 10), (6, 11)
+_ATTRIBUTE_TENSORS, _ATTRIBUTE_SPARSE, _ATTRIBUTE_GRAPHS = (5, 10), (22, 23), (6, 11)
+_SPARSE_TENSORS = (1, 2)
 _TENSOR_NAME, _TENSOR_EXTERNAL, _TENSOR_LOCATION = 8, 13, 14
 _GRAPH_INPUT, _VALUE_NAME, _VALUE_TYPE, _TYPE_TENSOR, _TENSOR_SHAPE = 11, 1, 2, 1, 2
 _SHAPE_DIM, _DIM_VALUE, _DIM_PARAM = 1, 1, 2
@@ -86,15 +87,15 @@ def _check_model(model: memoryview, path: Path) -> None:
     for function in functions:
         for node in _messages(function, _FUNCTION_NODE):
             _check_node(node, path, own)
+        for attribute in _messages(function, _FUNCTION_ATTRIBUTE):
+            _check_attribute(attribute, path, own)
     _check_in_graph(graphs[0], path, own)
 
 
 def _check_in_graph(graph: memoryview, path: Path, own: set[str]) -> None:
-    for number, value in _fields(graph):
-        if isinstance(value, memoryview) and number == _GRAPH_NODE:
-            _check_node(value, path, own)
-        elif isinstance(value, memoryview) and number in _GRAPH_TENSORS:
-            _check_tensor(value, path)
+    for node in _messages(graph, _GRAPH_NODE):
+        _check_node(node, path, own)
+    _check_tensors(graph, _GRAPH_TENSORS, _GRAPH_SPARSE, path)
 
 
 def _check_node(node: memoryview, path: Path, own: set[str]) -> None:
@@ -105,12 +106,22 @@ def _check_node(node: memoryview, path: Path, own: set[str]) -> None:
             f"it. {choices(domain, DOMAINS)}"
         )
     for attribute in _messages(node, _NODE_ATTRIBUTE):
-        for tensors in _ATTRIBUTE_TENSORS:
-            for tensor in _messages(attribute, tensors):
-                _check_tensor(tensor, path)
-        for graphs in _ATTRIBUTE_GRAPHS:
-            for graph in _messages(attribute, graphs):
-                _check_in_graph(graph, path, own)
+        _check_attribute(attribute, path, own)
+
+
+def _check_attribute(attribute: memoryview, path: Path, own: set[str]) -> None:
+    _check_tensors(attribute, _ATTRIBUTE_TENSORS, _ATTRIBUTE_SPARSE, path)
+    for graph in _messages(attribute, *_ATTRIBUTE_GRAPHS):
+        _check_in_graph(graph, path, own)
+
+
+def _check_tensors(message: memoryview, dense: tuple[int, ...], sparse: tuple[int, ...], path: Path) -> None:
+    """Tensors of a message, and the values and places that sparse ones are made of."""
+    for tensor in _messages(message, *dense):
+        _check_tensor(tensor, path)
+    for pair in _messages(message, *sparse):
+        for tensor in _messages(pair, *_SPARSE_TENSORS):
+            _check_tensor(tensor, path)
 
 
 def _check_tensor(tensor: memoryview, path: Path) -> None:
@@ -122,9 +133,9 @@ def _check_tensor(tensor: memoryview, path: Path) -> None:
             )
 
 
-def _messages(message: memoryview, wanted: int) -> Iterator[memoryview]:
+def _messages(message: memoryview, *wanted: int) -> Iterator[memoryview]:
     for number, value in _fields(message):
-        if number == wanted and isinstance(value, memoryview):
+        if number in wanted and isinstance(value, memoryview):
             yield value
 
 

@@ -54,6 +54,38 @@ def test_weights_elsewhere_are_found_in_attributes(tmp_path):
         check_graph(file(tmp_path, one_node(helper.make_node("Constant", [], ["y"], value=external()))))
 
 
+def sparse():
+    """Two of four weights, in another file."""
+    values = external()
+    values.dims[:] = [2]
+    return helper.make_sparse_tensor(values, helper.make_tensor("at", TensorProto.INT64, [2], [0, 2]), [4])
+
+
+def with_sparse_weights():
+    model = one_node(helper.make_node("Identity", ["x"], ["y"]))
+    model.graph.sparse_initializer.append(sparse())
+    return model
+
+
+def with_sparse_constant():
+    return one_node(helper.make_node("Constant", [], ["y"], sparse_value=sparse()))
+
+
+def with_default_of_a_function():
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
+    constant = helper.make_node("Constant", [], ["b"])
+    constant.attribute.add(name="value", ref_attr_name="weights", type=onnx.AttributeProto.TENSOR)
+    function = helper.make_function("own", "Do", ["a"], ["b"], [constant], opsets)
+    function.attribute_proto.append(helper.make_attribute("weights", external()))
+    return one_node(helper.make_node("Do", ["x"], ["y"], domain="own"), functions=[function], opset_imports=opsets)
+
+
+@pytest.mark.parametrize("made", [with_sparse_weights, with_sparse_constant, with_default_of_a_function])
+def test_weights_elsewhere_are_found_where_few_graphs_have_any(tmp_path, made):
+    with pytest.raises(EngineError, match=r"weights of 'weights' are in another file"):
+        check_graph(file(tmp_path, made()))
+
+
 def test_operators_of_others_are_refused_by_name(tmp_path):
     with pytest.raises(EngineError, match=r"evil\.ops::Run is not ONNX Runtime's own"):
         check_graph(file(tmp_path, one_node(helper.make_node("Run", ["x"], ["y"], domain="evil.ops"))))
