@@ -68,7 +68,8 @@ class TwoGraphs(ClosesItself):
         self._first.close()
         self._second.close()
 
-    def _correlated(self, found: Mapping[str, Array], step: Second) -> F32:
+    def _correlated(self, found: Mapping[str, Array], step: Second) -> Array:
+        """The volume, computed in float32, as the second graph takes it: exports in mixed precision want float16."""
         left, right = (np.ascontiguousarray(_named(found, n), np.float32) for n in (step.left, step.right))
         _, channels, height, width = left.shape
         wanted = next(tensor for tensor in self._second.spec.inputs if tensor.name == step.input)
@@ -84,7 +85,7 @@ class TwoGraphs(ClosesItself):
         if self._volume.shape != shape:
             self._volume = np.empty(shape, np.float32)
         group_correlation(left[0], right[0], self._volume[0])
-        return self._volume
+        return self._volume.astype(wanted.dtype, copy=False)
 
 
 @kernel(void, array(f32, 3), array(f32, 3), buffer(f32, 4))

@@ -4,6 +4,7 @@ import dataclasses
 import threading
 
 import numpy as np
+import onnx
 import pytest
 from foreign_graphs import SHAPE, files
 
@@ -78,6 +79,24 @@ def test_a_call_goes_through_both_before_the_next_begins(card):
         engine.infer(pair(1))
         other.join(60)
         assert entered.is_set()
+
+
+def test_a_volume_in_float16_is_made_for_a_second_graph_that_takes_one(tmp_path):
+    """As the authors of Fast-FoundationStereo export it."""
+    graphs = files(tmp_path, "fast-foundation-stereo")
+    second = onnx.load(graphs[1])
+    for node in second.graph.node:
+        node.input[:] = ["exact" if name == "gwc_volume" else name for name in node.input]
+    second.graph.node.insert(0, onnx.helper.make_node("Cast", ["gwc_volume"], ["exact"], to=onnx.TensorProto.FLOAT))
+    volume = next(value for value in second.graph.input if value.name == "gwc_volume")
+    volume.type.tensor_type.elem_type = onnx.TensorProto.FLOAT16
+    rough = [graphs[0], tmp_path / "rough.onnx"]
+    rough[1].write_bytes(second.SerializeToString())
+    answers = []
+    for name, given in (("exact", graphs), ("rough", rough)):
+        with open_unproven(add("fast-foundation-stereo", given, name, tmp_path / "dir")) as engine:
+            answers.append(engine.infer(pair())["disp"].copy())
+    np.testing.assert_allclose(answers[1], answers[0], atol=0.01)
 
 
 def test_the_report_names_both_graphs(card):
