@@ -13,20 +13,16 @@ from typing import Any
 
 from engines.engine import EngineError
 
-_loaded: set[str] = set()
-
 
 def load_plugins(registry: Any, paths: Sequence[str], allow_list: Path) -> None:
-    """Load libraries into a plugin registry, each once in a process.
+    """Load libraries into the registry of one builder or runtime; what another one has loaded it does not see.
 
     EngineError for one that is not on the list as it is now, and for a list that others than its owner may write.
     """
-    for path in paths:
-        if path not in _loaded:
-            _check(Path(path), allow_list)
-            if registry.load_library(path) is None:
-                raise EngineError(f"TensorRT cannot load the plugin library {path}")
-            _loaded.add(path)
+    for path in dict.fromkeys(paths):
+        _check(Path(path), allow_list)
+        if registry.load_library(path) is None:
+            raise EngineError(f"TensorRT cannot load the plugin library {path}")
 
 
 def _check(path: Path, allow_list: Path) -> None:
