@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import ExitStack
 from math import prod
 
@@ -19,6 +20,8 @@ from engines.kernels.tables import fitting, nearest
 from engines.pictures import Shape, fitted_shape
 from saccade.types import U8
 
+_log = logging.getLogger(__name__)
+
 STAGES = ("upload", "prepare", "engine", "triangulate", "download")
 
 
@@ -26,8 +29,8 @@ class DevicePipeline(ClosesItself):
     """What `StereoMatcher`, `Triangulator` and `Clouds` do on the CPU, for raw pairs of one shape and one rig.
 
     raw: (H, W) grey or (H, W, 3) RGB uint8. The engine and the kernels stay their opener's to close. Where the device
-    has graphs, the second call captures the whole way, and those after it start it as one. EngineError for a card whose
-    model does not say itself how sure it is: that is judged on the CPU.
+    has graphs, the second call captures the whole way, if that can be, and those after it start it as one. EngineError
+    for a card whose model does not say itself how sure it is: that is judged on the CPU.
     """
 
     def __init__(
@@ -66,8 +69,8 @@ class DevicePipeline(ClosesItself):
             for array, picture in zip(self._pictures, (left, right), strict=True):
                 np.copyto(array.array, picture)
             self._events[0].record(self._stream)
-            if self._graph is None and self._graphs and self._runs == 1:
-                self._graph = self._device.capture(self._stream, lambda: self._work(timed=False))
+            if self._graphs and self._runs == 1:
+                self._capture()
             if self._graph is not None:
                 self._graph.launch(self._stream)
             else:
@@ -100,6 +103,12 @@ class DevicePipeline(ClosesItself):
                 self._graph.close()
                 self._graph = None
             self._made.close()
+
+    def _capture(self) -> None:
+        try:
+            self._graph = self._device.capture(self._stream, lambda: self._work(timed=False))
+        except EngineError as error:  # some networks, such as those with loops, cannot be captured
+            _log.warning("%s: queued anew for each pair, as it cannot be captured: %s", self._card.name, error)
 
     def _work(self, timed: bool) -> None:
         stream, rig = self._stream, self._rig

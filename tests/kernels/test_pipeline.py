@@ -54,6 +54,25 @@ def test_the_second_call_captures_the_way_and_later_ones_start_it(host):
     assert len({colours.tobytes() for colours in seen}) == 3  # each call shows its own pictures
 
 
+def test_a_way_that_cannot_be_captured_is_gone_step_by_step(host, monkeypatch, caplog):
+    device, _ = host
+    asked = []
+
+    def refuse(stream, work):
+        asked.append(stream)
+        raise EngineError("CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED")
+
+    monkeypatch.setattr(device, "capture", refuse)
+    with pipeline(host, graphs=True) as device_pipeline:
+        for _ in range(4):
+            device_pipeline._stream.log.clear()
+            assert (device_pipeline(*np.zeros((2, *SHAPE), np.uint8)).disparity_px == 5).all()
+            assert device_pipeline._stream.log == ORDER
+        assert device_pipeline.times_ms().keys() == {*STAGES, "total"}
+    assert len(asked) == 1
+    assert "x: queued anew for each pair" in caplog.text
+
+
 def test_nothing_is_made_anew_once_the_shapes_are_known(host):
     device, _ = host
     pair = np.zeros((2, *SHAPE), np.uint8)
