@@ -46,11 +46,12 @@ class DevicePipeline(ClosesItself):
         self._graphs = card.tensorrt.graphs and device.supports_graphs
         self._graph: Graph | None = None
         self._runs, self._closed = 0, False
-        self._made = ExitStack()  # all that must be closed
-        with device.use():
+        with device.use(), ExitStack() as made:  # what was made is closed again where the rest cannot be
+            self._made = made
             self._stream: Stream = self._made.enter_context(device.stream(card.tensorrt.priority))
             self._events: list[Event] = [self._made.enter_context(device.event()) for _ in (*STAGES, "end")]
             self._allocate()
+            self._made = made.pop_all()  # for `close`
 
     def __call__(self, left: U8, right: U8) -> Seen:
         """What is seen in a pair: `begin` and `end` in one."""

@@ -126,7 +126,11 @@ def test_what_it_cannot_do_it_refuses(host):
         pipeline(host, False, card_of(confidence=""))
     with pytest.raises(EngineError, match=r"pictures are \(20, 35\), the rig's are \(20, 36\)"):
         pipeline(host, False, raw=(20, 35))
+    device, before = host[0], len(host[0].memories)
     with pytest.raises(EngineError, match="narrower and higher"):
         pipeline(host, False, card_of(Size("resize", width=20, height=40)))
+    _, _, *made = device.memories[before:]  # two are the engine's
+    assert made
+    assert all(memory.closed for memory in made)
     with pipeline(host, False) as device_pipeline, pytest.raises(EngineError, match=r"made for \(20, 36\)"):
         device_pipeline(*np.zeros((2, 20, 37), np.uint8))
