@@ -46,7 +46,10 @@ class StereoMatcher:
         """Match a pair (H, W) grey or (H, W, 3) RGB uint8 of one size.
 
         With `left_right_px` above 0 the mirrored, swapped pair is matched too, and what disagrees by more is none.
+        EngineError for pictures that are not alike: padded or resized they would be, and match as nothing does.
         """
+        if left.shape != right.shape:
+            raise EngineError(f"{self._card.name}: the left picture is {left.shape}, the right one {right.shape}")
         found = self._matched(left, right, self._seen)
         if left_right_px > 0:
             if self._flipped[0].shape != left.shape:

@@ -150,6 +150,15 @@ def test_a_models_own_confidence_is_used_and_scaled():
     assert (matcher(*np.zeros((2, 8, 9), np.uint8)).confidence == 127).all()
 
 
+@pytest.mark.parametrize("size", [Size("resize", width=64, height=32), Size("pad", stride=32), Size()])
+@pytest.mark.parametrize("other", [(20, 25, 3), (40, 49, 3), (40, 50)])
+def test_pictures_that_are_not_alike_are_refused(size, other):
+    """Resized or padded they would be, and be matched as if they were."""
+    matcher = StereoMatcher(Recording(constant(3)), card(colour=NCHW, size=size))
+    with pytest.raises(EngineError, match=r"left picture is \(40, 50, 3\), the right one \("):
+        matcher(np.zeros((40, 50, 3), np.uint8), np.zeros(other, np.uint8))
+
+
 def test_a_card_that_names_no_output_of_the_model_is_refused():
     for output in (Output("flow"), Output(confidence="conf")):
         with pytest.raises(EngineError, match="disparity, sure"):
