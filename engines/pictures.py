@@ -49,9 +49,11 @@ class ModelInput:
     def __call__(self, picture: U8) -> Array:
         """The tensor of a picture (H, W) grey or (H, W, 3) RGB uint8; valid until the next call.
 
-        Where the model wants the picture as it is, the tensor is the picture itself.
+        Where the model wants the picture as it is, the tensor is the picture itself. EngineError for anything else:
+        OpenCV would leave what it was to write into as it was.
         """
-        if picture.shape != self._shape:
+        if picture.dtype != np.uint8 or picture.shape != self._shape:
+            _check(picture)
             self._allocate(picture.shape)
         if self._code is not None:
             cv2.cvtColor(picture, self._code, dst=self._recoloured)
@@ -99,6 +101,12 @@ class ModelInput:
         self._channels: tuple[float, ...] = (*map(float, mean), *map(float, std))
         # A number for each value of a row, so that the loop over it is vectorised.
         self._mean, self._std = np.tile(mean, fitted[1]), np.tile(std, fitted[1])
+
+
+def _check(picture: U8) -> None:
+    pixels = picture.ndim == 2 or (picture.ndim == 3 and picture.shape[2] == 3)
+    if picture.dtype != np.uint8 or not pixels or not picture.size:
+        raise EngineError(f"a picture is {picture.dtype} {picture.shape}; expected uint8 (H, W) or (H, W, 3)")
 
 
 @kernel(void, array(u8, 2), f32, array(f32, 1), array(f32, 1), buffer(f32, 2))

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engines.card import Card, Colour, Output, Size
+from engines.engine import EngineError
 from engines.full_size import FullSize
 from engines.pictures import ModelInput, fitted_shape
 
@@ -69,6 +70,22 @@ def test_a_tensor_is_what_the_card_says(shape, colour, size, grey, seed):
 def test_a_model_that_takes_the_picture_as_it_is_gets_it_uncopied():
     picture = np.zeros((4, 6), np.uint8)
     assert np.shares_memory(ModelInput(Colour(), Size())(picture), picture)
+
+
+@pytest.mark.parametrize("size", [Size(), Size("pad", stride=8), Size("resize", width=6, height=4)])
+@pytest.mark.parametrize("colour", [Colour(), Colour("rgb", dtype="float32", layout="nchw")])
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [((5, 7, 3), "float32"), ((5, 7), "uint16"), ((5, 7, 4), "uint8"), ((5, 7, 1), "uint8"), ((0, 7), "uint8"),
+     ((7,), "uint8")],
+)  # fmt: skip
+def test_what_is_no_picture_of_bytes_is_refused(size, colour, shape, dtype):
+    """OpenCV leaves alone what it is given to write to where types differ, and what was in it would be matched."""
+    prepare = ModelInput(colour, size)
+    if shape[2:] in ((), (3,)) and shape[0] == 5:
+        prepare(np.zeros(shape, np.uint8))  # nor after a picture of that shape
+    with pytest.raises(EngineError, match=rf"a picture is {dtype} .*expected uint8 \(H, W\)"):
+        prepare(np.zeros(shape, dtype))
 
 
 def full_px(raw, output, size, shape):
