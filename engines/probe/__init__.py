@@ -14,7 +14,7 @@ from engines.probe.faults import colours_told, diagnose
 from engines.probe.finding import Finding
 from engines.probe.run import Judged, Progress, Runs, scenes_for
 
-VERSION = 1
+VERSION = 2
 """Raised when a model that passed might no longer."""
 _ROUNDS = 8
 """Faults that are looked for under one another."""

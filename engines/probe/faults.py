@@ -6,6 +6,7 @@ import numpy as np
 
 from engines.card import Card
 from engines.engine import EngineError
+from engines.probe.confidence import confidence_fault
 from engines.probe.finding import Finding
 from engines.probe.fit import light_fault, padding_fault, range_fault, resized_fault, size_fault
 from engines.probe.inputs import unmatched
@@ -39,6 +40,7 @@ def diagnose(runs: Runs, card: Card) -> Finding | None:
         or resized_fault(runs, card, shown)
         or light_fault(runs, card, shown)
         or _colour_fault(runs, card, shown)
+        or confidence_fault(runs, card, shown)
     )
 
 

@@ -44,6 +44,9 @@ def _names(spec: EngineSpec, card: Card) -> Finding | None:
         likely = next((name for name in outputs if "disp" in name.lower()), outputs[0])
         text = f"the model gives {', '.join(outputs)}, the card names {card.output.name}"
         return Finding("output", text, {"output": {"name": likely}})
+    if card.output.confidence and card.output.confidence not in outputs:
+        text = f"the model gives {', '.join(outputs)}, the card names {card.output.confidence} as well"
+        return Finding("confidence", text, {"output": {"confidence": ""}})
     return None
 
 
