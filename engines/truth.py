@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import zlib
 from pathlib import Path
 from zipfile import BadZipFile
 
 import cv2
 import numpy as np
+from numpy.lib.npyio import NpzFile
 
 from saccade.errors import DataError
 from saccade.geometry import F32
@@ -66,9 +68,9 @@ def pfm(path: Path) -> F32:
 def archive(path: Path) -> F32:
     """The only array of an .npz, px, NaN or infinite = not known (scikit-image)."""
     try:
-        with np.load(path) as arrays:
-            (found,) = arrays.values()
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        with path.open("rb") as file, NpzFile(file) as arrays:  # np.load would open an .npy of that name too
+            (found,) = map(np.asarray, arrays.values())  # bytes where it is no array
+    except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as error:
         raise DataError(f"cannot read one array from {path}: {error}") from error
     if found.ndim != 2 or found.dtype.kind not in "fiu":
         raise DataError(f"{path} holds {found.dtype} {found.shape}; expected a disparity (H, W)")

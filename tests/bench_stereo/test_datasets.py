@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+
 import made_sets as made
 import numpy as np
 import pytest
@@ -184,6 +186,17 @@ def test_truth_files_that_hold_something_else_are_named(tmp_path):
     broken(c, "expected a disparity")
     (c / "cycle_disp.npz").write_bytes(b"PK\x03\x04" + bytes(50))
     broken(c, "cycle_disp.npz")
+    with (c / "cycle_disp.npz").open("wb") as file:
+        np.save(file, made.truth())  # one array, and no archive of it
+    broken(c, "cannot read one array from .*cycle_disp.npz")
+    with zipfile.ZipFile(c / "cycle_disp.npz", "w") as archive:
+        archive.writestr("readme.txt", "disparities are elsewhere")
+    broken(c, "expected a disparity")
+    np.savez_compressed(c / "cycle_disp.npz", made.truth())
+    data = bytearray((c / "cycle_disp.npz").read_bytes())
+    data[30 + int.from_bytes(data[26:28], "little") + int.from_bytes(data[28:30], "little")] = 0xFF
+    (c / "cycle_disp.npz").write_bytes(data)  # what was compressed begins with no such thing
+    broken(c, "cannot read one array from .*invalid block type")
 
 
 def test_the_real_sets_are_understood(shared_data):
