@@ -101,11 +101,14 @@ def chosen(graph: onnx.GraphProto) -> Iterator[str]:
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]  # ONNX Runtime has no types
     def __init__(self, samples: Iterable[Mapping[str, Array]]) -> None:
-        self._samples = iter(samples)
+        self._samples, self.given = iter(samples), 0
 
     def get_next(self) -> dict[str, Array] | None:
         sample = next(self._samples, None)
-        return None if sample is None else dict(sample)
+        if sample is None:
+            return None
+        self.given += 1
+        return dict(sample)
 
 
 def _ready(model: bytes, path: Path) -> onnx.ModelProto:
@@ -128,10 +131,13 @@ def _calibrated(path: Path, samples: Iterable[Mapping[str, Array]]) -> Any:
     calibrator = create_calibrator(
         path, [*WEIGHTED, *FOLLOWING], augmented_model_path=augmented, calibrate_method=CalibrationMethod.MinMax
     )
+    reader = _Reader(samples)
     try:
-        calibrator.collect_data(_Reader(samples))
+        calibrator.collect_data(reader)
         return calibrator.compute_data()
-    except ValueError as error:  # that no sample came
-        raise EngineError("int8 needs samples to take its ranges from; give it a recording of the robot's") from error
-    except Exception as error:
+    except Exception as error:  # ONNX Runtime's exceptions share no base class of their own
+        if not reader.given:
+            raise EngineError(
+                "int8 needs samples to take its ranges from; give it a recording of the robot's"
+            ) from error
         raise EngineError(f"the samples do not fit the graph: {error}") from error

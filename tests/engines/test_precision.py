@@ -225,6 +225,7 @@ def test_fp32_is_left_alone():
 @pytest.mark.parametrize(("precision", "model", "samples", "words"), [
     ("int8", MODEL, [], "recording"),
     ("int8", MODEL, [{"x": np.zeros((1, 3, 4), np.float32)}], "do not fit"),
+    ("int8", MODEL, [{"y": SAMPLES[0]["x"]}], "do not fit.*missing"),
     ("int8", b"junk", SAMPLES, "no ONNX graph"),
     ("fp16", b"junk", SAMPLES, "no ONNX graph"),
     ("fp16", MODEL, [], "without samples"),
