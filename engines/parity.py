@@ -135,5 +135,7 @@ def _spoilt_output(array: Array, tolerance: Tolerance) -> Array:
 
 
 def _spoilt_input(array: Array) -> Array:
-    """The same values in another place: turned upside down and moved by a third, so that ranges stay valid."""
-    return np.ascontiguousarray(np.roll(array[..., ::-1], array.shape[-1] // 3, axis=-1))
+    """The same values in another place: turned round along the longest axis, which is none of channels wherever they
+    stand, and moved by a third, so that ranges stay valid."""
+    longest = max(range(array.ndim), key=lambda axis: (array.shape[axis], axis))
+    return np.ascontiguousarray(np.roll(np.flip(array, longest), array.shape[longest] // 3, axis=longest))

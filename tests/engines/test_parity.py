@@ -84,6 +84,21 @@ def test_an_input_that_does_not_reach_the_output_is_reported_as_broken(blocks_ca
     assert "golden input" in parity.broken
 
 
+@pytest.mark.parametrize("shape", [(6, 8), (1, 1, 6, 8), (1, 6, 8, 1), (1, 6, 8, 3), (1, 8, 6, 3)])
+def test_inputs_are_spoilt_wherever_their_channels_stand(shape):
+    """Were it the channels that change places, a grey picture would stay as it is and a good engine be distrusted."""
+
+    class Blurred:
+        spec = EngineSpec("e", (TensorSpec("a", "float32", (-1,) * len(shape)),), (TensorSpec("b", "float32", ()),))
+
+        def infer(self, inputs):
+            return {"b": np.cumsum(inputs["a"])}
+
+    rows = np.arange(48, dtype=np.float32).reshape(6, 8)[..., None]
+    grey = np.repeat(rows, shape[-1], axis=2) if shape[-1] == 3 else rows
+    assert check_parity(Blurred(), {"a": grey.reshape(shape)}, Blurred(), Tolerance()).passed
+
+
 def test_compare_counts_nan_and_infinity():
     want = np.array([1.0, np.nan, np.inf, 4.0])
     assert compare("d", want.copy(), want, Tolerance()).passed
