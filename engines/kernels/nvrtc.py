@@ -22,6 +22,8 @@ _NAMES = ("libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so.11.2", "libnvrtc.so")
 _OPTIONS = ("--std=c++14", "--fmad=false")
 """No fused multiply-add: the same bits as the CPU."""
 _WRITABLE_BY_OTHERS = 0o022
+_HASH = 32
+"""Bytes of the sha256 that a kept image begins with."""
 
 
 class Nvrtc:
@@ -110,15 +112,16 @@ def image(name: str, capability: tuple[int, int]) -> bytes:
 
 
 def _kept(path: Path) -> bytes | None:
-    """What is in the cache, if nobody else could have put it there: it is code."""
+    """What is in the cache, if nobody else could have put it there: it is code. A power cut may have cut it short."""
     try:
         for place in (path.parent, path):
             found = place.stat()
             if found.st_uid != os.getuid() or found.st_mode & _WRITABLE_BY_OTHERS:
                 return None
-        return path.read_bytes()
+        kept = path.read_bytes()
     except OSError:
         return None
+    return kept[_HASH:] if kept[:_HASH] == hashlib.sha256(kept[_HASH:]).digest() else None
 
 
 def _keep(path: Path, made: bytes) -> None:
@@ -126,7 +129,7 @@ def _keep(path: Path, made: bytes) -> None:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(made)
+            file.write(hashlib.sha256(made).digest() + made)
         os.replace(file.name, path)
     except OSError:
         return

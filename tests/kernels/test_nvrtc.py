@@ -50,19 +50,54 @@ def test_the_nearest_older_device_is_taken_where_this_one_is_unknown(compiler):
         compiler.architecture((1, 0))
 
 
-def test_a_second_time_comes_from_the_cache_and_a_foreign_file_does_not(compiler, tmp_path, monkeypatch):
+class Compiling:
+    """A compiler that counts what it makes."""
+
+    version = 12, 6
+
+    def __init__(self):
+        self.made = 0
+
+    def architecture(self, capability):
+        return "sm_{}{}".format(*capability)
+
+    def compile(self, source, name, architecture):
+        self.made += 1
+        return b"image", ""
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    """A stand-in of the compiler, and the file in which its first image was kept."""
+    compiler = Compiling()
+    monkeypatch.setattr(module, "nvrtc", lambda: compiler)
     monkeypatch.setattr(module, "user_cache", lambda: tmp_path)
-    first = image("between", (8, 7))
-    (kept,) = (tmp_path / "kernels").iterdir()
-    assert kept.read_bytes() == first
-    kept.write_bytes(b"mine")
-    assert image("between", (8, 7)) == b"mine"
-    kept.chmod(0o666)  # now anybody could have written it
-    assert image("between", (8, 7)) == first
-    kept.chmod(0o600)
-    kept.parent.chmod(0o777)
-    kept.write_bytes(b"mine")
-    assert image("between", (8, 7)) == first
+    assert image("between", (8, 7)) == b"image"
+    (path,) = (tmp_path / "kernels").iterdir()
+    return compiler, path
+
+
+def test_a_second_time_comes_from_the_cache_and_a_foreign_file_does_not(kept):
+    compiler, path = kept
+    for made in (1, 1):
+        assert image("between", (8, 7)) == b"image"
+        assert compiler.made == made
+    path.chmod(0o666)  # now anybody could have written it
+    assert image("between", (8, 7)) == b"image"
+    assert compiler.made == 2
+    path.chmod(0o600)
+    path.parent.chmod(0o777)
+    assert image("between", (8, 7)) == b"image"
+    assert compiler.made == 3
+
+
+@pytest.mark.parametrize("left", [0, 10, 32, 34])
+def test_what_was_cut_short_is_made_again(kept, left):
+    compiler, path = kept
+    path.write_bytes(path.read_bytes()[:left])
+    for _ in range(2):
+        assert image("between", (8, 7)) == b"image"
+    assert compiler.made == 2
 
 
 def test_the_structs_are_the_kernels_structs():
