@@ -59,7 +59,11 @@ class OpenCvEngine(ClosesItself):
             if self._matcher is None:
                 raise EngineError(f"{self.spec.name} is closed; open it again with open_engine")
             self.spec.check_inputs(inputs)
-            return self._matched(inputs)
+            try:
+                return self._matched(inputs)
+            except cv2.error as error:  # of pictures that no window fits into
+                shape, said = inputs["left"].shape, str(error).partition("error: ")[2]
+                raise EngineError(f"{self.spec.name}: OpenCV cannot match pictures of {shape}: {said}") from error
 
     def _matched(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         left, right = inputs["left"], inputs["right"]

@@ -60,6 +60,15 @@ def test_options_that_opencv_would_refuse_are_named(options):
         open_engine("bm", **options)
 
 
+@pytest.mark.parametrize(("card", "shape"), [("bm", (1, 40)), ("sgbm-hh", (40, 1)), ("sgbm", (0, 7))])
+def test_pictures_too_small_to_be_matched_are_named(card, shape):
+    blank = np.zeros(shape, np.uint8)
+    with open_engine(card, block=9) as engine:
+        with pytest.raises(EngineError, match=rf"cannot match pictures of \({shape[0]}, {shape[1]}\)"):
+            engine.infer({"left": blank, "right": blank})
+        assert np.isfinite(engine.infer(pair(disparity=10))["disparity"]).any()
+
+
 def test_block_matching_leaves_out_what_has_no_texture():
     inputs = pair(disparity=10)
     for picture in inputs.values():
