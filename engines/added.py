@@ -61,8 +61,12 @@ def add(template: str, graphs: Sequence[Path], name: str, folder: Path) -> Card:
 
 def check_name(name: str) -> None:
     """ConfigError for what no added model can be called, such as the name of a shipped card."""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or name in card_names():
-        raise ConfigError(f"--name {name!r} cannot be: expected letters, digits and . _ -, and not the name of {CARDS}")
+    taken = name.endswith((".yaml", ".yml", "-second"))  # a path, and the second graph of another model
+    if taken or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or name in card_names():
+        raise ConfigError(
+            f"--name {name!r} cannot be: expected letters, digits and . _ -, without .yaml, .yml or -second at the "
+            f"end, and not the name of {CARDS}"
+        )
 
 
 def rewrite(card: Card, edit: dict[str, Any]) -> Card:

@@ -107,6 +107,8 @@ def test_another_folder_can_be_used(tmp_path, home, capsys):
         (["add", "--card", "raft-stereo", "--onnx", "absent.onnx"], "cannot read absent.onnx"),
         (["add", "--card", "raft-stereo", "--onnx", "x.onnx", "--name", "sgbm"], "--name 'sgbm' cannot be"),
         (["add", "--card", "raft-stereo", "--onnx", "x.onnx", "--name", "../x"], "--name '../x' cannot be"),
+        (["add", "--card", "raft-stereo", "--onnx", "x.onnx", "--name", "x.yaml"], "--name 'x.yaml' cannot be"),
+        (["add", "--card", "raft-stereo", "--onnx", "x.onnx", "--name", "x-second"], "--name 'x-second' cannot be"),
         (["add", "--card", "BINARY", "--onnx", "x.onnx"], "cannot read card"),
         (["probe", "BINARY"], "is not YAML"),
         (["probe", "absent"], "no card 'absent'"),
