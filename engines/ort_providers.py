@@ -42,7 +42,7 @@ def providers_for(
     made: dict[str, Callable[[], dict[str, str]]] = {
         CUDA: lambda: _cuda(options, stream),
         TENSORRT: lambda: _tensorrt(name, model, options, shapes, stream),
-        OPENVINO: lambda: _openvino(options),
+        OPENVINO: lambda: _openvino(name, options),
     }
     there = set(available)
     return [(p, made[p]() if p in made else {}) for p in options.providers if p in there] or [(CPU, {})]
@@ -124,12 +124,12 @@ def _tensorrt(
     return given
 
 
-def _openvino(options: OrtOptions) -> dict[str, str]:
+def _openvino(name: str, options: OrtOptions) -> dict[str, str]:
     asked = options.openvino
     given = {"device_type": asked.device, "precision": asked.precision}
     if asked.device == "CPU":  # else 8 threads on a robot with 4 cores
         given.update(num_of_threads=str(threads(options.intra_threads, options.share)), num_streams="1")
-    return {**given, "cache_dir": asked.cache} if asked.cache else given
+    return {**given, "cache_dir": str(_private(name, Path(asked.cache)))} if asked.cache else given
 
 
 def _prefix(name: str, model: bytes, shapes: Mapping[str, tuple[int, ...]]) -> str:

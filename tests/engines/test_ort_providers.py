@@ -4,8 +4,8 @@ import pytest
 
 from engines.engine import EngineError
 from engines.options import OrtOptions
-from engines.ort_options import TensorRtEpOptions
-from engines.ort_providers import CPU, TENSORRT, providers_for
+from engines.ort_options import OpenVinoEpOptions, TensorRtEpOptions
+from engines.ort_providers import CPU, OPENVINO, TENSORRT, providers_for
 
 SHAPES = {"left": (1, 3, 480, 640), "right": (1, 3, 480, 640)}
 
@@ -14,6 +14,12 @@ def tensorrt(cache, name="mine", model=b"weights", shapes=SHAPES):
     options = OrtOptions(providers=(TENSORRT,), tensorrt=TensorRtEpOptions(cache=str(cache)))
     ((provider, asked),) = providers_for(name, model, options, (TENSORRT, CPU), shapes)
     assert provider == TENSORRT
+    return asked
+
+
+def openvino(cache):
+    options = OrtOptions(providers=(OPENVINO,), openvino=OpenVinoEpOptions(cache=str(cache)))
+    ((_, asked),) = providers_for("mine", b"weights", options, (OPENVINO, CPU), SHAPES)
     return asked
 
 
@@ -33,15 +39,17 @@ def test_a_name_stays_within_the_folder(tmp_path):
     assert "/" not in prefix(tmp_path, name="../mine")
 
 
-def test_a_cache_that_cannot_be_made_is_named(tmp_path):
+@pytest.mark.parametrize("provider", [tensorrt, openvino])
+def test_a_cache_that_cannot_be_made_is_named(tmp_path, provider):
     (tmp_path / "file").write_text("")
     with pytest.raises(EngineError, match=f"mine: cannot make the folder {tmp_path}/file/cache.*another"):
-        tensorrt(tmp_path / "file" / "cache")
+        provider(tmp_path / "file" / "cache")
 
 
-def test_a_cache_that_others_can_write_into_is_refused(tmp_path):
+@pytest.mark.parametrize(("provider", "key"), [(tensorrt, "trt_engine_cache_path"), (openvino, "cache_dir")])
+def test_a_cache_that_others_can_write_into_is_refused(tmp_path, provider, key):
     (tmp_path / "open").mkdir()
     (tmp_path / "open").chmod(0o777)
     with pytest.raises(EngineError, match="chmod 700"):
-        tensorrt(tmp_path / "open")
-    assert "trt_engine_cache_path" in tensorrt(tmp_path / "mine")
+        provider(tmp_path / "open")
+    assert provider(tmp_path / "mine")[key] == str(tmp_path / "mine")
