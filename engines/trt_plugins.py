@@ -17,7 +17,8 @@ from engines.engine import EngineError
 def load_plugins(registry: Any, paths: Sequence[str], allow_list: Path) -> None:
     """Load libraries into the registry of one builder or runtime; what another one has loaded it does not see.
 
-    EngineError for one that is not on the list as it is now, and for a list that others than its owner may write.
+    EngineError for one that is not on the list as it is now, and for a list or a library that others than its owner may
+    write, who could change it between the look at it and its loading.
     """
     for path in dict.fromkeys(paths):
         _check(Path(path), allow_list)
@@ -30,6 +31,7 @@ def _check(path: Path, allow_list: Path) -> None:
     if not path.is_absolute():
         raise EngineError(f"plugin library {path}: expected an absolute path")
     try:
+        shared = path.stat().st_mode & 0o022
         found = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise EngineError(f"cannot read the plugin library {path}: {error.strerror}") from error
@@ -40,7 +42,8 @@ def _check(path: Path, allow_list: Path) -> None:
         raise EngineError(
             f"plugin library {path} is on no allow-list ({allow_list}: {error.strerror}); {allow}"
         ) from None
-    if writable:
-        raise EngineError(f"others than its owner may write {allow_list}; chmod go-w it")
+    for file, by_others in ((allow_list, writable), (path, shared)):
+        if by_others:
+            raise EngineError(f"others than its owner may write {file}; chmod go-w it")
     if [found, str(path)] not in [[word.strip() for word in line] for line in lines]:
         raise EngineError(f"plugin library {path} with sha256 {found} is not on the allow-list; {allow}")
