@@ -85,11 +85,15 @@ class DataSet:
 def find_datasets(root: Path) -> tuple[list[DataSet], list[Path]]:
     """The data sets in a folder, or the one that it is, and the topmost folders in it without any.
 
-    A folder of scenes is one data set; names are relative to `root`. DataError where there is no folder or no pair.
+    A folder of scenes is one data set; names are relative to `root`. DataError where there is no folder, none that may
+    be looked into, or no pair.
     """
     if not root.is_dir():
         raise DataError(f"no folder {root}; give one that holds pairs laid out as in {LAYOUTS}")
-    sets, unknown = _walk(root, root.name, _DEPTH)
+    try:
+        sets, unknown = _walk(root, root.name, _DEPTH)
+    except OSError as error:
+        raise DataError(f"cannot look into {error.filename}: {error.strerror}") from error
     if not sets:
         raise DataError(f"no pair in {root} that is laid out as in {LAYOUTS}")
     return sets, unknown
@@ -100,13 +104,15 @@ def _walk(folder: Path, name: str, depth: int) -> tuple[list[DataSet], list[Path
         return [DataSet(name, tuple(pairs))], []
     sets, unknown, scenes = list[DataSet](), list[Path](), list[Source]()
     for inner in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
-        if scene := _scene(inner):
-            scenes += scene
-            continue
         below = inner.name if depth == _DEPTH else f"{name}/{inner.name}"
-        within, strange = _walk(inner, below, depth - 1) if depth else ([], [])
+        try:
+            scene = _scene(inner)
+            within, strange = _walk(inner, below, depth - 1) if depth and not scene else ([], [])
+        except PermissionError:  # such as lost+found
+            scene, within, strange = [], [], []
+        scenes += scene
         sets += within
-        unknown += strange if within else [inner]
+        unknown += strange if within or scene else [inner]
     return ([DataSet(name, tuple(scenes))] if scenes else []) + sets, unknown
 
 

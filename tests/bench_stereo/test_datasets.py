@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from pathlib import Path
 
 import made_sets as made
 import numpy as np
@@ -117,6 +118,24 @@ def test_a_folder_without_pairs_names_the_layouts(tmp_path):
         find_datasets(tmp_path)
     with pytest.raises(DataError, match="no folder"):
         find_datasets(tmp_path / "nowhere")
+
+
+def test_a_folder_that_may_not_be_looked_into_is_skipped_and_named(tmp_path, monkeypatch):
+    made.eth3d(tmp_path / "eth3d" / "a")
+    (tmp_path / "lost+found").mkdir()
+    iterdir = Path.iterdir
+
+    def closed(folder):
+        if folder.name == "lost+found":
+            raise PermissionError(13, "Permission denied", str(folder))
+        return iterdir(folder)
+
+    monkeypatch.setattr(Path, "iterdir", closed)
+    sets, unknown = find_datasets(tmp_path)
+    assert [data.name for data in sets] == ["eth3d"]
+    assert unknown == [tmp_path / "lost+found"]
+    with pytest.raises(DataError, match=r"cannot look into .*lost\+found: Permission denied"):
+        find_datasets(tmp_path / "lost+found")
 
 
 def broken(folder, what):
