@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import Literal
 
 
@@ -24,8 +25,8 @@ class Colour:
         channels = 1 if self.order == "grey" else 3
         if len(self.mean) not in (1, channels) or len(self.std) not in (1, channels):
             raise ValueError(f"colour: mean and std need 1 or {channels} numbers for order {self.order!r}")
-        if min(self.std) <= 0 or self.white <= 0:
-            raise ValueError("colour: std and white must be positive")
+        if not all(map(isfinite, (self.white, *self.mean, *self.std))) or min(self.white, *self.std) <= 0:
+            raise ValueError("colour: white, mean and std must be finite, std and white positive")
         if self.dtype == "uint8" and (self.white != 255 or set(self.mean) != {0.0} or set(self.std) != {1.0}):
             raise ValueError("colour: uint8 inputs cannot be scaled or normalised; set dtype: float32")
         if self.layout == "hw" and self.order != "grey":
@@ -87,9 +88,12 @@ class Output:
     """Name of a uint8 or 0..1 confidence output, if the model has one."""
 
     def __post_init__(self) -> None:
-        if self.resolution <= 0 or self.scale <= 0 or self.channel < 0:
+        numbers = self.resolution, self.scale, self.offset_px, self.max_disparity, self.focal_px
+        if not all(map(isfinite, numbers)) or min(self.resolution, self.scale) <= 0:
             raise ValueError(
-                "output: resolution and scale must be positive (the sign has a key of its own), channel >= 0"
+                "output: numbers are finite, resolution and scale positive (the sign has a key of its own)"
             )
+        if min(self.channel, self.max_disparity) < 0:
+            raise ValueError("output: channel and max_disparity must not be negative")
         if (self.focal_px > 0) != (self.unit == "canonical"):
             raise ValueError("output: focal_px > 0 belongs to unit canonical, and to no other")
