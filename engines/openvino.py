@@ -17,8 +17,10 @@ from engines.options import OpenVinoOptions, Precision
 
 __all__ = ["OpenVinoCompiler", "OpenVinoEngine"]
 
-_MAGIC = b"saccade openvino 4\n"
+_MAGIC = b"saccade openvino 3\n"
 _HASH = 64
+_REWRITTEN = "gathers"
+"""What of a graph is written otherwise before it is compiled: what was verified without it is not what would run."""
 
 
 class OpenVinoCompiler:
@@ -42,6 +44,7 @@ class OpenVinoCompiler:
             "device": f"{DEVICE} {core.get_property(DEVICE, 'FULL_DEVICE_NAME').strip()}",
             "capabilities": " ".join(sorted(core.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES"))),
             "flags": _processor_flags(),
+            "rewritten": _REWRITTEN,
         }  # fmt: skip
 
     def cannot(self, precision: Precision) -> str:
@@ -73,7 +76,7 @@ def _opened(name: str, blob: bytes, here: Mapping[str, str]) -> bytes:
     """The graph in an engine's file."""
     start = len(_MAGIC) + _HASH
     if blob[: len(_MAGIC)] != _MAGIC or hashlib.sha256(blob[start:]).hexdigest().encode() != blob[len(_MAGIC) : start]:
-        raise EngineError(f"{name}: no OpenVINO engine of this release, or a damaged one; build it again")
+        raise EngineError(f"{name}: no OpenVINO engine, or a damaged one; build it again")
     text, _, model = blob[start:].partition(b"\n")
     made: dict[str, str] = json.loads(text)
     if changed := [key for key in sorted({*made, *here}) if made.get(key) != here.get(key)]:
