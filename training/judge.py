@@ -10,15 +10,15 @@ import torch
 
 from training.batches import tensors
 from training.net import RANGE, StereoNet
-from training.pairs import file_of, fill
+from training.pairs import file_of, fill, size_of
 
 JUDGED_FIRST = 5_000_000
 """Seed of the first pair that is only ever judged on; training takes smaller ones."""
 
 
 def judged_pairs(folder: Path, first: int, count: int) -> list[Path]:
-    """Files of pairs `first`, `first` + 1 ... in a folder, which gets what it lacks."""
-    for _ in fill(folder, first, count, 1):
+    """Files of pairs `first`, `first` + 1 ... in a folder, which gets what it lacks, as large as those beside it."""
+    for _ in fill(folder, first, count, 1, size_of(folder.parent)):
         pass
     return [file_of(folder, first + k) for k in range(count)]
 
@@ -38,9 +38,9 @@ def judge(net: StereoNet, files: Iterable[Path], device: torch.device | str = "c
     return dict(zip(("epe", "bad2", "bad2_visible"), np.nanmean(rows, 0).tolist(), strict=True))
 
 
-def in_words(judged: dict[str, float], count: int) -> str:
-    """What `judge` found, for a card."""
+def in_words(judged: dict[str, float], count: int, size: tuple[int, int]) -> str:
+    """What `judge` found on so many pairs of this size, for a card."""
     return (
-        f"on {count} generated pairs never trained on: EPE {judged['epe']:.2f} px, "
+        f"on {count} generated pairs of {'x'.join(map(str, size))} never trained on: EPE {judged['epe']:.2f} px, "
         f"bad-2 {judged['bad2']:.1f} % ({judged['bad2_visible']:.1f} % of what both cameras see)"
     )

@@ -20,6 +20,7 @@ from saccade.types import U8
 from training import weights
 from training.judge import in_words
 from training.net import RANGE, StereoNet
+from training.pairs import SIZE
 from training.quantise import quantise
 from training.sample import sample
 from training.weights import INPUTS, OUTPUTS, digest
@@ -52,7 +53,7 @@ def ship(checkpoint: Path, engines: Path = ENGINES) -> list[Path]:
         "steps": state["step"], "batch": plan["batch"], "crop": f"{plan['width']}x{plan['height']}",
         "precision": "bfloat16 between normalisations, float32 else" if plan.get("mixed") else "float32",
         "minutes": round(state["seconds"] / 60), "device": state.get("device", "cpu"), "seed": plan["seed"],
-        "judged": in_words(state["log"][-1], plan["judged"]),
+        "judged": in_words(state["log"][-1], plan["judged"], plan.get("pairs", SIZE)),
     }  # fmt: skip
     return place(net, made, engines)
 

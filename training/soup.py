@@ -17,6 +17,7 @@ import torch
 
 from training.judge import JUDGED_FIRST, in_words, judge, judged_pairs
 from training.net import StereoNet
+from training.pairs import size_of
 from training.ship import DATA, ENGINES, place
 from training.weights import WeightsError, load, story_of
 
@@ -86,7 +87,7 @@ def main(arguments: list[str] | None = None) -> None:
     made = {
         "data": DATA,
         "started": told_once("the mean of " + " and ".join(f"{share:g} of ({story})" for share, story in parts)),
-        "judged": in_words(judged, args.judged),
+        "judged": in_words(judged, args.judged, size_of(args.pairs)),
     }
     for path, share in zip(args.members, shares, strict=True):
         print(f"{share:.3g} of {path}")

@@ -28,7 +28,7 @@ from training.losses import loss_of
 from training.mixed import mixed
 from training.net import SIZES, StereoNet
 from training.optimiser import Optimiser
-from training.pairs import SIZE
+from training.pairs import SIZE, size_of
 from training.weights import WeightsError, checkpoint, load, story_of, unfold
 from training.widen import widened
 
@@ -54,6 +54,7 @@ class Plan:
     seed: int = 0
     judged: int = 64
     mixed: bool = False
+    pairs: tuple[int, int] = SIZE
 
     def share(self, step: int, seconds: float) -> float:
         """How much of the run is over, 0..1: by steps where they are given, else by the clock."""
@@ -212,10 +213,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--workers", type=int, default=0, help="processes that prepare batches; 0: where cores train")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args(arguments)
-    if any(crop % 32 or not 0 < crop <= most for crop, most in zip(args.crop, SIZE, strict=True)):
-        parser.error(f"--crop is {args.crop}; expected multiples of 32, at most {SIZE[0]} {SIZE[1]}")
     if not any(args.pairs.glob("*.npy")):
         parser.error(f"no pairs in {args.pairs}; make some: python -m training.pairs --out {args.pairs}")
+    pairs = size_of(args.pairs)
+    if any(crop % 32 or not 0 < crop <= most for crop, most in zip(args.crop, pairs, strict=True)):
+        parser.error(f"--crop is {args.crop}; expected multiples of 32, at most {pairs[0]} {pairs[1]}")
     for name, least in (("minutes", 1e-3), ("steps", 0), ("batch", 1), ("judged", 1), ("workers", 0), ("threads", 1)):
         if not (given := getattr(args, name)) >= least:
             parser.error(f"--{name} is {given}; expected {least} or more")
@@ -225,8 +227,9 @@ def main(arguments: list[str] | None = None) -> None:
     judged = judged_pairs(args.pairs / "judged", JUDGED_FIRST, args.judged)
     width, height = args.crop
     plan = Plan(
-        args.size, args.steps, args.minutes, args.batch, width, height, args.rate, args.seed, args.judged, args.mixed
-    )
+        args.size, args.steps, args.minutes, args.batch, width, height, args.rate, args.seed, args.judged, args.mixed,
+        pairs,
+    )  # fmt: skip
     run = Run(plan, torch.device(args.device))
     stored = args.out / "checkpoint.pt"
     try:

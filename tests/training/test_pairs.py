@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.pairs import RANGES, SUBPIXEL, WINDOWS, Packed, file_of, fill, main, make
+from training.pairs import RANGES, SUBPIXEL, WINDOWS, Packed, file_of, fill, main, make, size_of, windows_of
 from training.sample import sample, stream
 
 SIZE = (96, 64)
@@ -41,10 +41,32 @@ def test_a_folder_can_be_given_more_of_one_kind_of_scene(tmp_path: Path) -> None
     assert not np.array_equal(make(7, SIZE, "table"), make(7, SIZE))
 
 
-def test_no_workers_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_of_wider_pairs_has_fewer_windows(tmp_path: Path) -> None:
+    main(["--out", str(tmp_path), "--first", "12", "--count", "1", "--workers", "1", "--size", "512", "64"])
+    assert size_of(tmp_path) == (512, 64)
+    kept = np.load(file_of(tmp_path, 12))
+    whole = [sample(12, (512, 64), int(stream(12, "range").choice(RANGES)), windows=w).left for w in (0.6, WINDOWS)]
+    assert np.array_equal(kept["left"], whole[0])
+    assert not np.array_equal(*whole)
+    assert [windows_of((width, 64)) for width in (96, 384, 768)] == [WINDOWS, WINDOWS, WINDOWS / 2]
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (["--workers", "0"], "--workers is 0; expected at least 1"),
+        (["--size", "100", "64"], "--size is 100x64; expected multiples of 32"),
+        (["--size", "0", "64"], "--size is 0x64; expected multiples of 32"),
+        (["--size", "64", "64"], "--size is 64x64, and {} holds pairs of 96x64; use another --out"),
+    ],
+)
+def test_what_cannot_be_made_is_refused(
+    tmp_path: Path, pair: Packed, capsys: pytest.CaptureFixture[str], asked: list[str], told: str
+) -> None:
+    np.save(file_of(tmp_path, 3), pair)
     with pytest.raises(SystemExit, match="2"):
-        main(["--out", str(tmp_path), "--workers", "0"])
-    assert "--workers is 0; expected at least 1" in capsys.readouterr().err
+        main(["--out", str(tmp_path), "--count", "1", *asked])
+    assert told.format(tmp_path) in capsys.readouterr().err
 
 
 def test_a_window_shows_what_the_whole_camera_sees_there() -> None:

@@ -113,7 +113,12 @@ def test_members_that_cannot_be_read_are_named(tmp_path: Path, capsys: pytest.Ca
 
 
 def test_pairs_to_judge_on_are_made_where_they_are_lacking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[int, int]] = []
-    monkeypatch.setattr(judging, "fill", lambda folder, first, count, workers: asked.append((first, count)) or [])
-    assert judged_pairs(tmp_path, 7, 2) == [file_of(tmp_path, 7), file_of(tmp_path, 8)]
-    assert asked == [(7, 2)]
+    asked: list[tuple[int, int, tuple[int, int]]] = []
+    monkeypatch.setattr(
+        judging, "fill", lambda folder, first, count, workers, size: asked.append((first, count, size)) or []
+    )
+    folder = tmp_path / "judged"
+    assert judged_pairs(folder, 7, 2) == [file_of(folder, 7), file_of(folder, 8)]
+    np.save(file_of(tmp_path, 3), make(3, (96, 64)))  # those to train on, beside it
+    judged_pairs(folder, 7, 2)
+    assert asked == [(7, 2, (384, 256)), (7, 2, (96, 64))]

@@ -222,9 +222,10 @@ def test_the_learning_rate_rises_and_falls() -> None:
 
 def test_bad_arguments_say_what_to_do(pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, told in (
-        (["--crop", "100", "64"], "multiples of 32"),
+        (["--pairs", str(pairs), "--crop", "100", "64"], "multiples of 32, at most 384 256"),
         (["--pairs", str(tmp_path)], "training.pairs"),
-        (["--crop", "0", "64"], "multiples of 32"),
+        (["--pairs", str(pairs), "--crop", "0", "64"], "multiples of 32, at most 384 256"),
+        (["--pairs", str(pairs), "--crop", "384", "288"], "multiples of 32, at most 384 256"),
         (["--pairs", str(pairs), "--workers", "-1"], "--workers is -1; expected 0 or more"),
         (["--pairs", str(pairs), "--judged", "0"], "--judged is 0; expected 1 or more"),
         (["--pairs", str(pairs), "--minutes", "0"], "--minutes is 0.0; expected 0.001 or more"),
