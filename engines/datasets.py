@@ -33,7 +33,7 @@ _DEPTH = 4
 """Folders down that are searched."""
 _KITTI_SIDES = (("image_0", "image_1"), ("colored_0", "colored_1"), ("image_2", "image_3"))
 _2003_WIDTH, _2006_WIDTH = 1800, 1340
-"""Columns of Middlebury's pictures at full size, about."""
+"""Columns of Middlebury's pictures at full size: all of 2003, about those of 2005 and 2006."""
 _SEEN_BY_BOTH = 255
 """In mask0nocc.png."""
 
@@ -135,13 +135,13 @@ def _kitti(folder: Path) -> list[Source]:
 
 def _scene(folder: Path) -> list[Source]:
     """A Middlebury or ETH3D scene: two pictures, and disparities of the left one and perhaps of the right one."""
-    for left, right, truth, other, width in (
-        ("im2", "im6", "disp2", "disp6", _2003_WIDTH),
-        ("imL", "imR", "disp2", "disp6", _2003_WIDTH),
-        ("view1", "view5", "disp1", "disp5", _2006_WIDTH),
+    for left, right, truth, other, width, exactly in (
+        ("im2", "im6", "disp2", "disp6", _2003_WIDTH, True),
+        ("imL", "imR", "disp2", "disp6", _2003_WIDTH, True),
+        ("view1", "view5", "disp1", "disp5", _2006_WIDTH, False),
     ):
         if pictures := _both(folder, left, right):
-            read = partial(files.grey, full_width=width)
+            read = partial(files.grey, full_width=width, exactly=exactly)
             told, back = _picture(folder, truth) or folder / f"{truth}.png", _picture(folder, other)
             seen = partial(_agrees_with, read, back) if back else _not_told
             return [Source(folder.name, *pictures, partial(read, told), seen)]

@@ -34,12 +34,18 @@ def kitti(path: Path) -> F32:
     return known(found.astype(np.float32) / _KITTI_SCALE)
 
 
-def grey(path: Path, full_width: int = 0) -> F32:
+def grey(path: Path, full_width: int = 0, exactly: bool = False) -> F32:
     """8 bit picture, 0 = not known, in px of a picture of about `full_width` columns (0: of this one).
 
-    Middlebury's files of scenes at half, third and quarter size still hold disparities of the full size.
+    Middlebury's files of scenes at half, third and quarter size still hold disparities of the full size. DataError for
+    a width that is no such part of the full one, if it is `exactly` known.
     """
     found = _decoded(path, cv2.IMREAD_GRAYSCALE)
+    if exactly and full_width % found.shape[1]:
+        raise DataError(
+            f"{path} has {found.shape[1]} columns, no whole part of the {full_width} of Middlebury 2003 at full size; "
+            "the scenes of 2001, whose files are named alike, hold 8 or 16 times the disparity and are not read"
+        )
     scale = max(1, round(full_width / found.shape[1])) if full_width else 1
     return known(found.astype(np.float32) / scale)
 

@@ -64,10 +64,18 @@ def test_kitti_with_one_truth(tmp_path):
 
 
 @pytest.mark.parametrize("names", [M2003, M2003_OLD, M2006])
-@pytest.mark.parametrize(("full_width", "scale"), [(made.WIDTH, 1), (3 * made.WIDTH + 9, 3), (2 * made.WIDTH - 5, 2)])
-def test_middlebury_before_2014(tmp_path, sizes, names, full_width, scale):
-    sizes(full_width)
+@pytest.mark.parametrize(("off", "scale"), [(0, 1), (9, 3), (-5, 2)])
+def test_middlebury_before_2014(tmp_path, sizes, names, off, scale):
+    sizes(scale * made.WIDTH + (off if names is M2006 else 0))
     is_exact(only(made.middlebury(tmp_path / "Scene", names, scale)))
+
+
+@pytest.mark.parametrize("names", [M2003, M2003_OLD])
+def test_middlebury_2001_is_not_taken_for_2003(tmp_path, sizes, names):
+    """Named alike, 434 columns wide and not 450, and its files hold eight times the disparity, not four."""
+    sizes(4 * made.WIDTH + 12)
+    with pytest.raises(DataError, match="96 columns, no whole part of the 396 .* scenes of 2001"):
+        only(made.middlebury(tmp_path / "venus", names, 8))
 
 
 def test_middlebury_as_portable_pixmaps_and_without_the_right_truth(tmp_path, sizes):
