@@ -75,6 +75,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--judged", type=int, default=64, help="pairs to choose on, and as many to judge on")
     parser.add_argument("--engines", type=Path, default=ENGINES, help="folder that gets models/ and cards/")
     args = parser.parse_args(arguments)
+    if args.judged < 1:
+        parser.error(f"--judged is {args.judged}; expected 1 or more")
     try:
         nets = [load(path).eval() for path in args.members]
         mean(nets, [1.0 / len(nets)] * len(nets))

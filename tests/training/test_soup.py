@@ -112,6 +112,12 @@ def test_members_that_cannot_be_read_are_named(tmp_path: Path, capsys: pytest.Ca
     assert "none.onnx" in capsys.readouterr().err
 
 
+def test_no_pairs_to_judge_on_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([str(SHIPPED), "--judged", "0"])
+    assert "--judged is 0; expected 1 or more" in capsys.readouterr().err
+
+
 def test_pairs_to_judge_on_are_made_where_they_are_lacking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[int, int, tuple[int, int]]] = []
     monkeypatch.setattr(
