@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 from map_node.params import MapNodeParams
@@ -78,6 +77,6 @@ def _writable(name: str) -> Path:
     path = Path(name)
     if not path.parent.is_dir():
         raise ConfigError(f"save is {name!r}, but there is no folder {path.parent}; make it, or name another")
-    if path.exists() and not (path.is_file() and zipfile.is_zipfile(path)):
+    if path.exists() and not store.is_volume(path):
         raise ConfigError(f"save is {name!r}, which exists and is no volume; name another file")
     return path

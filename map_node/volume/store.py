@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from pathlib import Path
 
@@ -17,6 +18,8 @@ _ARRAYS: dict[str, tuple[str, tuple[int, ...]]] = {
     "rgb": ("<u2", (BLOCK**3, 3)), "seen_ns": ("<i8", ()),
 }  # fmt: skip
 """Type of each array, and its shape; for those of the blocks, after the number of blocks."""
+_FARTHEST_BLOCK = 2**30
+"""Places of blocks have 32 bits, as have differences of two."""
 
 
 def save(volume: Volume, path: Path) -> None:
@@ -29,6 +32,8 @@ def save(volume: Volume, path: Path) -> None:
                 file, version=np.int64(_VERSION), voxel_m=params.voxel_m, truncation_m=params.reach_m,
                 stamp_ns=np.int64(volume.stamp_ns), corner=np.array(volume.corner, np.int64), **blocks._asdict(),
             )  # fmt: skip
+            file.flush()
+            os.fsync(file.fileno())  # a robot that is switched off has the name on its disk before the bytes
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
@@ -45,7 +50,7 @@ def load(path: Path, volume: Volume) -> Change:
             found = _headers(archive, _most(volume))
             with np.load(path, allow_pickle=False) as file:
                 got = {name: file[name] for name in found}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except Exception as error:  # of zipfile, zlib, tokenize and numpy, which share no base class of their own
         raise DataError(f"{path} is not a volume that can be read: {error}") from error
     params = volume.params
     for name, ours in (("version", _VERSION), ("voxel_m", params.voxel_m), ("truncation_m", params.reach_m)):
@@ -57,7 +62,21 @@ def load(path: Path, volume: Volume) -> Change:
     if len(np.unique(blocks.at, axis=0)) < len(blocks.at):
         raise DataError(f"{path} has two blocks at one place; expected one")
     x, y, z = map(int, got["corner"])
-    return volume.restore(blocks, (x, y, z), int(got["stamp_ns"]))
+    stamp_ns, places = int(got["stamp_ns"]), (x, y, z, *map(int, (blocks.at.min(initial=0), blocks.at.max(initial=0))))
+    if not all(abs(place) < _FARTHEST_BLOCK for place in places):
+        raise DataError(f"{path} has blocks at {places}; expected less than {_FARTHEST_BLOCK} from the origin")
+    if not 0 <= blocks.seen_ns.min(initial=0) <= blocks.seen_ns.max(initial=0) <= stamp_ns:
+        raise DataError(f"{path} is of {stamp_ns} ns and has blocks that were seen later, or before time began")
+    return volume.restore(blocks, (x, y, z), stamp_ns)
+
+
+def is_volume(path: Path) -> bool:
+    """Whether a file is one that `save` wrote, by the names of what is in it; False where it cannot be read."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {f"{name}.npy" for name in _ARRAYS} == set(archive.namelist())
+    except Exception:  # see `load`
+        return False
 
 
 def _most(volume: Volume) -> int:

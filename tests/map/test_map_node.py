@@ -489,6 +489,11 @@ def test_files_that_cannot_be_used_are_told_at_once(tmp_path):
     with pytest.raises(ConfigError, match="exists and is no volume"):
         MapNode(changed(save=str(other)))
     assert other.read_text() == "not a volume"
+    np.savez(other, depth=np.ones(3))
+    before = other.read_bytes()
+    with pytest.raises(ConfigError, match="exists and is no volume"):
+        MapNode(changed(save=str(other)))
+    assert other.read_bytes() == before
 
 
 def test_a_disk_that_fails_is_told_and_nothing_half_written_stays(tmp_path, monkeypatch):

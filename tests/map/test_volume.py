@@ -1,5 +1,6 @@
 """What a volume keeps, forgets and refuses."""
 
+import os
 import tracemalloc
 from dataclasses import replace
 
@@ -150,6 +151,10 @@ def test_what_was_saved_is_loaded(tmp_path):
         ),
         (lambda a: a.pop("rgb"), "rgb"),
         (lambda a: a.update(at=np.array([None])), "not a volume"),
+        (lambda a: a.update(corner=a["corner"] + 2**40), "from the origin"),
+        (lambda a: a.update(at=a["at"] + np.int32(2**30)), "from the origin"),
+        (lambda a: a.update(seen_ns=a["seen_ns"] + 1), "seen later"),
+        (lambda a: a.update(seen_ns=a["seen_ns"] * 0 - 1), "before time began"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused(tmp_path, change, said):
@@ -165,6 +170,31 @@ def test_a_file_that_cannot_be_used_is_refused(tmp_path, change, said):
     (tmp_path / "cut.npz").write_bytes((tmp_path / "v.npz").read_bytes()[:400])
     with pytest.raises(DataError, match="not a volume"):
         load(tmp_path / "cut.npz", made)
+
+
+def test_a_damaged_file_is_refused_whatever_the_damage(tmp_path):
+    """zlib, zipfile and the parser of numpy's headers each have exceptions of their own."""
+    made = seen(WALL, 1)
+    save(made, tmp_path / "v.npz")
+    whole, rng, path = (tmp_path / "v.npz").read_bytes(), np.random.default_rng(0), tmp_path / "bad.npz"
+    refused = 0
+    for _ in range(300):
+        hurt = bytearray(whole)
+        at = int(rng.integers(len(hurt)))
+        hurt[at : at + 8] = rng.bytes(8)
+        path.write_bytes(hurt)
+        try:
+            load(path, made)
+        except DataError:
+            refused += 1
+    assert refused > 250
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    made, path, order = seen(WALL, 1), tmp_path / "v.npz", []
+    monkeypatch.setattr("os.fsync", lambda fd: order.append((os.fstat(fd).st_size, path.exists())))
+    save(made, path)
+    assert order == [(path.stat().st_size, False)]
 
 
 def test_what_cannot_be_integrated_is_refused():
