@@ -68,8 +68,8 @@ class FieldParams:
 class Field:
     """Keeps what the rules above need to remember; every array is made once.
 
-    The start is vouched for at the first update. `forget` does not begin anew: after a jump of the pose nobody knows
-    where the start is, only what is seen is free, and a robot in flight can do no more than turn until it has landed.
+    The start is vouched for at the first update, and never after `forget`: once the pose has jumped nobody knows where
+    the start is, only what is seen is free, and a robot in flight can do no more than turn until it has landed.
     """
 
     def __init__(self, volume: VolumeParams, params: FieldParams) -> None:
@@ -89,7 +89,7 @@ class Field:
 
     def forget(self) -> None:
         """Drop all that is remembered, as after a jump of the pose or of the clock."""
-        self._low = None
+        self._low, self._begin = None, False
 
     def update(
         self, labels: Labels, depth: Depth, T_odom_from_camera: SE3, T_odom_from_base: SE3, frame_id: str
@@ -138,4 +138,6 @@ class Field:
         R, t = np.ascontiguousarray(T.R) / self._cell_m, T.t / self._cell_m - low
         stride = max(1, depth.camera.width // _COLUMNS)
         kernels.hit(depth.depth_m, depth.confidence, R, t, camera, stride, self._hits)
-        kernels.strike(depth.depth_m, R, t, camera, self._cell_m, self._hits, self.params.pixels, self._marks)
+        kernels.strike(
+            depth.depth_m, depth.confidence, R, t, camera, self._cell_m, self._hits, self.params.pixels, self._marks
+        )

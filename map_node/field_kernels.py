@@ -15,7 +15,7 @@ from saccade.types import U8
 HELD, STRUCK = 1, 2
 """Marks of cells: free though not in sight; hit by a picture, and not seen through since."""
 _SURE = 128
-"""Confidence from which on a pixel counts as a hit."""
+"""Confidence from which on a pixel counts, as a hit or as a look through a cell."""
 
 
 @kernel(
@@ -38,13 +38,16 @@ def hit(depth_m: F32, confidence: U8, R: F64, t: F64, camera: F64, stride: int, 
 
 
 @kernel(
-    void, array(f32, 2), array(f64, 2), array(f64, 1), array(f64, 1), f64, array(u8, 3), i64, buffer(u8, 3),
-    counted=False,
+    void, array(f32, 2), array(u8, 2), array(f64, 2), array(f64, 1), array(f64, 1), f64, array(u8, 3), i64,
+    buffer(u8, 3), counted=False,
 )  # fmt: skip
 def strike(
-    depth_m: F32, R: F64, t: F64, camera: F64, cell_m: float, hits: U8, pixels: int, marks: U8
+    depth_m: F32, confidence: U8, R: F64, t: F64, camera: F64, cell_m: float, hits: U8, pixels: int, marks: U8
 ) -> None:  # fmt: skip
-    """Mark cells with `pixels` hits or more; a mark goes where the picture's depth is more than a cell behind it."""
+    """Mark cells with `pixels` hits or more; a mark goes where the picture's depth is more than a cell behind it.
+
+    A depth that is not sure enough for a hit does not take one away either.
+    """
     for i in range(marks.shape[0]):
         for j in range(marks.shape[1]):
             for k in range(marks.shape[2]):
@@ -61,7 +64,8 @@ def strike(
                 down = (R[0, 1] * x + R[1, 1] * y + R[2, 1] * z) * cell_m**2
                 u = math.floor(camera[0] * right / ahead + camera[2] + 0.5)
                 v = math.floor(camera[1] * down / ahead + camera[3] + 0.5)
-                if 0 <= u < depth_m.shape[1] and 0 <= v < depth_m.shape[0] and depth_m[v, u] > ahead + cell_m:
+                inside = 0 <= u < depth_m.shape[1] and 0 <= v < depth_m.shape[0]
+                if inside and confidence[v, u] >= _SURE and ahead + cell_m < depth_m[v, u] < math.inf:
                     marks[i, j, k] = 0
 
 

@@ -23,6 +23,7 @@ ROOM = union(plane((0, 0, 1), 0.0), plane((-1, 0, 0), -1.5), plane((0, 0, -1), -
 """A floor, a wall 1.5 m ahead, a ceiling."""
 WALL = plane((-1, 0, 0), -1.5)
 EYE = (0.0, 0.0, 1.0)
+CAMERA_SHAPE = (CAMERA.height, CAMERA.width)
 PARAMS = FieldParams(size_m=(3.2, 2.8, 2.0), cell_voxels=1, start_m=EYE, blind_m=0.8, body_m=0.25, below_m=0.2)
 
 
@@ -72,10 +73,14 @@ class Robot:
 
     def look(self, at=EYE, to=(1.0, 0.0, 0.0), blind=False) -> ClearanceField:
         """One more picture, looking from `at` along `to`, or of nothing at all."""
+        depth_m = np.full(CAMERA_SHAPE, np.nan, np.float32) if blind else picture(self.scene, at, to)
+        return self.see(depth_m, 255, at, to)
+
+    def see(self, depth_m, sure, at=EYE, to=(1.0, 0.0, 0.0)) -> ClearanceField:
+        """One more picture, from `at` along `to`, all of it as `sure`."""
         self.n += 1
         T = looking(at, tuple(np.add(at, to)))
-        depth_m = np.full((CAMERA.height, CAMERA.width), np.nan, np.float32) if blind else picture(self.scene, at, to)
-        depth = Depth(self.n * HZ_NS, "camera", depth_m, np.full(depth_m.shape, 255, np.uint8), CAMERA)
+        depth = Depth(self.n * HZ_NS, "camera", depth_m, np.full(depth_m.shape, sure, np.uint8), CAMERA)
         self.esdf.update(self.volume.centre(at))
         self.esdf.update(self.volume.integrate(depth, T))
         return self.field.update(self.esdf, depth, T, SE3.from_rpy(0, 0, 0, at), "odom")
@@ -132,6 +137,15 @@ def test_nothing_is_vouched_for_a_second_time():
     assert at(field, -1.3, -1.0, 1.2) == at(field, -1.0, -1.3, 1.2) == 0
 
 
+def test_nothing_is_vouched_for_after_a_jump_that_came_before_the_first_picture():
+    """Odometry that begins anew in flight has its origin, and so the start, where the robot is then."""
+    robot = Robot()
+    robot.field.forget()
+    field = robot.look()
+    assert 0 < at(field, *EYE) < 0.25
+    assert at(field, -0.4, 0.0, 1.0) == at(field, 0.0, 0.4, 1.0) == at(field, 0.0, 0.0, 1.4) == 0
+
+
 def test_what_was_free_beside_the_robot_stays_so_until_it_leaves():
     """Out of sight the volume forgets; the robot may hover for as long as it likes, but not come back blindly."""
     robot = Robot(forget_s=0.25)
@@ -157,6 +171,8 @@ def test_a_thing_that_appears_is_noticed_in_its_first_picture_and_remembered():
         assert at(robot.look(to=(0.0, 1.0, 0.0)), 0.7, 0.0, 1.0) < 0.17
         assert at(robot.look(blind=True), 0.7, 0.0, 1.0) < 0.17
     robot.scene = WALL
+    for unsure in ((picture(WALL, EYE, (1.0, 0.0, 0.0)), 127), (np.full(CAMERA_SHAPE, np.inf, np.float32), 255)):
+        assert at(robot.see(*unsure), 0.7, 0.0, 1.0) < 0.17
     for _ in range(2):
         gone = robot.look()
     assert at(gone, 0.7, 0.0, 1.0) > 0.2
