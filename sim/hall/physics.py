@@ -25,6 +25,7 @@ class Physics:
         self._data = mujoco.MjData(self._model)
         names = [self._model.geom(i).name for i in range(self._model.ngeom)]
         self._obstacle = {i: n for i, n in enumerate(names) if n in {*WALLS, *(t.name for t in layout.things)}}
+        self._met = np.isin(np.arange(len(names)), list(self._obstacle))
         self._wheels = [int(self._model.joint(name).dofadr[0]) for name in ("left wheel", "right wheel")]
         self._touched: dict[str, int] = {}
         self._steps = 0
@@ -44,8 +45,9 @@ class Physics:
         """Let 2 ms pass."""
         mujoco.mj_step(self._model, self._data)
         self._steps += 1
-        if self._data.ncon > 3:  # two wheels and a caster always touch, and looking costs more than stepping
-            for pair in self._data.contact.geom:
+        pairs = self._data.contact.geom
+        if self._met[pairs].any():
+            for pair in pairs:
                 self._note(self._obstacle.get(int(pair[0])) or self._obstacle.get(int(pair[1])))
 
     def _note(self, name: str | None) -> None:

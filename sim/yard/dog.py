@@ -94,6 +94,7 @@ class Dog:
         names = [self._model.geom(i).name for i in range(self._model.ngeom)]
         own = {"ground", "trunk", "head", *(f"{part} {i}" for part in ("leg", "foot") for i in range(len(_FEET)))}
         self._obstacle = {i: name for i, name in enumerate(names) if name not in own}
+        self._met = np.isin(np.arange(len(names)), list(self._obstacle))
         self._base = int(self._model.body("base").id)
         self._nature = nature
         self._late: deque[F64] = deque([np.zeros(3)] * max(1, round(nature.gait_s * SEC / TICK_NS)))
@@ -127,7 +128,7 @@ class Dog:
             self._before = self._data.qvel[:3].copy()
             mujoco.mj_step(self._model, self._data)
             self._steps += 1
-            if self._data.ncon > len(_FEET):
+            if self._met[self._data.contact.geom].any():
                 self._notice()
         self._pose = None
         if self._against:

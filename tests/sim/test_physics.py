@@ -78,6 +78,14 @@ def test_a_wall_stops_the_base_and_counts_once() -> None:
     assert physics.bumps == ["wall east", "wall east"]
 
 
+def test_a_wall_is_noticed_with_the_casters_off_the_floor() -> None:
+    physics = Physics(empty())
+    physics._data.qpos[[0, 2]] = HALL_M[0] / 2 - ROBOT_RADIUS_M + 0.005, 0.03
+    physics.step()
+    assert physics._data.ncon < 4
+    assert physics.bumps == ["wall east"]
+
+
 @pytest.mark.parametrize("name", ["red box", "blue cylinder", "green ball", "person 1"])
 def test_things_cannot_be_driven_through(name: str) -> None:
     thing = furnish(1).thing(name)

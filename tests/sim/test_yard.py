@@ -162,6 +162,17 @@ def test_the_dog_runs_into_a_wall_and_that_is_its_doing() -> None:
     assert dog.pose().t[0] < 1.2
 
 
+def test_leaning_on_a_wall_is_one_hit_though_it_lifts_the_feet() -> None:
+    """Where it pushes, two feet leave the ground and come back; the wall is touched all the time."""
+    dog = Dog(bare(Thing("crate 1", "box", (0.6, 3.0, 1.2), (0, 0, 0), 1.2, 0.0)), NATURE)
+    raised = 0
+    for i in range(600):
+        dog.tick(np.array((1.2, 0.0, 0.5 * math.sin(i / 40))))
+        raised += bool(dog.hits) and dog._data.ncon <= 4
+    assert raised > 50
+    assert len(dog.hits) == 1
+
+
 def test_a_dog_that_is_told_to_go_and_does_not_get_anywhere_is_stuck() -> None:
     layout = bare(Thing("crate 1", "box", (0.6, 0.6, 0.6), (0, 0, 0), 1.0, 0.0))
     dog, judge = Dog(layout, NATURE), Judge(layout)
