@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 import types
 import typing
 from collections.abc import Iterator
@@ -78,33 +79,48 @@ def section(path: Path | str, node: str) -> dict[str, Any]:
     The file has `<node>: ros__parameters: {...}` sections; `/**` applies to every node, `/**/<node>` to the node in any
     namespace, and its own section wins. ConfigError where it is no such file.
     """
-    path = Path(path)
-    try:
-        document = yaml.safe_load(path.read_text()) or {}
-    except OSError as error:
-        raise ConfigError(f"cannot read parameter file {path}: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not YAML: {error}") from error
+    document = read_yaml(path, "parameter file", "sections such as `perception_node: {ros__parameters: {...}}`")
     values: dict[str, Any] = {}
     for name in ("/**", f"/**/{node}", node, f"/{node}"):
         body = document.get(name)
         if body is None:
             continue
-        if not isinstance(body, dict) or set(body) != {"ros__parameters"}:
-            raise ConfigError(f"{path}: section {name!r} must hold exactly `ros__parameters:` (a ROS 2 parameter file)")
-        values.update(body["ros__parameters"] or {})
+        given = body.get("ros__parameters") if isinstance(body, dict) and len(body) == 1 else ()
+        if not isinstance(given, dict | None) or "ros__parameters" not in body:
+            raise ConfigError(
+                f"{path}: section {name!r} must hold exactly `ros__parameters:` with names and values in it"
+                " (a ROS 2 parameter file)"
+            )
+        values = _merged(values, _nested(given or {}, str(path)))
     return values
 
 
-def build(cls: type[T], values: dict[str, Any], where: str = "parameters") -> T:
-    """A dataclass from nested plain values, checked for unknown keys and wrong types; dotted keys reach into groups."""
+def read_yaml(path: Path | str, kind: str, expected: str) -> dict[Any, Any]:
+    """The keys and values of a YAML file, none where it is empty; ConfigError names the file and what was expected."""
+    path = Path(path)
+    try:
+        document = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise ConfigError(f"cannot read {kind} {path}: {error.strerror}") from error
+    except (yaml.YAMLError, ValueError) as error:  # such as bytes that are no text, or the 32nd of a month
+        raise ConfigError(f"{kind} {path} is not YAML: {error}") from error
+    if not isinstance(document, dict | None):
+        raise ConfigError(f"{kind} {path} is a {type(document).__name__}; expected {expected}")
+    return document or {}
+
+
+def build(cls: type[T], values: dict[str, Any], where: str = "parameters", *, finite: bool = True) -> T:
+    """A dataclass from nested plain values, checked for unknown keys and wrong types; dotted keys reach into groups.
+
+    With `finite`, infinity and NaN are wrong: a parameter that is either of them turns checks and clocks off unnoticed.
+    """
     hints = typing.get_type_hints(cls)
     names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
     kwargs: dict[str, Any] = {}
     for key, value in _nested(values, where).items():
         if key not in names:
             raise ConfigError(f"{where}: unknown parameter {key!r}; {choices(key, names)}")
-        kwargs[key] = _convert(hints[key], value, f"{where}: {key}")
+        kwargs[key] = _convert(hints[key], value, f"{where}: {key}", finite)
     try:
         made = cls(**kwargs)
     except (TypeError, ValueError) as error:
@@ -144,29 +160,36 @@ def dump(value: Any, node: str) -> str:
 
 
 def _nested(values: dict[str, Any], where: str) -> dict[str, Any]:
+    """The same with each dotted key in the group that it names; ConfigError for a name of both a value and a group."""
     out: dict[str, Any] = {}
     for key, value in values.items():
         head, _, rest = str(key).partition(".")
-        if not rest:
-            out[head] = value
-            continue
-        group = out.setdefault(head, {})
-        if not isinstance(group, dict):
+        given = {rest: value} if rest else value
+        if head in out and isinstance(out[head], dict) != isinstance(given, dict):
             raise ConfigError(f"{where}: {head!r} is given both as a value and as a group ({key!r})")
-        group[rest] = value
+        out = _merged(out, {head: given})
     return out
 
 
-def _convert(hint: Any, value: Any, where: str) -> Any:
+def _merged(first: dict[str, Any], then: dict[str, Any]) -> dict[str, Any]:
+    """Both, as ROS 2 merges sections: value by value, also within groups, and of two the later one."""
+    out = dict(first)
+    for key, value in then.items():
+        both = isinstance(out.get(key), dict) and isinstance(value, dict)
+        out[key] = _merged(out[key], value) if both else value
+    return out
+
+
+def _convert(hint: Any, value: Any, where: str, finite: bool) -> Any:
     """`value` as type `hint`: scalars strictly, ints accepted for floats, lists for tuples, dicts for dataclasses."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         if isinstance(value, dict):
-            return build(hint, value, where)
+            return build(hint, value, where, finite=finite)
     elif origin in (typing.Union, types.UnionType):
         if value is None and type(None) in args:
             return None
-        return _convert(next(a for a in args if a is not type(None)), value, where)
+        return _convert(next(a for a in args if a is not type(None)), value, where, finite)
     elif origin is typing.Literal:
         if value in args:
             return value
@@ -174,11 +197,13 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     elif origin is tuple and isinstance(value, list | tuple):
         kinds = [args[0]] * len(value) if args[-1] is Ellipsis else list(args)
         if len(kinds) == len(value):
-            return tuple(_convert(k, v, f"{where}[{i}]") for i, (k, v) in enumerate(zip(kinds, value, strict=True)))
+            return tuple(_convert(k, v, f"{where}[{i}]", finite) for i, (k, v) in enumerate(zip(kinds, value, strict=True)))
     elif origin is dict and isinstance(value, dict):
-        return {str(k): _convert(args[1], v, f"{where}.{k}") for k, v in value.items()}
+        return {str(k): _convert(args[1], v, f"{where}.{k}", finite) for k, v in value.items()}
     elif hint is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+        if abs(value) <= sys.float_info.max or (isinstance(value, float) and not finite):
+            return float(value)
+        raise ConfigError(f"{where} is {value if isinstance(value, float) else 'too large'}; expected a finite number")
     elif isinstance(hint, type) and type(value) is hint:
         return value
     name = getattr(hint, "__name__", str(hint))

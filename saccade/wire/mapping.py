@@ -6,10 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-
-from saccade.errors import ConfigError, DataError, choices
-from saccade.params import build
+from saccade.errors import DataError, choices
+from saccade.params import build, read_yaml
 from saccade.topics import TOPICS, Role, topic
 from saccade.wire.codec import codec
 from saccade.wire.reader import BagTopic
@@ -56,15 +54,7 @@ def read_mapping_file(path: Path | None) -> MappingFile:
     """A mapping file, or an empty one; ConfigError names the file and the key, and the nearest valid name."""
     if path is None:
         return MappingFile()
-    try:
-        document = yaml.safe_load(path.read_text()) or {}
-    except OSError as error:
-        raise ConfigError(f"cannot read mapping file {path}: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"mapping file {path} is not YAML: {error}") from error
-    if not isinstance(document, dict):
-        raise ConfigError(f"mapping file {path} is not a list of keys. {HOW_TO_MAP}")
-    mapping = build(MappingFile, document, str(path))
+    mapping = build(MappingFile, read_yaml(path, "mapping file", f"keys and values. {HOW_TO_MAP}"), str(path))
     for name in mapping.topics:
         topic(name)
     return mapping

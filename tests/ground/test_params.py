@@ -54,6 +54,12 @@ def test_dump_is_read_back_the_same(tmp_path):
         ("{mode: hldo}", "did you mean 'hold'"),
         ("{map.cells: [1]}", "expected tuple"),
         ("{engine: 3}", "expected str"),
+        ("{rate_hz: .inf}", "rate_hz is inf; expected a finite number"),
+        ("{limit: .nan}", "limit is nan; expected a finite number"),
+        ("{map.size_m: -.inf}", "map: size_m is -inf; expected a finite number"),
+        ("{rate_hz: 1%s}" % ("0" * 400), "rate_hz is too large; expected a finite number"),
+        ("[1, 2]", "must hold exactly `ros__parameters:`"),
+        ("3", "must hold exactly `ros__parameters:`"),
     ],
 )
 def test_bad_values_name_the_file_the_key_and_what_is_valid(tmp_path, body, message):
@@ -62,6 +68,28 @@ def test_bad_values_name_the_file_the_key_and_what_is_valid(tmp_path, body, mess
         params.load(Params, path, "node")
     assert message in str(error.value)
     assert str(path) in str(error.value)
+
+
+def test_sections_are_merged_value_by_value_as_ros_merges_them(tmp_path):
+    text = """
+/**: {ros__parameters: {map: {size_m: 7, cells: [1, 2]}, map.size_m: 8}}
+/**/node: {ros__parameters: {map.cells: [3, 4], rate_hz: 5}}
+node: {ros__parameters: {map: {size_m: 9}}}
+"""
+    assert params.load(Params, write(tmp_path, text), "node") == Params(rate_hz=5.0, map=Group(9.0, (3, 4)))
+
+
+def test_a_group_and_a_dotted_name_of_it_are_both_heard_in_either_order():
+    for values in ({"map.size_m": 3, "map": {"cells": [1, 2]}}, {"map": {"cells": [1, 2]}, "map.size_m": 3}):
+        assert params.build(Params, values) == Params(map=Group(3.0, (1, 2)))
+        with pytest.raises(ConfigError, match="both as a value and as a group"):
+            params.build(Params, {**values, "map": 3})
+
+
+def test_what_others_measured_may_be_infinite():
+    assert params.build(Params, {"rate_hz": float("inf"), "map": {"size_m": float("-inf")}}, finite=False) == Params(
+        rate_hz=float("inf"), map=Group(float("-inf"))
+    )
 
 
 @dataclass(frozen=True)
@@ -77,7 +105,7 @@ class Ranged:
     ("values", "message"),
     [
         ({"share": 1.5}, "share is 1.5; expected 0 to 1"),
-        ({"share": float("nan")}, "share is nan; expected 0 to 1"),
+        ({"share": float("nan")}, "share is nan; expected a finite number"),
         ({"count": 0}, "count is 0; expected 1 to inf"),
         ({"speeds": [1, -2]}, "speeds is -2; expected 0 to inf"),
         ({"costs": {"a": 10}}, "costs is 10; expected -inf to 9"),
@@ -89,10 +117,18 @@ def test_a_number_out_of_the_range_that_tools_show_is_refused(values, message):
     params.build(Ranged, {"share": 1, "count": 1, "speeds": [0], "costs": {"a": 9}, "free": -1e9})
 
 
-@pytest.mark.parametrize("text", ["node: {engine: x}", "node: 3", "node: [", "{"])
+@pytest.mark.parametrize(
+    "text", ["node: {engine: x}", "node: 3", "node: [", "{", "- a\n- b", "just words", "3", "a: 2001-13-32"]
+)
 def test_a_file_that_is_not_a_ros_parameter_file_is_refused(tmp_path, text):
-    with pytest.raises(ConfigError, match=r"ros__parameters|YAML"):
+    with pytest.raises(ConfigError, match=r"p\.yaml.*(ros__parameters|YAML)"):
         params.load(Params, write(tmp_path, text), "node")
+
+
+def test_bytes_that_are_no_text_are_refused_by_name(tmp_path):
+    (tmp_path / "p.yaml").write_bytes(b"\xff\xfe\x00\x01")
+    with pytest.raises(ConfigError, match=r"parameter file .*p\.yaml is not YAML"):
+        params.load(Params, tmp_path / "p.yaml", "node")
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -36,6 +36,11 @@ def test_what_was_packed_is_unpacked(message):
     assert unpack(type(message), pack(message)) == message
 
 
+def test_a_robot_whose_speed_is_not_known_can_ask_all_the_same():
+    lost = replace(SEEN, observation=replace(SEEN.observation, twist=(np.nan,) * 6))
+    assert np.isnan(unpack(Request, pack(lost)).observation.twist).all()
+
+
 @given(st.sampled_from([SEEN, ASKED]), st.integers(0), st.binary(min_size=1, max_size=4))
 def test_a_damaged_request_is_refused_or_read_and_nothing_else(message, at, rubbish):
     data = bytearray(pack(message))

@@ -33,7 +33,7 @@ def test_the_bench_is_slow_and_hears_the_operator() -> None:
     ("line", "says"),
     [
         ("max_speed: [0.8]", "max_speed has 1 numbers for 2 axes"),
-        ("max_brake: [0.8, .nan]", "max_brake of wz is nan"),
+        ("max_brake: [0.8, .nan]", "max_brake[1] is nan; expected a finite number"),
         ("max_sped: [0.8, 1.5]", "did you mean 'max_speed'"),
         ("axes: [vx, yaw]", "axes names 'yaw'"),
         ("reaction_s: 0.001", "reaction_s is 0.001"),

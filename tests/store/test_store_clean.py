@@ -1,6 +1,7 @@
 """`saccade engine gc`: what it takes, and what it leaves alone."""
 
 import json
+import math
 import os
 import shutil
 from dataclasses import replace
@@ -17,12 +18,18 @@ from engines.open import open_engine
 from engines.store.advice import unusable
 from engines.store.build import ensure, job
 from engines.store.clean import remove, waste
-from engines.store.manifest import MANIFEST, entries, read_manifest, write_manifest
+from engines.store.manifest import MANIFEST, Manifest, entries, read_manifest, write_manifest
 from saccade.cli import OK, main
 
 
 def clean(*args):
     return main(["engine", "gc", *args])
+
+
+def test_a_manifest_with_a_figure_beyond_all_bounds_can_be_read(cache):
+    manifest = Manifest("m", {"runtime": "openvino"}, "quarantined", figures={"disparity max error": math.inf})
+    write_manifest(cache / "m-0123", manifest)
+    assert read_manifest(cache / "m-0123") == manifest
 
 
 def test_cleaning_tells_and_removes_only_when_asked(verified, capsys):

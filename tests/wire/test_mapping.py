@@ -203,7 +203,7 @@ def test_nothing_usable_lists_what_there_is_and_how_to_map():
         ("topics: {left/imge_rect: /a}", "did you mean 'left/image_rect'"),
         ("topic: {odom: /a}", "unknown parameter 'topic'; did you mean 'topics'"),
         ("camera_height_m: high", "camera_height_m is 'high'"),
-        ("- odom", "is not a list of keys"),
+        ("- odom", "is a list; expected keys and values"),
         ("{", "is not YAML"),
     ],
 )

@@ -178,7 +178,7 @@ def unpack(cls: type[T], data: bytes) -> T:
         version = values.get("version") if isinstance(values, dict) else None
         raise ProtocolError(f"a message of version {version!r:.20}; this is version {VERSION} of the protocol")
     try:
-        return build(cls, values, cls.__name__.lower())
+        return build(cls, values, cls.__name__.lower(), finite=False)  # what the values are worth is judged later
     except SaccadeError as error:
         raise ProtocolError(str(error)[:400]) from error
 
