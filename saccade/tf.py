@@ -27,16 +27,25 @@ class TfBuffer:
 
     def set_static(self, parent: str, child: str, T_parent_from_child: SE3) -> None:
         """Set a link that never moves."""
+        self._moving.pop(child, None)
         self._parent[child] = parent
         self._static[child] = T_parent_from_child
 
     def add(self, parent: str, child: str, stamp_ns: int, T_parent_from_child: SE3) -> None:
-        """Add one moment of a moving link; out-of-order stamps are sorted in, and a changed parent starts it anew."""
+        """Add one moment of a moving link; out-of-order stamps are sorted in, and a changed parent starts it anew.
+
+        So does a stamp that is further back than the history goes, as after a clock that was set back: else one stamp
+        from the future would keep out all that comes. A link that is static stays so: it may be told on both topics.
+        """
         if self._parent.get(child) != parent:
             self._moving.pop(child, None)
             self._static.pop(child, None)
             self._parent[child] = parent
+        if child in self._static:
+            return
         history = self._moving.setdefault(child, [])
+        if history and stamp_ns < history[-1][0] - self._keep_ns:
+            history.clear()
         self._count += 1
         insort(history, (stamp_ns, self._count, T_parent_from_child))
         newest = history[-1][0]

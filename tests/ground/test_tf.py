@@ -68,6 +68,27 @@ def test_history_is_bounded():
         tf.lookup("odom", "base_link", T0)
 
 
+def test_a_clock_that_is_set_back_starts_a_link_anew():
+    tf = TfBuffer(keep_ns=SEC)
+    for stamp_ns, yaw in ((3600 * SEC, 0.5), (SEC, 0.1), (2 * SEC, 0.3)):
+        tf.add("base", "pan", stamp_ns, SE3.from_rpy(0, 0, yaw))
+    assert tf.lookup("base", "pan", 3 * SEC // 2).yaw == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("static_first", [True, False])
+def test_a_link_that_is_told_on_both_topics_is_static_and_not_forgotten(static_first):
+    tf = TfBuffer()
+    tell = [
+        lambda: tf.set_static("base", "camera", SE3.from_rpy(0, 0, 0.5)),
+        lambda: tf.add("base", "camera", SEC, SE3.identity()),
+    ]
+    for say in tell if static_first else tell[::-1]:
+        say()
+    assert tf.lookup("base", "camera", SEC).yaw == pytest.approx(0.5)
+    tf.forget_moving()
+    assert tf.lookup("base", "camera", 5 * SEC).yaw == pytest.approx(0.5)
+
+
 def test_forgetting_moving_links_keeps_static_ones():
     tf = tree()
     tf.forget_moving()
