@@ -11,11 +11,12 @@ import cv2
 import numpy as np
 
 from saccade.clock import MS
-from saccade.errors import SaccadeError
+from saccade.errors import DataError, SaccadeError
 from saccade.geometry import F32
 from saccade.node import Sample
-from saccade.report.run import Run, header_stamp_ns, messages
+from saccade.report.run import Run, messages
 from saccade.types import U8
+from saccade.wire.convert import header_stamp_ns
 from saccade.wire.images import decode_depth, decode_image
 
 PICTURES = tuple(
@@ -134,7 +135,10 @@ def _nearest(samples: Iterable[Sample], wanted: Sequence[int]) -> dict[str, list
     asked = np.array(wanted)
     best: dict[tuple[str, int], int] = {}
     for sample in samples:
-        off = np.abs(asked - header_stamp_ns(sample.cdr))
+        try:
+            off = np.abs(asked - header_stamp_ns(sample.cdr))
+        except DataError:  # of a message that was cut off; it is told where the recording is read
+            continue
         for i in np.nonzero(off <= _NEAR_NS)[0]:
             if off[i] < best.get((sample.topic, int(i)), _NEAR_NS + 1):
                 best[sample.topic, int(i)] = int(off[i])

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-import struct
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from saccade.clock import SEC
 from saccade.errors import DataError
 from saccade.node import Sample
 from saccade.report.canvas import MapCanvas
@@ -16,7 +14,6 @@ from saccade.topics import on_wire, topic
 from saccade.types import ActionChunk, Command, Plan, RobotState, Verdict
 from saccade.wire.commands import decode_twist
 from saccade.wire.convert import (
-    Cdr,
     decode,
     decode_chunk,
     decode_command,
@@ -24,6 +21,7 @@ from saccade.wire.convert import (
     decode_odom,
     decode_plan,
     decode_verdict,
+    header_stamp_ns,
     stamp_ns,
 )
 from saccade.wire.reader import open_reader
@@ -81,13 +79,6 @@ def kind_of(text: str) -> str:
     return _NUMBER.sub("…", text)
 
 
-def header_stamp_ns(cdr: Cdr) -> int:
-    """Header stamp of any message that begins with a std_msgs/Header, without decoding the rest."""
-    order = "<" if cdr[1] & 1 else ">"
-    sec, nanosec = struct.unpack_from(f"{order}iI", cdr, 4)
-    return int(sec) * SEC + int(nanosec)
-
-
 def messages(recording: Path, problems: list[str], only: Collection[str] = ()) -> Iterator[Sample]:
     """Messages on canonical topics by log time; what is damaged or of another type is named in `problems`.
 
@@ -139,7 +130,7 @@ class _Reading:
             try:
                 if handler:
                     handler(sample)
-            except (DataError, ValueError, IndexError, struct.error) as error:
+            except (DataError, ValueError, IndexError) as error:
                 count, first = self._broken.get(sample.topic, (0, str(error)))
                 self._broken[sample.topic] = (count + 1, first)
         for name, (count, first) in sorted(self._broken.items()):

@@ -8,6 +8,7 @@ START counts from the beginning of the recording. The same seed gives the same f
 from __future__ import annotations
 
 import heapq
+import math
 import re
 import struct
 from collections.abc import Callable
@@ -16,9 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from saccade.clock import SEC, nanoseconds
-from saccade.errors import ConfigError, choices
+from saccade.errors import ConfigError, DataError, choices
 from saccade.node import NEVER_NS, Sample
 from saccade.topics import RIGS, TOPICS
+from saccade.wire.convert import header_stamp_ns, starts_with_header
 from saccade.wire.virtual import Source
 
 CAMERAS = tuple(
@@ -26,7 +28,6 @@ CAMERAS = tuple(
     for rig in ("", *(f"{rig}/" for rig in RIGS))
     for camera in ("left", "right", "rgbd/color", "rgbd/depth")
 )
-_STAMP = struct.Struct("<iI")  # the header stamp of a message that begins with std_msgs/Header, after 4 CDR bytes
 _FAULT = re.compile(r"(?P<name>\w+)(:(?P<topic>[\w/]+))?(=(?P<value>[^@]+))?(@(?P<start>[^+]+)(\+(?P<length>.+))?)?")
 _UNITS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 
@@ -70,10 +71,12 @@ def _freeze(fault: Fault, sample: Sample, _: np.random.Generator) -> list[Sample
 
 
 def _back(fault: Fault, sample: Sample, _: np.random.Generator) -> list[Sample]:
-    sec, nanosec = _STAMP.unpack_from(sample.cdr, 4)
-    stamp = sec * SEC + nanosec - nanoseconds(fault.value)
+    try:
+        stamp = header_stamp_ns(sample.cdr) - nanoseconds(fault.value)
+    except DataError:  # it is corrupt already
+        return [sample]
     cdr = bytearray(sample.cdr)
-    _STAMP.pack_into(cdr, 4, stamp // SEC, stamp % SEC)
+    struct.pack_into("<iI" if cdr[1] & 1 else ">iI", cdr, 4, stamp // SEC, stamp % SEC)
     return [sample._replace(cdr=bytes(cdr))]
 
 
@@ -84,7 +87,10 @@ def _noise(fault: Fault, sample: Sample, rng: np.random.Generator) -> list[Sampl
 
     if TOPICS[sample.topic].type != "sensor_msgs/msg/Image":
         return [sample]
-    image = decode_image(sample.topic, sample.cdr)
+    try:
+        image = decode_image(sample.topic, sample.cdr)
+    except DataError:  # a depth image, whose values are no grey levels, or corrupt already
+        return [sample]
     noisy = image.data + rng.normal(0, fault.value, image.data.shape)
     data = noisy.clip(0, 255).astype(np.uint8)
     return [sample._replace(cdr=encode_image(Image(image.stamp_ns, image.frame_id, data)))]
@@ -122,8 +128,11 @@ def parse_faults(spec: str) -> list[Fault]:
             )
         _, default, unit = FAULTS[match["name"]]
         prefixes = (match["topic"],) if match["topic"] else CAMERAS
-        if not any(name.startswith(prefixes) for name in TOPICS):
+        struck = [row for name, row in TOPICS.items() if name.startswith(prefixes)]
+        if not struck:
             raise ConfigError(f"fault {part!r} names no topic; {choices(prefixes[0], TOPICS)}")
+        if match["name"] == "back" and (bare := [row.name for row in struck if not starts_with_header(row.type)]):
+            raise ConfigError(f"fault {part!r}: messages on {bare[0]} have no header stamp to set back")
         value = _value(part, match["value"], default, unit)
         start_ns = nanoseconds(_time(part, match["start"])) if match["start"] else 0
         length_ns = nanoseconds(_time(part, match["length"])) if match["length"] else NEVER_NS
@@ -137,7 +146,7 @@ def _value(part: str, text: str | None, default: float | None, unit: str) -> flo
             raise ConfigError(f"fault {part!r} needs a value: {part}=<{unit}>")
         return default
     value = _time(part, text) if unit == "time" else _number(part, text)
-    if value < 0 or (unit == "probability" and value > 1):
+    if not 0 <= value < math.inf or (unit == "probability" and value > 1):
         raise ConfigError(f"fault {part!r}: {text} is not a valid {unit}")
     return value
 

@@ -10,12 +10,10 @@ import os
 import resource
 import select
 import signal
-import struct
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
 
 import numpy as np
 
@@ -23,7 +21,7 @@ from saccade.clock import SEC, perf_ns
 from saccade.node import Node, Out, Sample, run
 from saccade.topics import topic
 from saccade.wire.codec import codec
-from saccade.wire.convert import header
+from saccade.wire.convert import header, header_stamp_ns, starts_with_header
 from saccade.wire.diagnostics import Level, encode_diagnostics
 from saccade.wire.open import open_bus
 
@@ -200,14 +198,4 @@ class StageTimes:
 
 def _stamp_ns(out: Out) -> int | None:
     """The header stamp of an encoded message, None for a type without one."""
-    if not starts_with_header(topic(out.topic).type):
-        return None
-    sec, nanosec = struct.unpack_from("<iI", out.cdr, 4)
-    return int(sec) * SEC + int(nanosec)
-
-
-@cache
-def starts_with_header(msgtype: str) -> bool:
-    """Whether messages of this type begin with a std_msgs/Header, whose stamp is theirs."""
-    (_, (_, first)), *_ = codec().fields(msgtype)
-    return bool(first == "std_msgs/msg/Header")
+    return header_stamp_ns(out.cdr) if starts_with_header(topic(out.topic).type) else None

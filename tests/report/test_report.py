@@ -32,12 +32,13 @@ from made_runs import (
 from saccade.node import Sample
 from saccade.report.html import write_report
 from saccade.report.pictures import depth_colours, film
-from saccade.report.run import header_stamp_ns, kind_of, read_run
+from saccade.report.run import kind_of, read_run
 from saccade.report.summary import summarise
 from saccade.report.svg import Scale, envelope, tag
 from saccade.report.table import result_table
 from saccade.report.words import outcome
 from saccade.types import Decision, Image
+from saccade.wire.convert import header_stamp_ns
 from saccade.wire.diagnostics import Level
 from saccade.wire.images import encode_image
 
@@ -201,6 +202,18 @@ def test_long_runs_stay_small(tmp_path: Path) -> None:
     assert len(text) < 1_000_000
     assert "2900 shorter stops are in summary.json" in text
     assert "50 earlier plans are in summary.json" in text
+
+
+@pytest.mark.parametrize("size", [0, 6])
+def test_a_picture_that_was_cut_off_in_its_header_is_a_problem_and_not_a_crash(tmp_path: Path, size: int) -> None:
+    """Also in the recording that was replayed: `_nearest` reads the stamps of both."""
+    samples = drive_samples(1)
+    cut = [Sample(s.topic, s.stamp_ns, s.cdr[:size]) if "image_rect" in s.topic else s for s in samples]
+    pictures = [s for s in samples if s.topic == "left/image_rect"]
+    inputs = write_run(tmp_path / "in.mcap", [*pictures, pictures[-1]._replace(cdr=b"\0\1\0\0"), odom(0, 0)])
+    text = report(write_run(tmp_path / "run.mcap", cut), inputs)
+    assert re.search(r"left/image_rect: \d+ messages could not be read", text)
+    assert f"{size} bytes are too few for a header" in text
 
 
 def test_a_damaged_picture_is_a_problem_and_not_a_crash(tmp_path: Path) -> None:

@@ -1,3 +1,5 @@
+import struct
+
 import numpy as np
 import pytest
 
@@ -6,8 +8,8 @@ from saccade.errors import ConfigError
 from saccade.geometry import SE3
 from saccade.node import BusEnd, Sample
 from saccade.types import Image, RobotState
-from saccade.wire.convert import decode_odom, encode_odom
-from saccade.wire.images import decode_image, encode_image
+from saccade.wire.convert import decode_odom, encode_odom, header_stamp_ns
+from saccade.wire.images import decode_image, encode_depth, encode_image
 from saccade.wire.inject import InjectSource, parse_faults
 from saccade.wire.virtual import VirtualBus
 
@@ -102,6 +104,26 @@ def test_duplicate_corrupt_and_noise():
     assert 3 < noisy.std() < 7
 
 
+def test_what_is_corrupt_already_is_left_as_it_is():
+    assert all(len(s.cdr) < 60 for s, _ in images(play("corrupt,back=1s")))
+    assert all(len(s.cdr) < 60 for s, _ in images(play("corrupt,noise=5")))
+
+
+def test_noise_leaves_depth_images_alone():
+    depth = Sample("rgbd/depth/image_rect", T0, encode_depth(T0, "optical", np.full((4, 4), 2.0, np.float32)))
+    source = Script(0)
+    source.samples = [depth]
+    noisy = InjectSource(source, parse_faults("noise=5"))
+    assert noisy.take() == depth
+
+
+def test_back_reads_the_byte_order_of_the_message():
+    big = bytes((0, 0, 0, 0)) + struct.pack(">iI", 20, 7)
+    source = Script(0)
+    source.samples = [Sample("odom", T0, big)]
+    assert header_stamp_ns(InjectSource(source, parse_faults("back:odom=5s")).take().cdr) == 15 * SEC + 7
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
@@ -112,6 +134,10 @@ def test_duplicate_corrupt_and_noise():
         ("gap:odm", "did you mean 'odom'"),
         ("drops=x", "not a number"),
         ("???", "unknown fault"),
+        ("drops=nan", "not a valid probability"),
+        ("noise=inf", "not a valid grey levels"),
+        ("back:tf=1s", "messages on tf have no header stamp"),
+        ("back:instruction=1s", "messages on instruction have no header stamp"),
     ],
 )
 def test_a_wrong_fault_is_explained(spec, message):

@@ -12,11 +12,10 @@ from saccade.cli.collect.beside import Beside, look_beside
 from saccade.clock import MS
 from saccade.geometry import F64
 from saccade.node import NEVER_NS, Out, Sample
-from saccade.report.run import header_stamp_ns
 from saccade.stages import Stages
 from saccade.types import RobotState, Verdict
 from saccade.wire.commands import decode_joint_state, decode_joint_trajectory
-from saccade.wire.convert import decode_map, decode_odom, decode_verdict
+from saccade.wire.convert import decode_map, decode_odom, decode_verdict, header_stamp_ns
 
 if TYPE_CHECKING:
     from sim.world import World

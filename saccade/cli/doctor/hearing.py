@@ -16,9 +16,9 @@ from saccade.node import BusEnd
 from saccade.poses import Poses
 from saccade.topics import BRIDGED, TOPICS, Role, topic
 from saccade.wire.codec import codec
-from saccade.wire.convert import Cdr, decode_odom, decode_transforms, stamp_ns
+from saccade.wire.convert import Cdr, decode_odom, decode_transforms, stamp_ns, starts_with_header
 from saccade.wire.endpoints import Peer
-from saccade.wire.live import keep_memory, starts_with_header
+from saccade.wire.live import keep_memory
 from saccade.wire.open import open_bus
 from saccade.wire.reader import BagTopic, open_reader
 from saccade.wire.recognise import recognise

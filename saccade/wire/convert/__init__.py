@@ -8,9 +8,11 @@ from saccade.wire.convert.basic import (
     encode_clock,
     encode_text,
     header,
+    header_stamp_ns,
     pose_msg,
     se3,
     stamp_ns,
+    starts_with_header,
     time_msg,
 )
 from saccade.wire.convert.cameras import decode_camera, encode_camera
@@ -61,9 +63,11 @@ __all__ = [
     "encode_transforms",
     "encode_verdict",
     "header",
+    "header_stamp_ns",
     "pose_msg",
     "se3",
     "stamp_ns",
+    "starts_with_header",
     "time_msg",
     "twist_command",
     "twist_msg",

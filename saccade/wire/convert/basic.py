@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import struct
+from functools import cache
 from typing import Any
 
 from saccade.clock import SEC
@@ -12,11 +14,31 @@ from saccade.topics import topic
 from saccade.wire.codec import codec
 
 Cdr = bytes | memoryview
+_STAMP_ENDS = 12
+"""Bytes: four of encapsulation, then seconds and nanoseconds."""
 
 
 def stamp_ns(stamp: Any) -> int:
     """builtin_interfaces/Time or Duration to integer nanoseconds."""
     return int(stamp.sec) * SEC + int(stamp.nanosec)
+
+
+def header_stamp_ns(cdr: Cdr) -> int:
+    """Header stamp of any message that begins with a std_msgs/Header, without decoding the rest.
+
+    DataError when the bytes end before it.
+    """
+    if len(cdr) < _STAMP_ENDS:
+        raise DataError(f"{len(cdr)} bytes are too few for a header")
+    sec, nanosec = struct.unpack_from("<iI" if cdr[1] & 1 else ">iI", cdr, 4)
+    return int(sec) * SEC + int(nanosec)
+
+
+@cache
+def starts_with_header(msgtype: str) -> bool:
+    """Whether messages of this type begin with a std_msgs/Header, whose stamp is theirs."""
+    (_, (_, first)), *_ = codec().fields(msgtype)
+    return bool(first == "std_msgs/msg/Header")
 
 
 def time_msg(ns: int) -> Any:
