@@ -46,8 +46,7 @@ class JointsBridge:
 
     def next_ns(self, now_ns: int) -> int:
         """Once a second, for diagnostics."""
-        due = self._grid.next_ns
-        return self._grid.start(now_ns) if due is None or due - now_ns > SEC else due
+        return self._grid.due(now_ns)
 
     def on_sample(self, sample: Sample, now_ns: int) -> Iterator[Out]:
         """One trajectory a controller; none at all of a command that is not of just these joints."""

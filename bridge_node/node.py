@@ -25,17 +25,15 @@ class TwistBridge:
         self.reads = frozenset({"cmd_vel", "verdict"}) | driver.reads
         self.writes = driver.writes | {"diagnostics"}
         self.stages = Stages()
-        self._period_ns = nanoseconds(1.0 / params.rate_hz)
-        self._grid = TickGrid(self._period_ns)
+        self._grid = TickGrid(nanoseconds(1.0 / params.rate_hz))
         self._granted = Granted(round(params.silence_ms * MS))
         self._ignored: dict[str, str] = {}
         self._told: tuple[Level, str] | None = None
         self._told_ns = self._ticked_ns = self._began_ns = 0
 
     def next_ns(self, now_ns: int) -> int:
-        """The next tick; the grid starts anew after a clock that went back, or the robot would be told nothing."""
-        due = self._grid.next_ns
-        return self._grid.start(now_ns) if due is None or due - now_ns > self._period_ns else due
+        """See `Node.next_ns`; after a clock that went back the robot is told at once."""
+        return self._grid.due(now_ns)
 
     def on_sample(self, sample: Sample, now_ns: int) -> Iterator[Out]:
         """Keep what the gate says; put into our words what the robot says."""

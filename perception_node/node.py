@@ -69,7 +69,7 @@ class PerceptionNode:
 
     def next_ns(self, now_ns: int) -> int:
         """See `Node.next_ns`."""
-        tick_ns = self._grid.start(now_ns) if self._grid.next_ns is None else self._grid.next_ns
+        tick_ns = self._grid.due(now_ns)
         until_ns = self._mapping.until_ns
         return tick_ns if until_ns is None else min(tick_ns, until_ns)
 

@@ -62,6 +62,15 @@ class TickGrid:
         self.next_ns = self._after(now_ns)
         return self.next_ns
 
+    def due(self, now_ns: int) -> int:
+        """The next deadline; set anew where there is none yet, and after a clock that went back.
+
+        Else nothing would be due until the clock has come again to where it was.
+        """
+        if self.next_ns is None or self.next_ns - now_ns > self.period_ns:
+            return self.start(now_ns)
+        return self.next_ns
+
     def advance(self, now_ns: int) -> int:
         """Move to the first deadline after `now_ns` and return how many deadlines were skipped on the way.
 

@@ -55,9 +55,8 @@ class SafetyNode:
         self._last = self._stop(0, "not started")
 
     def next_ns(self, now_ns: int) -> int:
-        """The next tick; after a clock that went back the grid starts anew, or the gate would be silent until then."""
-        due = self._grid.next_ns
-        return self._grid.start(now_ns) if due is None or due - now_ns > TICK_NS else due
+        """See `Node.next_ns`; after a clock that went back the gate ticks at once."""
+        return self._grid.due(now_ns)
 
     def retune(self, limits: Limits) -> None:
         """See `Tunable.retune`."""

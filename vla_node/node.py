@@ -78,7 +78,7 @@ class VlaNode:
 
     def next_ns(self, now_ns: int) -> int:
         """See `Node.next_ns`."""
-        return self._ticks.next_ns if self._ticks.next_ns is not None else self._ticks.start(now_ns)
+        return self._ticks.due(now_ns)
 
     def on_sample(self, sample: Sample, now_ns: int) -> Iterable[Out]:
         """See `Node.on_sample`."""

@@ -82,7 +82,7 @@ class OdometryNode:
 
     def next_ns(self, now_ns: int) -> int:
         """See `Node.next_ns`."""
-        return self._grid.start(now_ns) if self._grid.next_ns is None else self._grid.next_ns
+        return self._grid.due(now_ns)
 
     def on_sample(self, sample: Sample, now_ns: int) -> Iterable[Out]:
         """See `Node.on_sample`."""

@@ -54,7 +54,7 @@ class Recorder:
 
     def next_ns(self, now_ns: int) -> int:
         """See `Node.next_ns`."""
-        return self._grid.next_ns or self._grid.start(now_ns)
+        return self._grid.due(now_ns)
 
     def on_sample(self, sample: Sample, now_ns: int) -> tuple[Out, ...]:
         """See `Node.on_sample`."""

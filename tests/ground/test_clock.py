@@ -34,6 +34,18 @@ def test_a_clock_that_goes_back_re_anchors_the_grid():
     assert grid.next_ns == 10**17 + 10 * MS
 
 
+@given(PERIOD, NS, NS)
+def test_the_next_deadline_stands_until_it_is_met_but_not_after_a_clock_that_went_back(period, now, then):
+    grid = TickGrid(period)
+    due = grid.due(now)
+    assert now < due <= now + period
+    if then < due - period:
+        assert then < grid.due(then) <= then + period
+    else:
+        assert grid.due(then) == due
+    assert grid.missed == 0
+
+
 def test_a_grid_needs_a_positive_period():
     with pytest.raises(ValueError, match="positive"):
         TickGrid(0)
