@@ -24,6 +24,8 @@ _COMPRESSED = "sensor_msgs/msg/CompressedImage"
 _PICTURES_AHEAD, _SAMPLES_AHEAD = 6, 256
 _TIFF_UNCOMPRESSED = [cv2.IMWRITE_TIFF_COMPRESSION, 1]
 _PNG_MAGIC = b"\x89PNG"
+_PLAIN = ((np.uint8,), (np.uint8, 3), (np.uint16,))
+"""What is unpacked: grey, colour and depth. Colour of 16 bit would lose its lower half otherwise than from a PNG."""
 
 
 class DecodeAhead:
@@ -82,7 +84,7 @@ def unpack(cdr: Cdr) -> Cdr:
     before = 0 if "compressedDepth" not in msg.format else max(0, bytes(msg.data[:64]).find(_PNG_MAGIC))
     try:
         picture = cv2.imdecode(msg.data[before:], cv2.IMREAD_UNCHANGED) if msg.data.size > before else None
-        if picture is None or picture.dtype not in (np.uint8, np.uint16) or picture.shape[2:] not in ((), (3,)):
+        if picture is None or (picture.dtype, *picture.shape[2:]) not in _PLAIN:
             return cdr
         suffix = ".tiff" if picture.dtype == np.uint16 else ".pgm" if picture.ndim == 2 else ".bmp"
         _, plain = cv2.imencode(suffix, picture, _TIFF_UNCOMPRESSED if suffix == ".tiff" else [])

@@ -80,7 +80,8 @@ class KeyframeRecorder(Recorder):
             self._moments[stamp] = header.frame_id, []
             self._open[stamp] = now_ns + _PATIENCE_NS
             self.seen += 1
-        self._moments[stamp][1].append(held)
+        if all(sample.topic != other.topic for other in self._moments[stamp][1]):
+            self._moments[stamp][1].append(held)  # of a camera whose stamp stands still the first, or memory would fill
         self._settle(now_ns)
 
     def _place(self, sample: Sample) -> None:

@@ -64,6 +64,12 @@ def test_an_unpacked_picture_is_the_same_picture(picture, suffix, format_):
     np.testing.assert_array_equal(after.data, before.data)
 
 
+def test_colour_of_16_bit_is_left_to_the_nodes():
+    """As TIFF it would come to 8 bit by another rounding than as PNG."""
+    packed = compressed(RNG.integers(0, 2**16, (24, 32, 3), np.uint16), ".png", "rgb16; png compressed bgr16")
+    np.testing.assert_array_equal(decode_image(LEFT, unpack(packed)).data, decode_image(LEFT, packed).data)
+
+
 @pytest.mark.parametrize("before", [b"", bytes(12)])
 def test_an_unpacked_depth_image_is_the_same_depth(before):
     packed = compressed(DEPTH_MM, ".png", "16UC1; compressedDepth png", before)

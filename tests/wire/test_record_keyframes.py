@@ -85,6 +85,18 @@ def test_what_stands_still_is_one_picture(tmp_path):
     assert len(recorded(tmp_path / "still.mcap")["left/image_rect"]) == 1
 
 
+def test_a_camera_whose_stamp_stands_still_does_not_fill_the_memory(tmp_path):
+    recorder = KeyframeRecorder(tmp_path / "frozen.mcap", TOPICS, BUDGET)
+    drive(recorder, 1)
+    for i in range(100):
+        now = T0 + SEC + i * 100 * MS
+        recorder.on_sample(Sample("odom", now, odom(now, 1.0 + i)), now)
+        recorder.on_sample(Sample("left/image_rect", now, picture(T0)), now)
+    assert sum(len(held) for _, held in recorder._moments.values()) == 20
+    recorder.close()
+    assert len(recorded(tmp_path / "frozen.mcap")["left/image_rect"]) == recorder.kept
+
+
 def test_odometry_may_come_after_the_picture(tmp_path):
     recorder = KeyframeRecorder(tmp_path / "late.mcap", TOPICS, BUDGET)
     drive(recorder, 4, late_ms=200)
