@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 import traceback
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from saccade.cli.fleet import ADDRESSES, map_jobs
-from saccade.errors import DataError, SaccadeError
+from saccade.errors import ConfigError, DataError, SaccadeError
 
 if TYPE_CHECKING:
     from saccade.cli.session import Only
@@ -97,6 +98,8 @@ def _jobs(args: argparse.Namespace) -> list[Job]:
     from saccade.wire.inject import parse_faults
 
     parse_faults(args.inject)  # so that a wrong fault is told before anything runs
+    if args.jobs < 1 or args.seed < 0:
+        raise ConfigError(f"--jobs {args.jobs} --seed {args.seed}: expected at least one job, and a seed of 0 or more")
     recordings: list[Path] = [_whole(path, args) for path in args.recordings]
     several = len(recordings) > 1
     names = _unique([path.stem for path in recordings])
@@ -124,15 +127,13 @@ def _unique(names: list[str]) -> list[str]:
 
 
 def _pace(speed: str) -> float | None:
-    from saccade.errors import ConfigError
-
     if speed == "max":
         return None
     try:
         pace = float(speed.removesuffix("x"))
     except ValueError:
         pace = 0.0
-    if pace <= 0:
+    if not 0 < pace < math.inf:
         raise ConfigError(f"--speed {speed!r}: expected max, or a multiple of real time such as 1x")
     return pace
 

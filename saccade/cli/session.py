@@ -196,11 +196,15 @@ def machine() -> dict[str, str]:
 
 
 def fresh_folder(out: Path) -> Path:
-    """`out`, emptied of an earlier run's files; ConfigError rather than deleting anything else."""
+    """`out`, made where it is not, emptied of an earlier run's files; ConfigError rather than deleting anything else."""
     ours = {"run.mcap", "summary.json", "report.html", "replay", "error.txt"}
     if out.exists() and not out.is_dir():
         raise ConfigError(f"--out {out} is a file; expected a folder to write into")
-    for path in out.iterdir() if out.exists() else ():
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"cannot make --out {out}: {error.strerror}; expected a folder to write into") from error
+    for path in out.iterdir():
         if path.name in ours:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     return out

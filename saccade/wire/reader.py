@@ -73,7 +73,7 @@ def open_reader(path: Path) -> Reader:
         raise DataError(f"no recording at {path}; {_EXPECTED}")
     if not path.is_dir():
         return _open_file(path)
-    files = [file for file in sorted(path.iterdir()) if _kind(file) in _SUFFIXES]
+    files = [file for file in sorted(path.iterdir()) if _kind(file) in _SUFFIXES and file.is_file()]
     if not files:
         raise DataError(f"{path} is a directory without recordings; {_EXPECTED}")
     if not (path / "metadata.yaml").exists():

@@ -243,3 +243,9 @@ def test_unpacked_files_are_removed(tmp_path, monkeypatch):
     reader.close()
     assert list(scratch.iterdir()) == []
     shutil.rmtree(scratch)
+
+
+def test_a_folder_that_is_called_like_a_recording_is_none(tmp_path):
+    (tmp_path / "old.mcap").mkdir()
+    with pytest.raises(DataError, match="is a directory without recordings"):
+        open_reader(tmp_path)
