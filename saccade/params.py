@@ -197,7 +197,8 @@ def _convert(hint: Any, value: Any, where: str, finite: bool) -> Any:
     elif origin is tuple and isinstance(value, list | tuple):
         kinds = [args[0]] * len(value) if args[-1] is Ellipsis else list(args)
         if len(kinds) == len(value):
-            return tuple(_convert(k, v, f"{where}[{i}]", finite) for i, (k, v) in enumerate(zip(kinds, value, strict=True)))
+            pairs = enumerate(zip(kinds, value, strict=True))
+            return tuple(_convert(kind, item, f"{where}[{i}]", finite) for i, (kind, item) in pairs)
     elif origin is dict and isinstance(value, dict):
         return {str(k): _convert(args[1], v, f"{where}.{k}", finite) for k, v in value.items()}
     elif hint is float and isinstance(value, int | float) and not isinstance(value, bool):

@@ -196,7 +196,7 @@ def machine() -> dict[str, str]:
 
 
 def fresh_folder(out: Path) -> Path:
-    """`out`, made where it is not, emptied of an earlier run's files; ConfigError rather than deleting anything else."""
+    """`out`, made if need be, emptied of an earlier run's files; ConfigError rather than deleting anything else."""
     ours = {"run.mcap", "summary.json", "report.html", "replay", "error.txt"}
     if out.exists() and not out.is_dir():
         raise ConfigError(f"--out {out} is a file; expected a folder to write into")
