@@ -27,6 +27,10 @@ class Asked:
             self._prior = self._last  # a map within a tick revises the chunk, not what was done before the tick
         self._last = chunk
 
+    def forget(self) -> None:
+        """Nothing is known of what was executed."""
+        self._last = self._prior = None
+
     def moves(self, at_ns: int) -> bool:
         """Whether it still moves the robot at or after an instant."""
         return self._last is not None and self._last.end_ns > at_ns and bool(self._last.actions.any())

@@ -62,6 +62,11 @@ class Executor:
         self._epoch, self._revoked = epoch, True
         self._chunks, self._newest, self._promise = (), None, Promise(0, NO_ROWS, 0)
 
+    def forget(self) -> None:
+        """Forget all chunks, and what was executed: nothing is brought to rest, for nobody knows from what."""
+        self.begin(self._epoch)
+        self._done = None
+
     def offer(
         self, chunk: ActionChunk, now_ns: int, expires_ns: int | None = None, before: Reach | None = None
     ) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
-from saccade.clock import SEC, TickGrid
+from saccade.clock import SEC, TickGrid, seconds
 from saccade.errors import DataError
 from saccade.geometry import SE3
 from saccade.inbox import Arrival
@@ -33,6 +33,8 @@ from vla_node.slow import SlowHalf, Thought
 
 REPEAT_NS = 2 * SEC
 """The same words again within this time, or while they are being carried out, are an echo and no new instruction."""
+CLOCK_BACK_NS = SEC
+"""A mission outlasts a clock that is set back by no more; see `Inbox`."""
 HELD_BY_OPERATOR = "the operator stop is pressed; release it, then give the instruction again"
 
 
@@ -67,7 +69,7 @@ class VlaNode:
         self._active = False
         self._operator_stop = False
         self._held = Held()
-        self._acted_ns = 0
+        self._now_ns = self._acted_ns = 0
         self._plans = 0
 
     def retune(self, params: VlaParams) -> None:
@@ -82,6 +84,9 @@ class VlaNode:
 
     def on_sample(self, sample: Sample, now_ns: int) -> Iterable[Out]:
         """See `Node.on_sample`."""
+        return [*self._clock(now_ns), *self._listen(sample, now_ns)]
+
+    def _listen(self, sample: Sample, now_ns: int) -> Iterable[Out]:
         if sample.topic in self._seen:
             return self._sense(sample, now_ns)
         try:
@@ -103,7 +108,7 @@ class VlaNode:
         """See `Node.on_tick`."""
         self._ticks.advance(now_ns)
         self.stages.frame.clear()
-        outs: list[Out] = []
+        outs = self._clock(now_ns)
         self._slow.look(self._senses)
         if (thought := self._slow.poll(now_ns)) is not None:
             outs += self._thought(thought, now_ns)
@@ -119,6 +124,15 @@ class VlaNode:
         self._pilot.close()
         outs = self._requests.end(Outcome.STOPPED, f"{self.name} ended", self._acted_ns)
         return outs + self._begin("", self._acted_ns) if self._active else outs
+
+    def _clock(self, now_ns: int) -> list[Out]:
+        """Where the clock went back, rows and plans of then would come round again: nobody has asked for that now."""
+        back_ns, self._now_ns = self._now_ns - now_ns, now_ns
+        if back_ns <= 0:
+            return []
+        self._pilot.forget()
+        why = f"the clock went back by {seconds(back_ns):.1f} s; give the instruction again"
+        return self._stop(why, now_ns) if back_ns > CLOCK_BACK_NS else []
 
     def _sense(self, sample: Sample, now_ns: int) -> Iterable[Out]:
         arrival = self._senses.take(sample)

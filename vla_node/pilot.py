@@ -90,6 +90,11 @@ class Pilot:
         self._acting.cancel()
         self._executor.begin(epoch)
 
+    def forget(self) -> None:
+        """Forget what was executed when, and what was to be."""
+        self._executor.forget()
+        self._asked.forget()
+
     def adopt(self, plan: Plan) -> None:
         """Follow this plan from now on."""
         self.plan, self.arrived = plan, False
