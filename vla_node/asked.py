@@ -21,6 +21,11 @@ class Asked:
         self._last: ActionChunk | None = None
         self._prior: ActionChunk | None = None
 
+    @property
+    def stamp_ns(self) -> int:
+        """Of the look that the newest was made from; 0 before any."""
+        return self._last.obs_stamp_ns if self._last else 0
+
     def put(self, chunk: ActionChunk) -> None:
         """This is executed from now on."""
         if self._last is not None and self._last.t0_ns < chunk.t0_ns:

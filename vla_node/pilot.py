@@ -215,7 +215,8 @@ class Pilot:
         if rest is None:
             rows = np.zeros((_STANDING_NS // self._dt_ns, len(self._body.axes)))
             rest = ActionChunk(0, t0_ns, self._dt_ns, self._body.axes, rows, 0, self._epoch)
-        stamp_ns = grid.stamp_ns if grid.fresh else t0_ns
+        # What is older than the chunk that it replaces the gate takes for late, and goes on with the other.
+        stamp_ns = max(grid.stamp_ns if grid.fresh else t0_ns, self._asked.stamp_ns)
         return self._publish(replace(rest, obs_stamp_ns=stamp_ns, plan_id=plan.id if plan else 0), before)
 
     def _publish(self, output: ActionChunk | None, before: F64) -> ActionChunk | None:
