@@ -11,6 +11,7 @@ from saccade.clock import SEC, nanoseconds, seconds
 from saccade.errors import SaccadeError
 from saccade.geometry import F64
 from saccade.types import ActionChunk, RobotState
+from saccade.wire.convert import utf8
 from saccade.worker import ModelledWorker, ThreadWorker, Worker
 from vla_node.actions.base import Converter, Start, positions_of
 from vla_node.policies.base import FastPolicy, Look
@@ -86,9 +87,9 @@ class Acting:
                 self._begun = look.epoch
             return Acted(look, self.policy.act(look, TIMEOUT_NS), "")
         except SaccadeError as error:
-            return Acted(None, None, str(error))
+            return Acted(None, None, utf8(str(error)))
         except Exception as error:  # a policy may be any model; its bugs stop the robot, not the process
-            return Acted(None, None, f"{type(error).__name__}: {error}")
+            return Acted(None, None, utf8(f"{type(error).__name__}: {error}"))
 
 
 def chunk_of(look: Look, rows: F64, t0_ns: int, converter: Converter, dt_ns: int, now: Now) -> ActionChunk:

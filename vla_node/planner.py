@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -13,6 +13,7 @@ from saccade.clock import SEC
 from saccade.errors import SaccadeError
 from saccade.geometry import F32, F64, SE3, Pinhole
 from saccade.types import Image, LocalMap, Plan, PlanKind, RobotState
+from saccade.wire.convert import utf8
 from vla_node.reasoners.embedded.language import says_stop
 
 NO_POINTS: F64 = np.zeros((0, 3))
@@ -146,7 +147,11 @@ class Job:
 
 def think(reasoner: Reasoner, job: Job) -> Answer:
     """The reasoner's answer; whatever goes wrong becomes a STOP plan that says so, for a robot must not drive on."""
-    observation = job.observation()
+    answer = _thought(reasoner, job.observation())
+    return replace(answer, plan=replace(answer.plan, text=utf8(answer.plan.text)))
+
+
+def _thought(reasoner: Reasoner, observation: Observation) -> Answer:
     if says_stop(observation.instruction):  # no model is asked whether it agrees
         why = f"told to stop: {observation.instruction!r}"
         return Answer(make_plan(observation, PlanKind.STOP, why, final=True, progress=1.0))

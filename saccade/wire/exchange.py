@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from saccade.wire.codec import codec
-from saccade.wire.convert import Cdr, duration_msg, header, stamp_ns
+from saccade.wire.convert import Cdr, duration_msg, header, stamp_ns, utf8
 
 MOST = 20_000
 """Characters of a text that are kept; a longer one is cut, and says so."""
@@ -44,6 +44,5 @@ def decode_exchange(cdr: Cdr) -> Exchange:
 
 
 def _cut(text: str) -> str:
-    # A model may answer with half a surrogate pair, which is no UTF-8; the record must not fail for that.
-    text = text.encode("utf-8", "replace").decode()
+    text = utf8(text)
     return text if len(text) <= MOST else f"{text[:MOST]} [{len(text) - MOST} more characters]"

@@ -21,7 +21,9 @@ from saccade.node import Sample
 from saccade.types import ActionChunk
 from saccade.wire.convert import encode_chunk
 from saccade.wire.record import Recorder
+from vla_node.acting import Acting
 from vla_node.clients.base import Unreachable
+from vla_node.clients.json_numpy import arrays, loads
 from vla_node.policies.base import PolicyError
 from vla_node.policies.card import PolicyCard
 from vla_node.policies.check import check_policy
@@ -82,6 +84,18 @@ def test_a_reset_that_failed_is_tried_again_before_anything_is_asked() -> None:
     assert policy.act(look(), SEC)[0].tolist() == [0.25, 0.125]
     policy.act(look(), SEC)
     assert model.resets == 3
+
+
+def test_why_a_policy_failed_can_be_said_whatever_its_server_answered() -> None:
+    """JSON may hold half a surrogate pair, which is no UTF-8: the node would end when it says so in its diagnostics."""
+    model = Model()
+    half = loads(b'{"\\ud83d": [0.0]}')
+    model.infer = lambda observation, timeout_ns: arrays(half)  # type: ignore[method-assign]
+    acting = Acting(RemotePolicy(card(velocity()), model), inline=True, modelled_s=None)
+    acting.ask(look, 0)
+    acted = acting.poll(0)
+    assert acted is not None
+    assert acted.why.encode() == b"made: the answer has no 'actions'; Valid: ?"
 
 
 def test_the_cards_timeout_holds_where_it_is_the_shorter() -> None:

@@ -1,5 +1,6 @@
 """When the slow half thinks again, and what it hands on."""
 
+import json
 from dataclasses import replace
 from itertools import pairwise
 
@@ -16,6 +17,7 @@ from saccade.wire.images import encode_image
 from vla_node.node import VlaNode
 from vla_node.params import VlaParams
 from vla_node.planner import Answer, make_plan
+from vla_node.reasoners.call import ReasonerError
 from vla_node.reasoners.embedded.routes import facing
 
 AWAY = "find the exit"
@@ -196,6 +198,26 @@ def test_an_exchange_comes_back_as_it_was(text):
 def test_an_endless_answer_is_cut_and_broken_characters_do_not_end_the_record():
     answered = decode_exchange(encode_exchange(Exchange(0, 1, 1, "", "", "x" * (MOST + 5) + "\ud800", 0))).answered
     assert answered == "x" * MOST + " [6 more characters]"
+
+
+HALF = json.loads('"\\ud83d"')
+"""Half a character, as JSON has it where a model's text is cut off within one; it is no UTF-8."""
+
+
+class Halves(Scripted):
+    """Answers with half a character among its words, then fails with one."""
+
+    def plan(self, observation):
+        answer = super().plan(observation)
+        if len(self.seen) > 1:
+            raise ReasonerError(f"the server reports: {HALF}")
+        return replace(answer, plan=replace(answer.plan, text=f"onwards {HALF}"))
+
+
+def test_half_a_character_from_a_model_ends_neither_the_plan_nor_the_node():
+    _, ear = go(Halves(), until_s=3.0, period_s=1.0)
+    assert [plan.text for plan in ear.plans()][:2] == ["onwards ?", "planner failed: the server reports: ?"]
+    assert "planner failed: the server reports: ?" in [message for _, _, message in statuses(ear)]
 
 
 @pytest.mark.parametrize(("valid_s", "latency_s", "period_s", "above"), [

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from saccade.wire.convert import utf8
 from vla_node.clients.base import Array
 
 MOST_BYTES = 64 * 1024 * 1024
@@ -35,4 +36,4 @@ class Server(Protocol):
 
 def reason(error: Exception) -> str:
     """An error as a client is told it: what, not where in the code."""
-    return f"{type(error).__name__}: {error}"[:2000]
+    return utf8(f"{type(error).__name__}: {error}"[:2000])

@@ -16,6 +16,7 @@ from zmq.auth.thread import ThreadAuthenticator
 from saccade.clock import perf_ns
 from saccade.errors import SaccadeError
 from saccade.types import Plan
+from saccade.wire.convert import utf8
 from vla_node.planner import Answer
 from vla_node.reasoners.protocol import MOST_BYTES, Health, ProtocolError, Reply, Request, pack, unpack
 from vla_node.reasoners.translate import observation_of, question_of, send_plan
@@ -175,7 +176,7 @@ class ReasonerServer:
             why = str(error) or type(error).__name__
         except Exception as error:  # whatever a hosted model raises stops the robot that asked, not the server
             why = f"{type(error).__name__}: {error}"
-        why = why[:2000].encode("utf-8", "replace").decode()
+        why = utf8(why[:2000])
         return why.encode(), pack(Reply(request.id, request.epoch, error=why))
 
     def _reply(self, request: Request) -> Reply:

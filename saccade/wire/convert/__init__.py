@@ -14,6 +14,7 @@ from saccade.wire.convert.basic import (
     stamp_ns,
     starts_with_header,
     time_msg,
+    utf8,
 )
 from saccade.wire.convert.cameras import decode_camera, encode_camera
 from saccade.wire.convert.decisions import (
@@ -71,4 +72,5 @@ __all__ = [
     "time_msg",
     "twist_command",
     "twist_msg",
+    "utf8",
 ]

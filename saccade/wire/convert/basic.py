@@ -94,6 +94,11 @@ def encode_clock(ns: int) -> Cdr:
     return codec().encode(codec().new("rosgraph_msgs/msg/Clock", clock=time_msg(ns)))
 
 
+def utf8(text: str) -> str:
+    """A text that can be sent: half a surrogate pair, which a model or a JSON document may hold, becomes `?`."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def encode_text(text: str) -> Cdr:
     """std_msgs/String."""
     return codec().encode(codec().new("std_msgs/msg/String", data=text))
