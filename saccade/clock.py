@@ -57,12 +57,6 @@ class TickGrid:
         self.next_ns: int | None = None
         self.missed = 0
 
-    def due(self, now_ns: int) -> int:
-        """The next deadline; set anew where none is, or where the clock went back: it would be silent until then."""
-        if self.next_ns is None or self.next_ns - now_ns > self.period_ns:
-            return self.start(now_ns)
-        return self.next_ns
-
     def start(self, now_ns: int) -> int:
         """Set and return the first deadline strictly after `now_ns`; counts nothing."""
         self.next_ns = self._after(now_ns)
