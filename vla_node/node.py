@@ -102,6 +102,8 @@ class VlaNode:
             self._requests.judged(sample.cdr)
         except (DataError, ValueError) as error:
             self._senses.fault(sample, error)
+            if sample.topic == "operator_stop":  # as the gate reads it: its next, legible word must not set off a robot
+                return self._operator(True, now_ns)
         return ()
 
     def on_tick(self, now_ns: int) -> Iterable[Out]:

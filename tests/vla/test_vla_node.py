@@ -184,8 +184,9 @@ def test_the_same_words_again_are_an_echo_while_they_are_carried_out():
     assert {c.epoch for heard, c in ear.chunks() if heard < START_NS + 6 * SEC} == {1000}
 
 
-def test_an_operators_stop_ends_the_mission_for_good():
-    press = [Sample("operator_stop", START_NS + 3 * SEC, encode_bool(True)),
+@pytest.mark.parametrize("word", [encode_bool(True), b"\x00\x01"], ids=["pressed", "illegible"])
+def test_an_operators_stop_ends_the_mission_for_good(word):
+    press = [Sample("operator_stop", START_NS + 3 * SEC, word),
              Sample("operator_stop", START_NS + 4 * SEC, encode_bool(False))]  # fmt: skip
     world, ear = go(until_s=8, script=press)
     assert not trail(world)[trail(world)[:, 0] > 4.0][:, 4:].any()
@@ -257,7 +258,8 @@ def test_malformed_messages_are_named_and_never_raised(topic):
     _, ear = go("go to the red box", until_s=1.7, script=broken)
     faults = {text for name, _, text in statuses(ear) if name == "vla_node/inputs" and topic in text}
     assert len(faults) == len(BROKEN)
-    assert any(plan.kind is PlanKind.WAYPOINTS for plan in ear.plans()), "and what is good is used"
+    goes = any(plan.kind is PlanKind.WAYPOINTS for plan in ear.plans())
+    assert goes is (topic != "operator_stop"), "what is good is used, but an operator who is not understood means stop"
 
 
 def test_a_picture_of_another_moment_is_not_paired_with_the_depth():
