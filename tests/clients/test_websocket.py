@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
+from time import monotonic
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +14,8 @@ from hypothesis import strategies as st
 from policy_peers import LONG
 from websockets.frames import Frame, Opcode
 
+from saccade.clock import SEC
+from vla_node.clients.base import Unreachable
 from vla_node.clients.deadline import Deadline
 from vla_node.clients.packing import Malformed
 from vla_node.clients.websocket import BINARY, TEXT, Closed, Frames, accept_of
@@ -129,3 +133,38 @@ def test_a_head_without_end_is_refused(ends: tuple[socket.socket, socket.socket]
     threading.Thread(target=ends[1].sendall, args=(b"x" * 20000,), daemon=True).start()
     with pytest.raises(Malformed, match="HTTP head"):
         Frames(ends[0], True, 1 << 20).head(Deadline(LONG))
+
+
+BIG = bytes([BINARY, 127]) + (24 << 20).to_bytes(8, "big") + bytes(24 << 20)
+"""The beginning of a message in pieces, to which others of one byte are added for as long as they are taken."""
+
+
+@pytest.mark.parametrize(("begin", "piece"), [(BIG, b"\x00\x01x"), (b"", b"\x8a\x00")], ids=["pieces", "pongs"])
+def test_a_flood_of_small_frames_does_not_outlast_the_deadline(
+    ends: tuple[socket.socket, socket.socket], begin: bytes, piece: bytes
+) -> None:
+    client, over = Frames(ends[0], True, 1 << 26), threading.Event()
+
+    def flood() -> None:
+        with suppress(OSError):
+            ends[1].sendall(begin)
+            for _ in range(100_000):
+                if over.is_set():
+                    return
+                ends[1].sendall(piece * 1000)
+
+    thread = threading.Thread(target=flood)
+    thread.start()
+    end_s = monotonic() + 3.0
+    try:
+        if not begin:
+            with pytest.raises(Unreachable):
+                client.quiet(Deadline(SEC // 2))
+        with pytest.raises((Unreachable, TimeoutError)):
+            client.receive(Deadline(SEC))
+    finally:
+        took_s = monotonic() - end_s
+        over.set()
+        ends[0].close()
+        thread.join()
+    assert took_s < 1.0

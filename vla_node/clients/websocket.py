@@ -56,6 +56,7 @@ class Frames:
         """The next message; pings are answered on the way. Malformed, Closed, OSError, Unreachable."""
         message, kind = bytearray(), _CONTINUATION
         while True:
+            deadline.left_s()  # also where many small frames have come at once
             opcode, last, data = self._frame(len(message), deadline)
             if opcode == _PING:
                 self.send(_PONG, [bytes(data)], deadline)
@@ -65,7 +66,10 @@ class Frames:
                 if (opcode == _CONTINUATION) == (kind == _CONTINUATION):
                     raise Malformed("a message begins before the last one has ended, or goes on without a beginning")
                 kind = kind or opcode
-                message = message + data if message else data
+                if message:
+                    message += data  # in place: a message may come in very many pieces
+                else:
+                    message = data
                 if last:
                     return message.decode(errors="replace") if kind == TEXT else message
 
@@ -84,6 +88,7 @@ class Frames:
         """Answer the pings that came since the last message; False if anything else came, or the other end hung up."""
         try:
             while self._waiting():
+                deadline.left_s()
                 opcode, _, data = self._frame(0, deadline)
                 if opcode == _PING:
                     self.send(_PONG, [bytes(data)], deadline)
