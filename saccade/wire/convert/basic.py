@@ -16,6 +16,7 @@ from saccade.wire.codec import codec
 Cdr = bytes | memoryview
 _STAMP_ENDS = 12
 """Bytes: four of encapsulation, then seconds and nanoseconds."""
+_LAST_S = 2**31 - 1
 
 
 def stamp_ns(stamp: Any) -> int:
@@ -42,8 +43,11 @@ def starts_with_header(msgtype: str) -> bool:
 
 
 def time_msg(ns: int) -> Any:
-    """Nanoseconds since the epoch to builtin_interfaces/Time."""
-    return codec().new("builtin_interfaces/msg/Time", sec=ns // SEC, nanosec=ns % SEC)
+    """Nanoseconds since the epoch to builtin_interfaces/Time; the last second there is for what comes later.
+
+    A message may bring such a stamp (2**31 - 1 s, and some in nanosec), and who tells of it must not end by that.
+    """
+    return codec().new("builtin_interfaces/msg/Time", sec=min(ns // SEC, _LAST_S), nanosec=ns % SEC)
 
 
 def duration_msg(ns: int) -> Any:

@@ -10,6 +10,10 @@ from saccade.types import ActionChunk, Decision, Plan, PlanKind, Verdict
 from saccade.wire.codec import codec
 from saccade.wire.convert.basic import Cdr, duration_msg, header, point_msg, pose_msg, se3, stamp_ns, time_msg
 
+MOST_CHUNK_BYTES = 4 << 20
+MOST_AXES = 256
+"""A larger chunk is refused: it is looked through at every tick of the gate."""
+
 
 def encode_plan(plan: Plan) -> Cdr:
     """saccade_msgs/Plan."""
@@ -62,9 +66,13 @@ def encode_chunk(chunk: ActionChunk, frame_id: str = "base_link") -> Cdr:
 
 
 def decode_chunk(cdr: Cdr) -> ActionChunk:
-    """saccade_msgs/ActionChunk; DataError when its numbers do not form whole actions or dt is not positive."""
+    """saccade_msgs/ActionChunk; DataError when it is too large, its actions are not whole or dt is not positive."""
+    if len(cdr) > MOST_CHUNK_BYTES:
+        raise DataError(f"chunk of {len(cdr)} bytes; at most {MOST_CHUNK_BYTES} are read: send fewer rows")
     msg = codec().decode("saccade_msgs/msg/ActionChunk", cdr)
     d, dt = len(msg.axes), stamp_ns(msg.dt)
+    if d > MOST_AXES:
+        raise DataError(f"chunk with {d} axes; at most {MOST_AXES} are read")
     if d == 0 or len(msg.actions) % d or dt <= 0:
         raise DataError(
             f"chunk with {len(msg.actions)} numbers for {d} axes and dt {dt} ns; expected whole actions and dt > 0"
