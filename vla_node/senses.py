@@ -14,6 +14,7 @@ from saccade.geometry import SE3, Pinhole
 from saccade.inbox import Arrival, Freshness, Inbox, Reading
 from saccade.node import Sample
 from saccade.tf import TfBuffer
+from saccade.topics import topic
 from saccade.types import RobotState
 from saccade.wire.clearance import decode_clearance
 from saccade.wire.commands import decode_joint_trajectory
@@ -53,6 +54,8 @@ class Senses:
         """Why what was known of the robot's motion is void, since the node last looked."""
         self.tf = TfBuffer()
         self.odom_frame = BODY if stands else ""
+        self._positions: dict[str, tuple[int, float]] = {}
+        """Stamp and position of each joint."""
         self.pictures: OrderedDict[int, Sample] = OrderedDict()
 
     def take(self, sample: Sample) -> Arrival | None:
@@ -69,7 +72,7 @@ class Senses:
 
     def faults(self, now_ns: int) -> list[str]:
         """What could not be used within the last second, by topic."""
-        self._faults = {topic: fault for topic, fault in self._faults.items() if now_ns - fault[0] < SEC}
+        self._faults = {name: fault for name, fault in self._faults.items() if now_ns - fault[0] < SEC}
         return [text for _, (_, text) in sorted(self._faults.items())]
 
     def _take(self, sample: Sample) -> Arrival:
@@ -138,9 +141,21 @@ class Senses:
         msg = decode(sample.topic, sample.cdr)
         if len(msg.position) != len(msg.name) or not np.isfinite(msg.position).all():
             raise DataError(f"joint_states with {len(msg.name)} names and positions {msg.position.tolist()[:8]}")
-        known = self.inbox.get(sample.topic, sample.stamp_ns)
-        joints = dict(known.value if known.fresh else {}) | dict(zip(msg.name, msg.position.tolist(), strict=True))
-        return self.inbox.put(sample.topic, stamp_ns(msg.header.stamp), sample.stamp_ns, joints)
+        stamp = stamp_ns(msg.header.stamp)
+        arrival = self.inbox.put(sample.topic, stamp, sample.stamp_ns, None)
+        if arrival is Arrival.CLOCK_BACK:
+            self._positions.clear()
+        for joint, position in zip(msg.name, msg.position.tolist(), strict=True):
+            if stamp >= self._positions.get(joint, (stamp, 0.0))[0]:
+                self._positions[joint] = stamp, position
+        return arrival
+
+    def joints(self, now_ns: int) -> dict[str, float]:
+        """Position by joint, rad or m, of each that was heard of lately: another's message keeps none of them fresh."""
+        if not self.inbox.get("joint_states", now_ns).fresh:
+            return {}
+        oldest_ns = now_ns - topic("joint_states").stale_ns
+        return {joint: position for joint, (stamp, position) in self._positions.items() if stamp >= oldest_ns}
 
     def odom(self, now_ns: int) -> Reading:
         """Reading of the newest RobotState."""
@@ -158,10 +173,10 @@ class Senses:
         return self.inbox.get("clearance", now_ns)
 
 
-def named(topic: str, error: Exception) -> str:
-    """An error's text that begins with the topic."""
+def named(name: str, error: Exception) -> str:
+    """An error's text that begins with the topic's name."""
     text = str(error)
-    return text if text.startswith(topic) else f"{topic}: {text}"
+    return text if text.startswith(name) else f"{name}: {text}"
 
 
 def peek_header(sample: Sample) -> tuple[int, str]:

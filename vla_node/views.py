@@ -76,12 +76,12 @@ def look(
     the odometry moved on to `t0_ns`. `blank` is Look with all that is not seen. DataError, when called, where a camera
     shows nothing fresh, or `depth` is wanted and not there.
     """
-    odom, joints = senses.odom(now_ns).value, senses.inbox.get("joint_states", now_ns)
+    odom = senses.odom(now_ns).value
     pictures = {name: _newest(senses, own, now_ns) for name, own in cameras.items()}
     stamp_ns = look_stamp(senses, now_ns, t0_ns, cameras)
     state = moved(odom, t0_ns) if stamp_ns == t0_ns else _state_at(senses, odom, stamp_ns)
     seen = partial(
-        blank, stamp_ns=state.stamp_ns, state=state, joints=joints.value if joints.fresh else {},
+        blank, stamp_ns=state.stamp_ns, state=state, joints=senses.joints(now_ns),
         grid=_grid(senses, now_ns), space=_space(senses, now_ns),
     )  # fmt: skip
     deep = partial(_deep, senses.inbox.get("depth/image_rect", now_ns), senses, now_ns) if depth else dict
@@ -111,8 +111,8 @@ def newest_picture(senses: Senses) -> tuple[int, Sample, SE3] | None:
 
 def sent_positions(senses: Senses, now_ns: int, axes: tuple[str, ...]) -> F64:
     """Where the gate sent the joints last (d,), or where they are if it has not yet; NaN for those not heard of."""
-    sent, joints = senses.inbox.get("joint_trajectory", now_ns), senses.inbox.get("joint_states", now_ns)
-    known = (joints.value if joints.fresh else {}) | (sent.value if sent.fresh else {})
+    sent = senses.inbox.get("joint_trajectory", now_ns)
+    known = senses.joints(now_ns) | (sent.value if sent.fresh else {})
     return np.array([known.get(axis, np.nan) for axis in axes])
 
 
