@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import socket
 import threading
 import time
@@ -161,6 +162,7 @@ FAULTS: dict[str, tuple[Any, str]] = {
     "objects": (array("AAAA", "|O", [1]), "dtype object"),
     "wrong size": (array("AAAA", "<f4", [9]), "not JSON"),
     "huge shape": (array("", "<f4", [10**12]), "not JSON"),
+    "endless shape": (array("", "<f4", [math.inf]), "not JSON"),  # type: ignore[list-item]
     "oversized": (lambda path, body, sock: b"HTTP/1.1 200 x\r\nContent-Length: 200000\r\n\r\n" + b"0" * 200_000,
                   "200000 bytes, at most 100000"),
     "endless": (lambda path, body, sock: b"HTTP/1.1 200 x\r\n\r\n" + b"0" * 200_000, "more than 100000 bytes"),
@@ -212,6 +214,22 @@ def test_a_kept_connection_that_the_server_closed_is_opened_anew(server: Server,
     server.hang_up()
     assert client.infer(OBSERVATION, SEC)["actions"].tolist() == [[1, 2]] * 3
     assert (client.trips.failed, client.trips.reconnected) == (0, 1)
+
+
+def test_a_second_answer_to_one_question_is_not_the_first_to_the_next(server: Server, client: HttpClient) -> None:
+    asked = []
+
+    def twice(path: str, body: bytes, sock: socket.socket) -> None:
+        asked.append(path)
+        sock.sendall(response(dumps({"actions": np.array([float(len(asked))])})))
+        time.sleep(0.05)
+        with suppress(OSError):
+            sock.sendall(response(dumps({"actions": np.array([-1.0])})))
+
+    server.say = twice
+    for count in (1, 2, 3):
+        assert client.infer(OBSERVATION, 5 * SEC)["actions"].tolist() == [count]
+        time.sleep(0.2)
 
 
 def test_an_observation_that_is_too_large_is_not_sent(server: Server, client: HttpClient) -> None:

@@ -5,6 +5,7 @@ That is what GR00T N1.5's gr00t/eval/http_server.py and many research servers sp
 
 from __future__ import annotations
 
+import select
 import socket
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException, HTTPResponse
@@ -85,8 +86,14 @@ class HttpClient:
         return answer
 
     def _exchanged(self, method: str, path: str, body: bytes, deadline: Deadline) -> tuple[int, bytes]:
-        """Status and body. A kept connection that the server has closed meanwhile is opened anew, once."""
+        """Status and body. A kept connection that the server has closed meanwhile is opened anew, once.
+
+        So is one on which something came that nobody asked for: it would be taken for the next answer.
+        """
         kept = self._connection
+        if kept is not None and self._spoken():
+            self.close()
+            self._broke, kept = True, None
         if kept is not None:
             try:
                 return self._asked(kept, method, path, body, deadline)
@@ -95,6 +102,13 @@ class HttpClient:
                 self._broke = True
         self._connection = fresh = self._connected(deadline)
         return self._asked(fresh, method, path, body, deadline)
+
+    def _spoken(self) -> bool:
+        """Whether anything came since the last answer, the end of the connection included."""
+        poll = select.poll()
+        if self._sock is not None:
+            poll.register(self._sock, select.POLLIN)
+        return bool(poll.poll(0))
 
     def _connected(self, deadline: Deadline) -> HTTPConnection:
         connection = HTTPConnection(self._host)

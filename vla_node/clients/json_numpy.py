@@ -24,7 +24,7 @@ def loads(data: bytes) -> Any:
     """The inverse of `dumps`; Unreachable for what is not such a document."""
     try:
         return json.loads(data, object_hook=_hook)
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise Unreachable(f"not JSON with arrays: {error}") from error
 
 
