@@ -8,6 +8,7 @@ import os
 import pickle
 import struct
 import subprocess
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,20 @@ TORCH = {
 def test_tensors_that_reach_beyond_their_storage_are_refused(name: str) -> None:
     with pytest.raises(BadPickle):
         timed_actions(pickled(Tensor(*TORCH[name])))
+
+
+def test_many_rows_that_blow_up_one_number_take_no_memory_before_they_are_refused() -> None:
+    blown_up = Tensor("FloatStorage", bytes(4), 1, 0, (1_000_000,), (0,))
+    with names():
+        data = pickle.dumps([TimedAction(0.0, 1 + i, blown_up) for i in range(50)])
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadPickle):
+            timed_actions(data)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 20_000_000  # 50 times 4 MB otherwise
 
 
 def test_actions_that_do_not_belong_together_are_refused() -> None:

@@ -32,9 +32,10 @@ def timed_actions(data: bytes) -> tuple[int, F64]:
         raise BadPickle("expected a list of actions and nothing after it")
     states = [_state(action) for action in actions]
     storages: dict[bytes, Array] = {}
-    rows = [_tensor(state["action"], storages) for state in states]
+    most = _MOST_NUMBERS // len(states)  # before any is made: a stride of 0 makes much of one number
+    rows = [_tensor(state["action"], storages, most) for state in states]
     shapes = {row.shape for row in rows}
-    if len(shapes) != 1 or rows[0].ndim != 1 or len(rows) * rows[0].size > _MOST_NUMBERS:
+    if len(shapes) != 1 or rows[0].ndim != 1:
         raise BadPickle(f"actions of shapes {sorted(shapes)!s:.80}; expected one for all, (d,)")
     first = states[0]["timestep"]
     if [state["timestep"] for state in states] != list(range(first, first + len(states))):
@@ -50,8 +51,8 @@ def _state(action: Any) -> dict[str, Any]:
     return action.state
 
 
-def _tensor(made: Any, storages: dict[bytes, Array]) -> Array:
-    """The array of a tensor. Rows of one chunk each bring the whole chunk's storage along; it is read once."""
+def _tensor(made: Any, storages: dict[bytes, Array], most: int) -> Array:
+    """The array of a tensor of at most so many numbers. Rows of one chunk each bring the whole chunk's storage along; it is read once."""
     if not isinstance(made, Made) or str(made.of) != _REBUILD or len(made.args) < 4:
         raise BadPickle("an action's numbers are no tensor")
     storage, offset, size, stride = made.args[:4]
@@ -60,8 +61,11 @@ def _tensor(made: Any, storages: dict[bytes, Array]) -> Array:
         if not isinstance(numbers, tuple) or not all(type(n) is int and 0 <= n <= _MOST_NUMBERS for n in numbers):
             raise BadPickle("a tensor's offset, size and stride are no whole numbers from 0")
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=False))
-    if len(size) != len(stride) or len(size) > 8 or math.prod(size) > _MOST_NUMBERS or 0 in size or last >= len(flat):
-        raise BadPickle(f"a tensor of size {size} and stride {stride} does not lie within its {len(flat)} numbers")
+    if len(size) != len(stride) or len(size) > 8 or math.prod(size) > most or 0 in size or last >= len(flat):
+        raise BadPickle(
+            f"a tensor of size {size} and stride {stride} does not lie within its {len(flat)} numbers, or is larger "
+            f"than {most}"
+        )
     strides = [step * flat.itemsize for step in stride]
     array: Array = np.lib.stride_tricks.as_strided(flat[offset:], size, strides, writeable=False).copy()
     return array
