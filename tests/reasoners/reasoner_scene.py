@@ -1,6 +1,7 @@
 """An observation to ask about, and a dialect whose answers are two numbers."""
 
 import re
+import threading
 
 import numpy as np
 
@@ -53,3 +54,26 @@ class TwoNumbers:
         return make_plan(
             observation, PlanKind.WAYPOINTS, "going", waypoints=np.array([[float(found[1]), float(found[2]), 0.0]])
         )
+
+
+class Slow(TwoNumbers):
+    """Takes its time to make a question: `asking` once it has begun, until `made`."""
+
+    def __init__(self):
+        super().__init__()
+        self.asking, self.made = threading.Event(), threading.Event()
+
+    def ask(self, observation):
+        """See `Dialect.ask`."""
+        self.asking.set()
+        assert self.made.wait(20)
+        return super().ask(observation)
+
+
+def withdrawn_while_asked(mind, dialect, pool):
+    """What comes of a plan that is cancelled while its question is made; with a server that is frozen."""
+    answer = pool.submit(mind.plan, observe())
+    assert dialect.asking.wait(20)
+    mind.cancel()
+    dialect.made.set()
+    return answer.result(5)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from certificates import self_signed
 from chat_server import GOOD, body, delta, serving, stream, whole
-from reasoner_scene import TwoNumbers, observe
+from reasoner_scene import Slow, TwoNumbers, observe, withdrawn_while_asked
 
 from saccade.errors import ConfigError
 from saccade.types import PlanKind
@@ -280,6 +280,12 @@ def test_cancel_ends_a_call_at_once(act):
         mind.cancel()
         mind.close()
         mind.close()
+
+
+def test_cancel_is_not_lost_on_a_question_that_is_still_being_made():
+    slow = Slow()
+    with serving(server.frozen) as chat, ThreadPoolExecutor(1) as pool:
+        assert_stopped(withdrawn_while_asked(reasoner(chat.address, slow, deadline_s=15.0), slow, pool), "withdrawn")
 
 
 def test_an_answer_is_complete_with_its_end_and_nothing_after_it_counts():

@@ -2,13 +2,14 @@
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import zmq
-from reasoner_scene import TwoNumbers, observe
+from reasoner_scene import Slow, TwoNumbers, observe, withdrawn_while_asked
 
 from saccade.errors import ConfigError
 from saccade.types import PlanKind
@@ -311,6 +312,16 @@ def test_a_server_that_talks_nonsense_stops_the_robot_which_asks_again(says, why
     with closing(Puppet(says, lambda r: [_reply(r)])) as puppet, closing(reasoner(puppet.address)) as mind:
         assert_stopped(mind.plan(observe()), why)
         assert_went(mind.plan(observe()))
+
+
+def test_cancel_is_not_lost_on_a_question_that_is_still_being_made():
+    slow = Slow()
+    with (
+        closing(Puppet()) as puppet,
+        closing(reasoner(puppet.address, slow, deadline_s=15.0)) as mind,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        assert_stopped(withdrawn_while_asked(mind, slow, pool), "withdrawn")
 
 
 def test_cancel_ends_the_call_and_tells_the_server():

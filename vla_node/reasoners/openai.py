@@ -43,20 +43,23 @@ class OpenAiReasoner:
 
     def plan(self, observation: Observation) -> Answer:
         """See `Reasoner.plan`."""
+        with self._under.way(nanoseconds(self._params.deadline_s)) as call:  # before the pictures are made ready, too
+            return self._plan(observation, call)
+
+    def _plan(self, observation: Observation, call: Call) -> Answer:
         question, said, left = self._dialect.ask(observation), Said(), MOST_QUESTIONS
         try:
-            with self._under.way(nanoseconds(self._params.deadline_s)) as call:
-                while True:
-                    self._ask(question, said, call)
-                    said.text, said.thought = self._clean(said.text), self._clean(said.thought)
-                    left -= 1
-                    try:
-                        plan = self._dialect.read(_complete(said, question), observation)
-                        return Answer(plan, question.words, said.record)
-                    except AskAgain as more:
-                        if not left:
-                            raise
-                        question = more.question
+            while True:
+                self._ask(question, said, call)
+                said.text, said.thought = self._clean(said.text), self._clean(said.thought)
+                left -= 1
+                try:
+                    plan = self._dialect.read(_complete(said, question), observation)
+                    return Answer(plan, question.words, said.record)
+                except AskAgain as more:
+                    if not left:
+                        raise
+                    question = more.question
         except (ReasonerError, DialectError) as error:
             return stop(observation, error, question.words, self._clean(said.record))
 

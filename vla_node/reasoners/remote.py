@@ -71,21 +71,27 @@ class RemoteReasoner:
 
     def plan(self, observation: Observation) -> Answer:
         """See `Reasoner.plan`."""
+        with (
+            self._using,
+            self._under.way(nanoseconds(self._params.deadline_s)) as call,
+        ):  # before the pictures are ready
+            return self._plan(observation, call)
+
+    def _plan(self, observation: Observation, call: Call) -> Answer:
         question = self._dialect.ask(observation) if self._dialect else None
         words, said, left = observation.instruction, "", MOST_QUESTIONS
         try:
-            with self._using, self._under.way(nanoseconds(self._params.deadline_s)) as call:
-                while True:
-                    words = question.words if question else words
-                    reply = self._exchange(self._request(observation, question), call)
-                    words, said = reply.asked or words, reply.answered or reply.text or ""
-                    left -= 1
-                    try:
-                        return Answer(self._read(reply, observation, question), words, said)
-                    except AskAgain as more:
-                        if not left:
-                            raise
-                        question = more.question
+            while True:
+                words = question.words if question else words
+                reply = self._exchange(self._request(observation, question), call)
+                words, said = reply.asked or words, reply.answered or reply.text or ""
+                left -= 1
+                try:
+                    return Answer(self._read(reply, observation, question), words, said)
+                except AskAgain as more:
+                    if not left:
+                        raise
+                    question = more.question
         except (ReasonerError, ProtocolError, DialectError) as error:
             return stop(observation, error, words, said)
 
