@@ -84,7 +84,8 @@ class VlaNode:
 
     def on_sample(self, sample: Sample, now_ns: int) -> Iterable[Out]:
         """See `Node.on_sample`."""
-        return [*self._clock(now_ns), *self._listen(sample, now_ns)]
+        stop = self._clock(now_ns)
+        return [*stop, *self._listen(sample, now_ns)] if stop else self._listen(sample, now_ns)
 
     def _listen(self, sample: Sample, now_ns: int) -> Iterable[Out]:
         if sample.topic in self._seen:

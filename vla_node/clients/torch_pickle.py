@@ -52,7 +52,10 @@ def _state(action: Any) -> dict[str, Any]:
 
 
 def _tensor(made: Any, storages: dict[bytes, Array], most: int) -> Array:
-    """The array of a tensor of at most so many numbers. Rows of one chunk each bring the whole chunk's storage along; it is read once."""
+    """The array of a tensor of at most so many numbers.
+
+    Rows of one chunk each bring the whole chunk's storage along; it is read once.
+    """
     if not isinstance(made, Made) or str(made.of) != _REBUILD or len(made.args) < 4:
         raise BadPickle("an action's numbers are no tensor")
     storage, offset, size, stride = made.args[:4]
