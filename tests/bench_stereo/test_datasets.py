@@ -74,7 +74,7 @@ def test_middlebury_before_2014(tmp_path, sizes, names, off, scale):
 def test_middlebury_2001_is_not_taken_for_2003(tmp_path, sizes, names):
     """Named alike, 434 columns wide and not 450, and its files hold eight times the disparity, not four."""
     sizes(4 * made.WIDTH + 12)
-    with pytest.raises(DataError, match="96 columns, no whole part of the 396 .* scenes of 2001"):
+    with pytest.raises(DataError, match=r"96 columns, no whole part of the 396 .* scenes of 2001"):
         only(made.middlebury(tmp_path / "venus", names, 8))
 
 
