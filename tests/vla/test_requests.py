@@ -264,8 +264,8 @@ def test_in_every_order_of_events_every_question_is_answered_once(events):
                 sample = sample._replace(cdr=cdr)
             outs += node.on_sample(sample, now_ns)
         until_ns = now_ns + ticks * 10 * MS
-        while node.next_ns(now_ns) <= until_ns:
-            outs += node.on_tick(node.next_ns(now_ns))
+        while (due_ns := node.next_ns(now_ns)) <= until_ns:
+            outs += node.on_tick(now_ns := due_ns)
         now_ns = until_ns
     outs += node.close()
     answers = [int.from_bytes(out.cdr[:ADDRESS], "little") for out in outs if topic(out.topic).service]
