@@ -14,12 +14,6 @@ EQUIVALENT = {
     ("kernels", "while above_m < half_m:", "above_m < half_m", "above_m <= half_m"): "the end is read before",
     ("node", "self._epoch = self._epoch_heard_ns = 0", "0", "-1"): "epochs are not negative; 1 ns",
     ("node", "self._diagnosed_ns = 0", "0", "-1"): "1 ns",
-    (
-        "node",
-        "return self._grid.start(now_ns) if due is None or due - now_ns > TICK_NS else due",
-        "due - now_ns > TICK_NS",
-        "due - now_ns >= TICK_NS",
-    ): "one whole tick ahead: the grid begun anew has the same next tick",
 }
 """Mutants that do the same as the original, each with the reason; one that is killed must leave this list."""
 
