@@ -12,7 +12,7 @@ from pathlib import Path
 
 from engines.compiler import BuildPlan, Progress
 from engines.engine import EngineError
-from engines.openvino_engine import DEVICE, OpenVinoEngine, last_line, library, read
+from engines.openvino_engine import DEVICE, OpenVinoEngine, capabilities, lacks, last_line, library, read
 from engines.options import OpenVinoOptions, Precision
 
 __all__ = ["OpenVinoCompiler", "OpenVinoEngine"]
@@ -42,16 +42,14 @@ class OpenVinoCompiler:
         return {
             "openvino": str(library().__version__),
             "device": f"{DEVICE} {core.get_property(DEVICE, 'FULL_DEVICE_NAME').strip()}",
-            "capabilities": " ".join(sorted(core.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES"))),
+            "capabilities": capabilities(core),
             "flags": _processor_flags(),
             "rewritten": _REWRITTEN,
         }  # fmt: skip
 
     def cannot(self, precision: Precision) -> str:
         """See `Compiler.cannot`."""
-        if precision == "bf16" and "BF16" not in self.versions()["capabilities"].split():
-            return "this processor has no instructions for bfloat16 (avx512_bf16 or amx_bf16)"
-        return ""
+        return lacks(self.versions()["capabilities"], precision)
 
     def build(self, model: bytes, plan: BuildPlan, timing_cache: Path | None, progress: Progress) -> bytes:
         """See `Compiler.build`. Inputs with one shape in the plan are fixed to it, others keep to its range."""
