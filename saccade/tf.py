@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections.abc import Iterable
 
 from saccade.clock import MS, SEC
@@ -22,8 +22,7 @@ class TfBuffer:
         self._extrapolate_ns = extrapolate_ns
         self._parent: dict[str, str] = {}
         self._static: dict[str, SE3] = {}
-        self._moving: dict[str, list[tuple[int, int, SE3]]] = {}
-        self._count = 0
+        self._moving: dict[str, list[tuple[int, SE3]]] = {}
 
     def set_static(self, parent: str, child: str, T_parent_from_child: SE3) -> None:
         """Set a link that never moves."""
@@ -36,6 +35,7 @@ class TfBuffer:
 
         So does a stamp that is further back than the history goes, as after a clock that was set back: else one stamp
         from the future would keep out all that comes. A link that is static stays so: it may be told on both topics.
+        Of one stamp the first word counts: where stamps stand still, the history must not grow with every message.
         """
         if self._parent.get(child) != parent:
             self._moving.pop(child, None)
@@ -46,8 +46,10 @@ class TfBuffer:
         history = self._moving.setdefault(child, [])
         if history and stamp_ns < history[-1][0] - self._keep_ns:
             history.clear()
-        self._count += 1
-        insort(history, (stamp_ns, self._count, T_parent_from_child))
+        i = bisect_left(history, stamp_ns, key=lambda entry: entry[0])
+        if i < len(history) and history[i][0] == stamp_ns:
+            return
+        history.insert(i, (stamp_ns, T_parent_from_child))
         newest = history[-1][0]
         while history[0][0] < newest - self._keep_ns:
             history.pop(0)
@@ -94,11 +96,11 @@ class TfBuffer:
         history = self._moving[child]
         i = bisect_left(history, stamp_ns, key=lambda entry: entry[0])
         if i < len(history) and history[i][0] == stamp_ns:
-            return history[i][2]
+            return history[i][1]
         if 0 < i < len(history):
-            (t0, _, T0), (t1, _, T1) = history[i - 1], history[i]
+            (t0, T0), (t1, T1) = history[i - 1], history[i]
             return interpolate(T0, T1, (stamp_ns - t0) / (t1 - t0))
-        edge, _, T = history[0] if i == 0 else history[-1]
+        edge, T = history[0] if i == 0 else history[-1]
         if abs(stamp_ns - edge) > self._extrapolate_ns:
             raise TransformError(
                 f"transform {self._parent[child]!r} from {child!r} is known "

@@ -68,6 +68,14 @@ def test_history_is_bounded():
         tf.lookup("odom", "base_link", T0)
 
 
+def test_stamps_that_stand_still_take_no_more_memory():
+    tf = TfBuffer()
+    for i in range(100):
+        tf.add("odom", "base_link", T0, SE3.from_rpy(0, 0, 0, (i, 0, 0)))
+    assert [len(history) for history in tf._moving.values()] == [1]
+    assert tf.lookup("odom", "base_link", T0).t[0] == 0
+
+
 def test_a_clock_that_is_set_back_starts_a_link_anew():
     tf = TfBuffer(keep_ns=SEC)
     for stamp_ns, yaw in ((3600 * SEC, 0.5), (SEC, 0.1), (2 * SEC, 0.3)):
