@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import numpy as np
+
 from perception_node.local_map import LocalMapper
 from perception_node.near import Reach
 from perception_node.params import MapParams
@@ -17,6 +19,9 @@ from saccade.types import Depth, LocalMap
 from saccade.wire.convert import encode_map, encode_occupancy
 from saccade.wire.health import Health, Refused
 from saccade.wire.pose_wait import PoseWait
+
+_FARTHEST_M = 1e9
+"""From odometry's origin: nobody drives so far, and numbers of cells beyond it end where floats do."""
 
 
 class _Seen(NamedTuple):
@@ -68,6 +73,8 @@ class Mapping:
         """Put waiting depth into the map once odometry has reached its stamp; give up when it does not come."""
         while (posed := self._wait.take(now_ns)) is not None:
             depth, reach, sent = posed.frame
+            if not float(np.abs(posed.T_odom_from_base.t).max()) < _FARTHEST_M:
+                raise Refused("map", "pose out of range", f"the robot is at {posed.T_odom_from_base.t.tolist()} m")
             with self._stages.timed("map"):
                 if not sent:
                     self._mapper.look(depth, posed.T_odom_from_base, posed.T_base_from_cam, reach)

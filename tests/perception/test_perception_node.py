@@ -517,6 +517,14 @@ def test_odometry_that_is_not_a_pose_is_named():
     assert tap.named("map", "unusable odometry")
 
 
+@pytest.mark.parametrize("x_m", [1e9, -1.7e308])
+def test_odometry_beyond_any_drive_is_named(x_m):
+    tap = play(drive(3, T=SE3(np.eye(3), np.array([x_m, 0.0, 0.0]))))
+    assert tap.of("depth/image_rect")
+    assert not tap.of("local_map")
+    assert tap.named("map", "pose out of range")
+
+
 def test_a_clock_set_back_begins_anew():
     samples = drive(3)
     back_ns = START_NS - 100 * SEC
