@@ -17,6 +17,8 @@ from saccade.types import U8
 _LOOK = 8
 """Every eighth pixel and row is looked at, on every frame."""
 _MATCH_WIDTH = 640
+_LEAST_PX = 63
+"""ORB leaves out a rim of 31 px: in less it finds nothing, and it fails where its pyramid would have levels of none."""
 _MAX_HAMMING = 40
 _AGREE, _ROUNDS = 0.4, 8
 """Share of matches that one tilt must explain before it is believed, and rounds of fitting it."""
@@ -74,6 +76,8 @@ class PairMonitor:
         if due is None or stamp_ns >= due or stamp_ns < due - 2 * nanoseconds(self._params.geometry_period_s):
             self._next_look_ns = stamp_ns + nanoseconds(self._params.geometry_period_s)
             scale = max(1.0, left.shape[1] / _MATCH_WIDTH)
+            if min(left.shape[:2]) < scale * _LEAST_PX:
+                return self._geometry
             small = [_small(picture, scale) for picture in (left, right)]
             self._looking = self._beside.submit(_matches, self._orb, self._matcher, small, scale)
             if not self._good:

@@ -178,6 +178,12 @@ def test_too_little_to_see_says_nothing_about_the_rig():
     assert look(ramp, np.roll(ramp, 30, axis=0)) is None
 
 
+@pytest.mark.parametrize("shape", [(1, 200), (200, 1), (3, 4000)])
+def test_a_picture_too_narrow_to_look_at_says_nothing_about_the_rig(shape):
+    left = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    assert look(left, left) is None
+
+
 def test_real_pairs_are_good_and_their_faults_are_seen(shared_data):
     folder = shared_data / "stereo" / "kitti2012"
     for name in sorted(path.name for path in (folder / "image_0").iterdir())[::6]:
