@@ -127,7 +127,9 @@ def _project(
             left = axes[1, 0] * x + axes[1, 1] * y + axes[1, 2]
             forward[i, j], rise[i, j] = ahead, axes[2, 0] * x + axes[2, 1] * y + axes[2, 2]
             # Behind the heading the tangent is out of range, whatever its sign, and the pixel is not looked at.
-            tangent[i, j] = min(max(left / max(ahead, 1e-6), -_FAR_TAN), _FAR_TAN)
+            tangent[i, j] = math.copysign(_FAR_TAN, left)
+            if ahead > 1e-6:
+                tangent[i, j] = min(max(left / ahead, -_FAR_TAN), _FAR_TAN)
             spread[0], spread[1] = min(spread[0], tangent[i, j]), max(spread[1], tangent[i, j])
 
 

@@ -128,6 +128,20 @@ def test_a_camera_that_looks_sideways_maps_sideways():
     assert at(grid, 1.2, 0.0) == -1
 
 
+def downward(pitch_deg, roll_deg=0.0, height_m=1.0):
+    return SE3(SE3.from_rpy(math.radians(roll_deg), math.radians(pitch_deg), 0.0).R @ R_BODY_FROM_OPTICAL,
+               np.array([AHEAD_M, 0.0, height_m]))  # fmt: skip
+
+
+@pytest.mark.parametrize("pitch_deg", [60, 65, 70])
+def test_a_camera_that_sees_behind_itself_sees_the_floor_below(pitch_deg, monkeypatch):
+    """A column of pixels may lie exactly in the heading's plane, and its lower end behind the camera."""
+    monkeypatch.setitem(globals(), "CAMERA", Pinhole(200.0, 200.0, 159.0, 119.5, 320, 240))
+    T = downward(pitch_deg)
+    grid = mapped(room(4.0, T_level_from_cam=T), T_base_from_cam=T)
+    assert free(at(grid, np.arange(0.75, 0.95, 0.1), np.zeros(2))).all()
+
+
 def test_a_very_wide_camera_looks_at_its_middle_only():
     """Beyond 79 degrees bearings have no bin; what stands there must not be drawn into the outermost one."""
     camera = Pinhole(15.0, 15.0, 159.5, 119.5, 320, 240)  # 169 degrees
