@@ -65,7 +65,8 @@ class Scanner:
         _read(
             self._standing, self._seen, view.rays, params.min_points, params.min_seen, band.step_m, obstacle_m, free_m
         )
-        heading_rad = math.atan2(T_level_from_cam.R[1, 2], T_level_from_cam.R[0, 2])
+        heading = T_level_from_cam.R @ view.ahead  # not the optical axis: one that points down has no heading
+        heading_rad = math.atan2(heading[1], heading[0])
         return Scan(heading_rad, view.tan0, view.tan_step, obstacle_m, free_m, view.blind_m, view.camera_m - band.low_m)
 
 

@@ -39,10 +39,12 @@ class View:
     forward: metres forward per metre of depth; rise: metres up per metre of depth; bearing: index of the pixel's, -1
     for one that is not looked at; leaves_m: forward distance at which the ray leaves the band, by the ground or by its
     top. Bearing i covers tangents from `tan0 + i tan_step`; rays (bearings, steps + 1): how many are still in the band
-    at each distance. Closer than `blind_m`, the shortest obstacle may pass below the picture.
+    at each distance. Closer than `blind_m`, the shortest obstacle may pass below the picture. ahead (3,): the level
+    heading in optical axes.
     """
 
     camera_m: float
+    ahead: F64
     forward: F32
     rise: F32
     bearing: I32
@@ -77,9 +79,9 @@ class Viewer:
         if self._forward.shape != shape:
             self._forward, self._rise, self._tangent, self._leaves_m = (np.empty(shape, np.float32) for _ in range(4))
             self._bearing = np.empty(shape, np.int32)
-        spread = np.empty(2)
+        spread, axes = np.empty(2), _level_axes(up)
         _project(
-            _level_axes(up), camera.fx, camera.fy, camera.cx, camera.cy, first, stride,
+            axes, camera.fx, camera.fy, camera.cx, camera.cy, first, stride,
             self._forward, self._rise, self._tangent, spread,
         )  # fmt: skip
         tan0, tan1 = map(float, spread)
@@ -90,8 +92,9 @@ class Viewer:
         )  # fmt: skip
         blind_m = _blind(flattest, camera_m - band.low_m)
         return View(
-            camera_m, self._forward, self._rise, self._bearing, self._leaves_m, tan0, tan_step, self._rays, blind_m
-        )
+            camera_m, axes[0], self._forward, self._rise, self._bearing, self._leaves_m, tan0, tan_step, self._rays,
+            blind_m,
+        )  # fmt: skip
 
 
 def _level_axes(up_steps: tuple[int, ...]) -> F64:

@@ -142,6 +142,17 @@ def test_a_camera_that_sees_behind_itself_sees_the_floor_below(pitch_deg, monkey
     assert free(at(grid, np.arange(0.75, 0.95, 0.1), np.zeros(2))).all()
 
 
+@pytest.mark.parametrize(("pitch_deg", "roll_deg"), [(89.97, 0), (90, 0), (90.03, 0), (90, 0.03), (90, -0.03)])
+def test_a_camera_that_looks_straight_down_maps_what_is_up_in_its_picture_ahead(pitch_deg, roll_deg):
+    depth_m = np.full((240, 320), 3.0, np.float32)
+    depth_m[30:50, 150:170] = 2.5  # half a metre high, and a metre ahead
+    grid = mapped(depth_m, T_base_from_cam=downward(pitch_deg, roll_deg, 3.0))
+    rows, cols = np.nonzero(grid.occupancy >= 50)
+    x, y = (cols + 0.5) * 0.1 + grid.origin_m[0], (rows + 0.5) * 0.1 + grid.origin_m[1]
+    assert len(x) >= 3
+    assert (np.hypot(x - AHEAD_M - 1.0, y) < 0.3).all()
+
+
 def test_a_very_wide_camera_looks_at_its_middle_only():
     """Beyond 79 degrees bearings have no bin; what stands there must not be drawn into the outermost one."""
     camera = Pinhole(15.0, 15.0, 159.5, 119.5, 320, 240)  # 169 degrees
