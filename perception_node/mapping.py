@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -10,18 +11,24 @@ import numpy as np
 from perception_node.local_map import LocalMapper
 from perception_node.near import Reach
 from perception_node.params import MapParams
-from saccade.clock import nanoseconds
+from saccade.clock import SEC, nanoseconds, seconds
 from saccade.geometry import SE3
+from saccade.inbox import Arrival
 from saccade.node import Out, Sample
 from saccade.stages import Stages
 from saccade.tf import TransformError
-from saccade.types import Depth, LocalMap
+from saccade.types import Depth, LocalMap, RobotState
 from saccade.wire.convert import encode_map, encode_occupancy
+from saccade.wire.diagnostics import Level
 from saccade.wire.health import Health, Refused
 from saccade.wire.pose_wait import PoseWait
 
 _FARTHEST_M = 1e9
 """From odometry's origin: nobody drives so far, and numbers of cells beyond it end where floats do."""
+_AT_ONCE_M, _AT_ONCE_RAD = 0.5, 0.5
+_FASTEST_M_S, _FASTEST_RAD_S, _LONGEST_S = 30.0, 6.0, 0.1
+"""What odometry may correct itself by, and what no robot moves and turns faster than. However long odometry was silent,
+no more than `_LONGEST_S` of that counts: without it the gate lets no robot move."""
 
 
 class _Seen(NamedTuple):
@@ -46,6 +53,8 @@ class Mapping:
         self._health, self._stages = health, stages
         self._mapper = LocalMapper(params)
         self._occupancy_ns: int | None = None
+        self._since_ns = 0
+        """When odometry jumped last: it says nothing of the moments just before."""
         self._owners: dict[str, str] = {}
         """Of each camera's frame, the rig that sends it; "" for the first one."""
 
@@ -75,6 +84,9 @@ class Mapping:
             depth, reach, sent = posed.frame
             if not float(np.abs(posed.T_odom_from_base.t).max()) < _FARTHEST_M:
                 raise Refused("map", "pose out of range", f"the robot is at {posed.T_odom_from_base.t.tolist()} m")
+            if 0 < self._since_ns - depth.stamp_ns < SEC:
+                why = "the picture is from before odometry jumped"
+                raise Refused("map", "odometry settles", why, Level.WARN)
             with self._stages.timed("map"):
                 if not sent:
                     self._mapper.look(depth, posed.T_odom_from_base, posed.T_base_from_cam, reach)
@@ -113,11 +125,38 @@ class Mapping:
             return None
         return T_odom_from_base @ T_base_from_cam
 
-    def on_odom(self, sample: Sample) -> bool:
-        """Take odometry; False when its clock went back."""
-        return self._wait.on_odom(sample) is not None
+    def on_odom(self, sample: Sample) -> Refused | None:
+        """Take odometry; why all that is known belongs to another time or place, if it does."""
+        before, child = self.poses.newest, self.poses.child_frame
+        state = self._wait.on_odom(sample)
+        if state is None:
+            why = "odometry's stamps went back; the map begins anew"
+            return Refused("sync", Arrival.CLOCK_BACK.value, why, Level.WARN)
+        if before is None or state.stamp_ns <= before.stamp_ns:
+            return None
+        if (before.frame_id, child) != (state.frame_id, self.poses.child_frame):
+            now = f"{self.poses.child_frame!r} in {state.frame_id!r}"
+            name, why = "odometry frame changed", f"odometry told of {child!r} in {before.frame_id!r}, and now of {now}"
+        elif why := _jump(before, state):
+            name = "pose jump"
+        else:
+            return None
+        self._since_ns = state.stamp_ns
+        return Refused("map", name, f"{why}; the map begins anew")
 
     def forget(self) -> None:
-        """Begin anew, as after a jump of the clock."""
+        """Begin anew, as after a jump of the clock or of odometry."""
         self._mapper.forget()
         self._wait.forget()
+
+
+def _jump(before: RobotState, state: RobotState) -> str:
+    """How odometry moved as no robot does between two messages, for people; "" where it goes on."""
+    passed_s = seconds(state.stamp_ns - before.stamp_ns)
+    T, counted_s = before.T_odom_from_body.inverse() @ state.T_odom_from_body, min(passed_s, _LONGEST_S)
+    moved_m, turned_rad = math.hypot(*T.t.tolist()), math.acos(min(1.0, max(-1.0, (float(np.trace(T.R)) - 1) / 2)))
+    if moved_m > _AT_ONCE_M + _FASTEST_M_S * counted_s:
+        return f"odometry moved {moved_m:.2f} m in {1e3 * passed_s:.0f} ms"
+    if turned_rad > _AT_ONCE_RAD + _FASTEST_RAD_S * counted_s:
+        return f"odometry turned {math.degrees(turned_rad):.0f} degrees in {1e3 * passed_s:.0f} ms"
+    return ""

@@ -17,7 +17,6 @@ from saccade.inbox import Arrival
 from saccade.node import Out, Sample
 from saccade.stages import Stages
 from saccade.topics import RIGS
-from saccade.wire.diagnostics import Level
 from saccade.wire.health import Health, Refused, Stage
 
 _STAGES = {
@@ -155,15 +154,13 @@ class PerceptionNode:
             raise no_map
 
     def _on_odom(self, sample: Sample, now_ns: int) -> Iterator[Out]:
-        if not self._mapping.on_odom(sample):
+        if fault := self._mapping.on_odom(sample):
             self._begin_anew()
-            raise Refused(
-                "sync", Arrival.CLOCK_BACK.value, "odometry's stamps went back; the map begins anew", Level.WARN
-            )
+            raise fault
         yield from self._mapping.resume(now_ns)
 
     def _begin_anew(self) -> None:
-        """The clock went back: what was known of the world belongs to another time."""
+        """The clock went back, or odometry jumped: what was known of the world belongs to another time or place."""
         self._mapping.forget()
         for rig in self._rigs:
             rig.forget()

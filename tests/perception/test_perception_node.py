@@ -33,6 +33,7 @@ from saccade.clock import MS, SEC
 from saccade.geometry import SE3
 from saccade.node import Sample, run
 from saccade.topics import TOPICS
+from saccade.types import RobotState
 from saccade.wire.convert import decode, decode_camera, decode_map, decode_odom, encode_odom, encode_transforms
 from saccade.wire.images import decode_depth, decode_image
 from saccade.wire.virtual import LocalBus
@@ -523,6 +524,36 @@ def test_odometry_beyond_any_drive_is_named(x_m):
     assert tap.of("depth/image_rect")
     assert not tap.of("local_map")
     assert tap.named("map", "pose out of range")
+
+
+def turned(yaw, x_m):
+    return SE3.from_rpy(0.0, 0.0, yaw, (x_m, 0.0, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("frame_id", "T", "name"),
+    [("odom", turned(0, 4), "pose jump"), ("odom", turned(2, 0), "pose jump"),
+     ("world", turned(0, 0), "odometry frame changed")],
+)  # fmt: skip
+def test_a_jump_of_odometry_begins_the_map_anew(frame_id, T, name):
+    def drives(T, frame_id):
+        samples = drive(3)
+        for i in range(3, 7):
+            now_ns = START_NS + i * FRAME_NS
+            told = encode_odom(RobotState(now_ns, frame_id, T, np.zeros(6)))
+            before = pictures(now_ns, wall_pair(seed=i), stamp_ns=now_ns - 30 * MS)
+            samples += [Sample("odom", now_ns, told), *before]
+        return play(samples)
+
+    def known(tap):
+        return [int((decode_map(sample.cdr).occupancy != -1).sum()) for sample in tap.of("local_map")]
+
+    tap, steady = drives(T, frame_id), drives(turned(0, 1), "odom")
+    assert tap.named("map", name)
+    assert tap.named("map", "odometry settles"), "the first picture is from before the jump"
+    assert known(tap)[3] < known(tap)[2], "what was known is forgotten"
+    assert not steady.named("map", name)
+    assert known(steady)[3] > known(steady)[0], "what is a step and no jump is not"
 
 
 def test_a_clock_set_back_begins_anew():
