@@ -24,7 +24,7 @@ from saccade.wire.health import Health, Refused
 from saccade.wire.pose_wait import PoseWait
 
 _FARTHEST_M = 1e9
-"""From odometry's origin: nobody drives so far, and numbers of cells beyond it end where floats do."""
+"""From an origin: nobody drives or reaches so far, and numbers of cells beyond it end where floats do."""
 _AT_ONCE_M, _AT_ONCE_RAD = 0.5, 0.5
 _FASTEST_M_S, _FASTEST_RAD_S, _LONGEST_S = 30.0, 6.0, 0.1
 """What odometry may correct itself by, and what no robot moves and turns faster than. However long odometry was silent,
@@ -82,8 +82,9 @@ class Mapping:
         """Put waiting depth into the map once odometry has reached its stamp; give up when it does not come."""
         while (posed := self._wait.take(now_ns)) is not None:
             depth, reach, sent = posed.frame
-            if not float(np.abs(posed.T_odom_from_base.t).max()) < _FARTHEST_M:
-                raise Refused("map", "pose out of range", f"the robot is at {posed.T_odom_from_base.t.tolist()} m")
+            for told, T in (("the robot is", posed.T_odom_from_base), ("its camera is on it", posed.T_base_from_cam)):
+                if not float(np.abs(T.t).max()) < _FARTHEST_M:
+                    raise Refused("map", "pose out of range", f"{told} at {T.t.tolist()} m")
             if 0 < self._since_ns - depth.stamp_ns < SEC:
                 why = "the picture is from before odometry jumped"
                 raise Refused("map", "odometry settles", why, Level.WARN)

@@ -30,7 +30,7 @@ from perception_scenes import (
 from perception_node.node import PerceptionNode
 from perception_node.params import DepthParams, MapParams, MonitorParams, PerceptionParams
 from saccade.clock import MS, SEC
-from saccade.geometry import SE3
+from saccade.geometry import R_BODY_FROM_OPTICAL, SE3
 from saccade.node import Sample, run
 from saccade.topics import TOPICS
 from saccade.types import RobotState
@@ -522,6 +522,14 @@ def test_odometry_that_is_not_a_pose_is_named():
 def test_odometry_beyond_any_drive_is_named(x_m):
     tap = play(drive(3, T=SE3(np.eye(3), np.array([x_m, 0.0, 0.0]))))
     assert tap.of("depth/image_rect")
+    assert not tap.of("local_map")
+    assert tap.named("map", "pose out of range")
+
+
+@pytest.mark.parametrize("axis", [0, 2])
+def test_a_camera_that_is_nowhere_on_a_robot_is_named(axis):
+    far = SE3(R_BODY_FROM_OPTICAL, 1.7e308 * np.eye(3)[axis])
+    tap = play([static_tf(START_NS, T=far) if s.topic == "tf_static" else s for s in drive(3)])
     assert not tap.of("local_map")
     assert tap.named("map", "pose out of range")
 
