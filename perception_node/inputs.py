@@ -53,7 +53,8 @@ class Choice(Generic[Key]):
             if better == source:
                 return True
             heard_ns = self._heard_ns.get(better)
-            if heard_ns is not None and now_ns - heard_ns <= self._silence_ns:
+            # What was heard before the clock went back is not heard now.
+            if heard_ns is not None and 0 <= now_ns - heard_ns <= self._silence_ns:
                 return False
         return False
 

@@ -65,7 +65,7 @@ class Source:
 
         Those that are refused have come, too: what they are refused for is told where it is found.
         """
-        if self._came_ns is not None and now_ns - self._came_ns <= self._stale_ns:
+        if self._came_ns is not None and 0 <= now_ns - self._came_ns <= self._stale_ns:
             return None
         if self._rgbd.newest_ns is not None:
             return "pictures stopped", "no new depth image; is the camera still running?"

@@ -97,7 +97,7 @@ class OdometryNode:
         self._grid.advance(now_ns)
         if self._rival:
             self._health.refuse(self._rival)
-        elif self._frame_ns is None or now_ns - self._frame_ns > self._stale_ns:
+        elif self._frame_ns is None or not 0 <= now_ns - self._frame_ns <= self._stale_ns:
             rig: Rig = "rgbd" if any(s.newest_ns for s in self._sync["rgbd"].stamps.values()) else "stereo"
             self._health.refuse(Refused("sync", *self._sync[rig].why_none(now_ns, self._stale_ns)))
         for sync in self._sync.values():

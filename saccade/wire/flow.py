@@ -26,6 +26,7 @@ class Flow:
         self._row = row
         self.expect(row.rate_hz)
         self._stamp_ns: int | None = None
+        self._put_ns = 0
         self._since_ns: int | None = None
         """Since when it is counted; None after a silence, until the next."""
         self._count = 0
@@ -45,10 +46,12 @@ class Flow:
             self._since_ns, self._count = now_ns, 0
         else:
             self._count += 1
-        self._stamp_ns = stamp_ns
+        self._stamp_ns, self._put_ns = stamp_ns, now_ns
 
     def look(self, now_ns: int) -> tuple[Level, str, dict[str, str]]:
         """(level, what is wrong or empty, rate and age for people); the rate is that since the last look."""
+        if now_ns < self._put_ns:  # the clock went back: nothing has been made since
+            self._stamp_ns = self._since_ns = self._rate_hz = None
         if self._stamp_ns is None:
             return Level.STALE, f"no {self.name} yet", {}
         age_ns = now_ns - self._stamp_ns

@@ -212,6 +212,14 @@ def test_time_that_goes_back_begins_a_new_segment(greys):
     assert found.named("clock went back")
 
 
+def test_silence_is_told_after_a_clock_set_back(drive):
+    node = OdometryNode()
+    for sample in drive:
+        list(node.on_sample(sample, sample.stamp_ns))
+    told = [decode("diagnostics", out.cdr).status[0].message for out in node.on_tick(START_NS - 3600 * SEC)]
+    assert any(message.startswith("pictures stopped") for message in told), told
+
+
 def foreign(now_ns):
     return Sample("odom", now_ns, encode_odom(RobotState(now_ns, "odom", SE3.identity(), np.zeros(6))))
 

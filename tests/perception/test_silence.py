@@ -5,12 +5,14 @@ import pytest
 from perception_scenes import (
     FRAME_NS,
     HEIGHT,
+    PARAMS,
     START_NS,
     WIDTH,
     camera_model,
     depth_sample,
     drive,
     infos,
+    odom,
     pictures,
     play,
     static_tf,
@@ -18,8 +20,10 @@ from perception_scenes import (
 )
 from test_flank import FLANKED, RIG, flank_infos, flank_pictures, flank_tf
 
+from perception_node.node import PerceptionNode
 from saccade.clock import SEC
 from saccade.node import Sample
+from saccade.wire.convert import decode
 
 COVERED = np.full((HEIGHT, WIDTH), 12, np.uint8)
 FRAMES = 30
@@ -40,6 +44,28 @@ def mixed(samples):
 
 def last(tap, stage):
     return [message for s, _, message in tap.diagnoses() if s == stage][-1]
+
+
+def sent(node, samples):
+    """Topics of what the node sends, and its statuses at the next tick."""
+    topics = [out.topic for s in samples for out in node.on_sample(s, s.stamp_ns)]
+    at_ns = node.next_ns(samples[-1].stamp_ns)
+    told = [decode("diagnostics", out.cdr).status[0] for out in node.on_tick(at_ns)]
+    return topics, {status.name.removeprefix("perception: "): status.message for status in told}
+
+
+def test_after_a_clock_set_back_silence_is_told_and_another_topic_heard():
+    node, back_ns = PerceptionNode(PARAMS), START_NS - 3600 * SEC
+    assert "local_map" in sent(node, drive(3))[0]
+    topics, told = sent(node, [odom(back_ns + i * FRAME_NS) for i in range(5)])
+    assert "local_map" not in topics
+    assert told["sync"].startswith("missing pictures"), told
+    assert told["map"] == "stale: no local_map yet"
+    raw = ("left/image_raw", "right/image_raw")
+    later = [back_ns + 2 * SEC + i * FRAME_NS for i in range(3)]
+    topics, _ = sent(node, [s for t in later for s in (odom(t), *pictures(t, wall_pair(), topics=raw))])
+    assert topics.count("local_map") == 3
+    node.close()
 
 
 @pytest.mark.parametrize(

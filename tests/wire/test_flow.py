@@ -102,6 +102,14 @@ def test_a_clock_that_goes_back_begins_anew():
     assert "rate Hz" not in values
 
 
+def test_what_was_made_before_the_clock_went_back_is_not_young():
+    flow = Flow("local_map")
+    flow.put(3600 * SEC, 3600 * SEC)
+    assert flow.look(SEC)[:2] == (Level.STALE, "no local_map yet")
+    flow.put(2 * SEC, 2 * SEC)
+    assert flow.look(2 * SEC)[0] is Level.OK
+
+
 def test_times_are_told_on_live_buses_alone():
     stages = Stages()
     for k in range(100):
