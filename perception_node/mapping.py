@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -73,6 +74,8 @@ class Mapping:
             self._mapper.forget()  # another rig's pictures were put where this one's belong
         if sent:
             self._owners[depth.frame_id] = ""
+        if not self.poses.reach(depth.stamp_ns):  # while it waits, a pair that is refused may be written over it
+            depth = replace(depth, depth_m=depth.depth_m.copy(), confidence=depth.confidence.copy())
         if self._wait.put(_Seen(depth, reach, sent), depth.stamp_ns, depth.frame_id, now_ns):
             self._health.counts["frames without map"] += 1
             self._health.drops["map"] += 1

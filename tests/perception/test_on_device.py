@@ -28,6 +28,7 @@ from engines.swapping import SwappingEngine
 from perception_node import matching
 from perception_node.cameras import Sources
 from perception_node.params import DepthParams
+from saccade.clock import MS
 from saccade.geometry import Pinhole
 from saccade.stages import Stages
 from saccade.types import StereoPair
@@ -128,6 +129,16 @@ def test_so_do_rectified_ones_and_grey_may_turn_to_colour(both):
     pairs = [grey, grey, colour, colour, mixed, grey]
     tap = both.same(frames(pairs, RECTIFIED), params())
     assert (depths(tap), both.pairs()) == (6, 6)
+
+
+def test_a_frame_that_waits_for_odometry_is_not_written_over_by_one_that_is_refused(both):
+    fine, at_ns = [wall_pair(seed=i) for i in range(4)], START_NS + 2 * FRAME_NS
+    covered = np.full_like(fine[3][0], 3), fine[3][1]
+    late = odom(at_ns)._replace(stamp_ns=at_ns + 50 * MS)
+    refused = pictures(at_ns + 40 * MS, covered, topics=RAW)
+    tap = both.same([*frames(fine[:2]), *pictures(at_ns, fine[2], topics=RAW), *refused, late], params())
+    assert tap.named("stereo", "blank")
+    assert len(tap.of("local_map")) == 3
 
 
 def test_pairs_that_are_refused_meanwhile_do_not_come_out_later(both):
