@@ -107,8 +107,11 @@ def _level_axes(up_steps: tuple[int, ...]) -> F64:
 
 
 def _blind(flattest: float, above_m: float) -> float:
-    """Forward distance at which the flattest ray of the lowest row has come down by `above_m`."""
-    if above_m <= 0:
+    """Forward distance at which the flattest ray of the lowest row has come down by `above_m`.
+
+    Where that ray rises, low things are seen nowhere or, from lower still, nearby alone: nothing is taken for free.
+    """
+    if above_m <= 0 and flattest <= 0:
         return 0.0
     return above_m / -flattest if flattest < 0 else math.inf
 

@@ -116,6 +116,16 @@ def test_rays_that_look_over_everything_do_not_make_the_ground_free():
     assert (at(grid, ahead, np.zeros_like(ahead)) == -1).all()
 
 
+@pytest.mark.parametrize("camera_m", [0.08, 0.12])
+def test_a_camera_that_looks_over_low_things_makes_nothing_free(camera_m):
+    """Also one that is itself lower than the lowest obstacle: what it sees less of with distance is no floor."""
+    T = SE3(SE3.from_rpy(0, -math.radians(35), 0).R @ R_BODY_FROM_OPTICAL, np.array([AHEAD_M, 0.0, camera_m]))
+    depth_m = room(3.0, boxes=[(1.5, -0.5, 0.5, 0.15)], T_level_from_cam=T)
+    np.testing.assert_array_equal(depth_m, room(3.0, T_level_from_cam=T))  # the box is below the picture
+    grid = mapped(depth_m, T_base_from_cam=T)
+    assert (at(grid, np.arange(0.75, 2.8, 0.1), np.zeros(21)) == -1).all()
+
+
 def test_a_camera_that_looks_sideways_maps_sideways():
     T_base_from_cam = SE3.from_rpy(0, 0, math.pi / 2, (0, AHEAD_M, 0.0)) @ SE3(
         R_BODY_FROM_OPTICAL, np.array([0, 0, CAMERA_M])
