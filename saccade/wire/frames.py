@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from saccade.clock import MS, SEC, seconds
+from saccade.clock import MS, seconds
 from saccade.geometry import F64, R_BODY_FROM_OPTICAL, SE3
 from saccade.tf import FixedTree
 from saccade.types import RobotState
-from saccade.wire.convert import Cdr, decode_odom, encode_odom
+from saccade.wire.convert import Cdr, decode_odom, encode_odom, time_msg
 from saccade.wire.ground import Ground
 from saccade.wire.mapping import MappingFile
 
@@ -203,7 +203,8 @@ class OdomRewriter:
     def _encode(self, stamp: int, T: SE3, twist: F64) -> bytes:
         """As `encode_odom`, but only what changes is written: a tenth of the time."""
         out = bytearray(self._template)
-        _STAMP.pack_into(out, 4, stamp // SEC, stamp % SEC)
+        time = time_msg(stamp)  # also of a stamp beyond the end of time
+        _STAMP.pack_into(out, 4, time.sec, time.nanosec)
         _POSE.pack_into(out, len(out) - _POSE_FROM_END, *T.t, *T.quaternion())
         _TWIST.pack_into(out, len(out) - _TWIST_FROM_END, *twist)
         return bytes(out)

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from saccade.clock import MS, SEC
@@ -206,6 +206,7 @@ def test_a_clock_that_jumps_back_and_a_repeated_stamp_give_no_mad_velocity():
 
 @settings(max_examples=30)
 @given(poses, st.integers(0, 2**31 * SEC - 1))
+@example(SE3.identity(), (2**31 - 1) * SEC + 2**32 - 1)
 def test_the_template_writes_what_the_encoder_writes(T, stamp):
     frames = arrange([(state(T), "cam_optical")], [], [], PLAIN)
     rewriter = OdomRewriter(frames)
