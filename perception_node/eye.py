@@ -39,7 +39,8 @@ class Eye:
         self.scan: Scan = self._scanner(depth, T_level_from_cam)
         self.place = (T_odom_from_level @ T_level_from_cam).t[:2]
         self._heading = T_odom_from_level.yaw + self.scan.heading_rad
-        self.blind = self._blindness.look(self.scan, depth.camera, reach)
+        c, s, right = math.cos(self.scan.heading_rad), math.sin(self.scan.heading_rad), T_level_from_cam.R[:, 0]
+        self.blind = self._blindness.look(self.scan, depth.camera, reach, round(float(s * right[0] - c * right[1])))
         self.nearest_m, self._seen_ns = reach.nearest_m, stamp_ns
 
     def open(self, stamp_ns: int) -> bool:

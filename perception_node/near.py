@@ -39,13 +39,14 @@ class Blindness:
     def __init__(self, bearings: int) -> None:
         self._frames = np.zeros(bearings, np.int64)
 
-    def look(self, scan: Scan, camera: Pinhole, reach: Reach) -> Bool:
+    def look(self, scan: Scan, camera: Pinhole, reach: Reach, side: int = 1) -> Bool:
         """Blind bearings (n,) after one more scan; none where it is not known how near the camera sees.
 
-        Left of `columns` nothing can be concluded: there the right camera does not see what is near.
+        Left of `columns` nothing can be concluded: there the right camera does not see what is near. What is left in
+        the picture is on the left for `side` 1, on the right for -1 (the camera hangs), and on neither for 0.
         """
         tangents = scan.tan0 + scan.tan_step * np.arange(len(self._frames))
-        unseen = (scan.free_m[:-1] <= 0) & (tangents < (camera.cx - reach.columns) / camera.fx)
+        unseen = (scan.free_m[:-1] <= 0) & (side * tangents < (camera.cx - reach.columns) / camera.fx)
         self._frames = np.where(unseen & (reach.nearest_m > 0), self._frames + 1, 0)
         soon, late = (_wide(self._frames >= frames, math.ceil(tan / scan.tan_step)) for frames, tan in (_SOON, _LATE))
         return soon | late

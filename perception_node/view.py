@@ -88,7 +88,7 @@ class Viewer:
         tan_step = max(tan1 - tan0, 1e-6) * (1 + 1e-6) / band.bearings
         flattest = _trace(
             self._forward, self._rise, self._tangent, tan0, tan_step, max(0.0, band.high_m - camera_m),
-            max(0.0, camera_m), band.step_m, self._bearing, self._leaves_m, self._rays,
+            max(0.0, camera_m), band.step_m, *_lowest(up), self._bearing, self._leaves_m, self._rays,
         )  # fmt: skip
         blind_m = _blind(flattest, camera_m - band.low_m)
         return View(
@@ -106,8 +106,14 @@ def _level_axes(up_steps: tuple[int, ...]) -> F64:
     return np.stack([forward, np.cross(up, forward), up])
 
 
+def _lowest(up: tuple[int, ...]) -> tuple[int, int]:
+    """Which rim of the picture is the lowest: its axis, 0 = rows, and its end; a camera may hang or lie on its side."""
+    axis = 0 if abs(up[1]) >= abs(up[0]) else 1
+    return axis, int(up[1 - axis] <= 0)
+
+
 def _blind(flattest: float, above_m: float) -> float:
-    """Forward distance at which the flattest ray of the lowest row has come down by `above_m`.
+    """Forward distance at which the flattest ray of the lowest rim has come down by `above_m`.
 
     Where that ray rises, low things are seen nowhere or, from lower still, nearby alone: nothing is taken for free.
     """
@@ -140,18 +146,20 @@ def _project(
 
 
 @kernel(
-    f64, array(f32, 2), array(f32, 2), array(f32, 2), f64, f64, f64, f64, f64,
+    f64, array(f32, 2), array(f32, 2), array(f32, 2), f64, f64, f64, f64, f64, i64, i64,
     buffer(i32, 2), buffer(f32, 2), buffer(i32, 2),
 )  # fmt: skip
 def _trace(
     forward: F32, rise: F32, tangent: F32, tan0: float, tan_step: float, over_m: float, under_m: float, step_m: float,
-    bearing: I32, leaves_m: F32, rays: I32,
+    axis: int, end: int, bearing: I32, leaves_m: F32, rays: I32,
 ) -> float:  # fmt: skip
     """Each pixel's bearing and where its ray leaves the band, `over_m` above or `under_m` below the camera.
 
-    `rays` counts those still in the band. Returns the greatest slope of the lowest row, -infinity if none is seen.
+    `rays` counts those still in the band. Returns the greatest slope of the lowest rim, the first (`end` 0) or last row
+    or column, -infinity if none is seen.
     """
     bearings, beyond, flattest = rays.shape[0], rays.shape[1] - 1, -math.inf
+    rim = end * (forward.shape[axis] - 1)
     rays[:] = 0
     for i in range(forward.shape[0]):
         for j in range(forward.shape[1]):
@@ -165,7 +173,7 @@ def _trace(
             b = min(int((tangent[i, j] - tan0) / tan_step), bearings - 1)
             bearing[i, j], leaves_m[i, j] = b, leaves
             rays[b, int(min(leaves / step_m, beyond))] += 1
-            if i == forward.shape[0] - 1:
+            if (i if axis == 0 else j) == rim:
                 flattest = max(flattest, slope)
     for b in range(bearings):
         for step in range(beyond - 1, -1, -1):

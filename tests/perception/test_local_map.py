@@ -126,6 +126,16 @@ def test_a_camera_that_looks_over_low_things_makes_nothing_free(camera_m):
     assert (at(grid, np.arange(0.75, 2.8, 0.1), np.zeros(21)) == -1).all()
 
 
+@pytest.mark.parametrize("roll_deg", [180, 90, -90])
+def test_a_camera_that_hangs_or_lies_on_its_side_sees_the_floor(roll_deg):
+    T = T_BASE_FROM_CAM @ SE3.from_rpy(0, 0, math.radians(roll_deg))
+    grid = mapped(room(2.0, boxes=[(1.2, 0.2, 0.4, 0.5)], T_level_from_cam=T), T_base_from_cam=T)
+    assert free(at(grid, np.arange(0.75, 1.85, 0.1), np.zeros(11))).all()
+    for x, y in ((1.2, 0.3), (2.0, -0.2)):
+        assert at(grid, [x - 0.05, x + 0.05], [y, y]).max() >= 50
+    assert at(grid, 2.25, -0.2) == at(grid, 1.45, 0.3) == -1
+
+
 def test_a_camera_that_looks_sideways_maps_sideways():
     T_base_from_cam = SE3.from_rpy(0, 0, math.pi / 2, (0, AHEAD_M, 0.0)) @ SE3(
         R_BODY_FROM_OPTICAL, np.array([0, 0, CAMERA_M])

@@ -54,14 +54,26 @@ def test_what_is_matched_nearer_than_the_least_depth_is_not_free():
     assert (after.clearance_at(x, y) < 1e-9).all()
 
 
-def seen(mapper, depth_m, i, reach):
+def seen(mapper, depth_m, i, reach, T_base_from_cam=T_BASE_FROM_CAM):
     depth = depth_of(depth_m, stamp_ns=SEC + i * 100 * MS)
-    return mapper.update(depth, SE3.identity(), T_BASE_FROM_CAM, "odom", reach)
+    return mapper.update(depth, SE3.identity(), T_base_from_cam, "odom", reach)
 
 
 def free_ahead(grid, y_m, x_m=0.45):
     row, col = grid.cell(np.array([x_m]), np.array([y_m]))
     return 0 <= grid.occupancy[row, col][0] < 50
+
+
+@pytest.mark.parametrize(("roll_deg", "sees_m"), [(0, 0.15), (180, -0.15), (90, None)])
+def test_columns_that_the_right_camera_misses_are_left_in_the_picture_however_it_hangs(roll_deg, sees_m):
+    mapper, reach = LocalMapper(PARAMS.map), Reach(0.5, 60.0)
+    T = T_BASE_FROM_CAM @ SE3.from_rpy(0.0, 0.0, np.radians(roll_deg))
+    for i in range(6):
+        grid = seen(mapper, np.full((HEIGHT, WIDTH), 2.0, np.float32), i, reach, T)
+    assert free_ahead(grid, 0.15)
+    for i in range(6, 10):
+        grid = seen(mapper, np.full((HEIGHT, WIDTH), np.nan, np.float32), i, reach, T)
+    assert [y_m for y_m in (0.15, -0.15) if free_ahead(grid, y_m)] == ([] if sees_m is None else [sees_m])
 
 
 def test_only_the_blind_bearings_are_hidden_and_only_while_they_are_blind():
