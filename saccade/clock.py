@@ -28,8 +28,8 @@ def nanoseconds(s: float) -> int:
 class LiveClock:
     """UTC nanoseconds that run smoothly and follow the system clock only when it is stepped.
 
-    Between steps the clock advances with CLOCK_MONOTONIC_RAW's rate, so that tick grids and ages never see NTP
-    slewing; when the system clock and this one differ by more than `step_ns`, it is re-anchored and counted.
+    Between steps the clock advances with CLOCK_MONOTONIC, whose rate NTP slews as it does the system clock's, so that
+    stamps of other processes fit; when the two differ by more than `step_ns`, it is re-anchored and counted.
     """
 
     def __init__(self, step_ns: int = 50 * MS) -> None:
