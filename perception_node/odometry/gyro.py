@@ -12,6 +12,8 @@ from saccade.geometry import F64
 
 _GAP_NS = 50 * MS
 _LEARN = 0.2
+_FASTEST_RAD_S = 100.0
+"""No gyroscope measures more. One garbled number, taken for a rate, would spoil the bias for seconds, or for good."""
 
 
 class Gyro:
@@ -22,13 +24,13 @@ class Gyro:
         self._bias: F64 | None = None
 
     def put(self, stamp_ns: int, rate: F64) -> None:
-        """Take a rate (3,) rad/s in camera (optical) axes; what is not finite or goes back in time is left out.
+        """Take a rate (3,) rad/s in camera (optical) axes; what cannot be one, or goes back in time, is left out.
 
         More than a second back means that the sensor's clock was set back: what was known is forgotten.
         """
         if self._rates and self._rates[-1][0] - stamp_ns > SEC:
             self._rates.clear()
-        if not np.isfinite(rate).all() or (self._rates and stamp_ns <= self._rates[-1][0]):
+        if not (np.abs(rate) <= _FASTEST_RAD_S).all() or (self._rates and stamp_ns <= self._rates[-1][0]):
             return
         self._rates.append((stamp_ns, np.asarray(rate, np.float64)))
         while stamp_ns - self._rates[0][0] > 2 * SEC:

@@ -44,6 +44,16 @@ def test_missing_rates_are_no_turn():
     assert filled().turn(SEC, SEC + 40 * MS) is None
 
 
+@pytest.mark.parametrize("garbled", [1e4, -1e308])
+def test_a_number_that_is_no_rate_spoils_neither_turn_nor_bias(garbled):
+    gyro = filled(until_ns=500 * MS)
+    gyro.put(505 * MS, np.array([garbled, 0, 0]))
+    gyro.put(510 * MS, RATE)
+    assert turned(gyro.turn(400 * MS, 510 * MS)) == pytest.approx(RATE * 0.11, abs=1e-9)
+    gyro.stood(400 * MS, 510 * MS)
+    assert turned(gyro.turn(400 * MS, 510 * MS)) == pytest.approx(np.zeros(3), abs=1e-9)
+
+
 def test_what_is_not_finite_or_late_is_left_out():
     gyro = filled(until_ns=500 * MS)
     gyro.put(505 * MS, np.array([np.nan, 0, 0]))
