@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zipfile
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from engines import datasets
 from engines.datasets import find_datasets
-from engines.truth import pfm
+from engines.truth import archive, pfm
 from saccade.errors import DataError
 
 M2003, M2003_OLD, M2006 = (
@@ -216,14 +217,44 @@ def test_truth_files_that_hold_something_else_are_named(tmp_path):
     with (c / "cycle_disp.npz").open("wb") as file:
         np.save(file, made.truth())  # one array, and no archive of it
     broken(c, "cannot read one array from .*cycle_disp.npz")
-    with zipfile.ZipFile(c / "cycle_disp.npz", "w") as archive:
-        archive.writestr("readme.txt", "disparities are elsewhere")
+    with zipfile.ZipFile(c / "cycle_disp.npz", "w") as file:
+        file.writestr("readme.txt", "disparities are elsewhere")
     broken(c, "expected a disparity")
     np.savez_compressed(c / "cycle_disp.npz", made.truth())
     data = bytearray((c / "cycle_disp.npz").read_bytes())
     data[30 + int.from_bytes(data[26:28], "little") + int.from_bytes(data[28:30], "little")] = 0xFF
     (c / "cycle_disp.npz").write_bytes(data)  # what was compressed begins with no such thing
     broken(c, "cannot read one array from .*invalid block type")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"{'descr': (((\n",
+        b"{[]: 1}\n",
+        b"-" * 5000 + b"1\n",
+        b"{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000, 1000)}\n",
+    ],
+    ids=["unended", "unhashable", "nested", "petabytes"],
+)
+def test_an_archive_whose_array_has_a_broken_header_is_named(tmp_path, header):
+    path = tmp_path / "cycle_disp.npz"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("a.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header)
+    with pytest.raises(DataError, match=r"cannot read one array from .*cycle_disp.npz"):
+        archive(path)
+
+
+@pytest.mark.parametrize(("at", "value"), [(10, 99), (8, 1)], ids=["unknown compression", "encrypted"])
+def test_an_archive_that_cannot_be_unpacked_is_named(tmp_path, at, value):
+    path = tmp_path / "cycle_disp.npz"
+    np.savez(path, made.truth())
+    data = bytearray(path.read_bytes())
+    data[data.index(b"PK\x01\x02") + at] = value
+    data[data.index(b"PK\x03\x04") + at - 2] = value
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=r"cannot read one array from .*cycle_disp.npz"):
+        archive(path)
 
 
 def test_the_real_sets_are_understood(shared_data):
