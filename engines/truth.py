@@ -58,7 +58,7 @@ def pfm(path: Path) -> F32:
         content = path.read_bytes()
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
-    header = re.match(rb"Pf\s+(\d+)\s+(\d+)\s+(-?[\d.eE+-]+)(?:\r?\n|\s)", content)
+    header = re.match(rb"Pf\s+(\d{1,9})\s+(\d{1,9})\s+(-?[\d.eE+-]+)(?:\r?\n|\s)", content)
     if header is None:
         raise DataError(f"{path} is no portable float map of one channel")
     width, height = int(header[1]), int(header[2])
@@ -95,7 +95,10 @@ def mask(path: Path) -> U8:
 def _decoded(path: Path, how: int) -> U8:
     if not path.is_file():
         raise DataError(f"no file {path}")
-    found = cv2.imread(str(path), how)
+    try:
+        found = cv2.imread(str(path), how)
+    except cv2.error:  # of a size that it does not read
+        found = None
     if found is None:
         raise DataError(f"{path} is no picture that OpenCV can read")
     return np.asarray(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zipfile
+import zlib
 from pathlib import Path
 
 import made_sets as made
@@ -12,7 +13,7 @@ import pytest
 
 from engines import datasets
 from engines.datasets import find_datasets
-from engines.truth import archive, pfm
+from engines.truth import archive, pfm, picture
 from saccade.errors import DataError
 
 M2003, M2003_OLD, M2006 = (
@@ -255,6 +256,21 @@ def test_an_archive_that_cannot_be_unpacked_is_named(tmp_path, at, value):
     path.write_bytes(data)
     with pytest.raises(DataError, match=r"cannot read one array from .*cycle_disp.npz"):
         archive(path)
+
+
+def test_files_that_claim_impossible_sizes_are_named(tmp_path):
+    png = tmp_path / "im0.png"
+    made.write(png, made.pair()[0])
+    data = bytearray(png.read_bytes())
+    data[16:24] = struct.pack(">II", 100_000, 100_000)
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    png.write_bytes(data)
+    with pytest.raises(DataError, match=r"im0.png is no picture that OpenCV can read"):
+        picture(png)
+    map_ = tmp_path / "disp0.pfm"
+    map_.write_bytes(b"Pf\n" + b"9" * 5000 + b" 1\n-1\n")
+    with pytest.raises(DataError, match=r"disp0.pfm is no portable float map"):
+        pfm(map_)
 
 
 def test_the_real_sets_are_understood(shared_data):
