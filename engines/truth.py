@@ -36,9 +36,11 @@ def grey(path: Path, full_width: int = 0, exactly: bool = False) -> F32:
     """8 bit picture, 0 = not known, in px of a picture of about `full_width` columns (0: of this one).
 
     Middlebury's files of scenes at half, third and quarter size still hold disparities of the full size. DataError for
-    a width that is no such part of the full one, if it is `exactly` known.
+    a width that is no such part of the full one, if it is `exactly` known, and for pictures of more than 8 bits.
     """
-    found = _decoded(path, cv2.IMREAD_GRAYSCALE)
+    found = _decoded(path, cv2.IMREAD_ANYDEPTH)  # in grey; IMREAD_GRAYSCALE would divide 16 bits by 256
+    if found.dtype != np.uint8:
+        raise DataError(f"{path} is {found.dtype}; expected disparities of 8 bits, as Middlebury has them")
     if exactly and full_width % found.shape[1]:
         raise DataError(
             f"{path} has {found.shape[1]} columns, no whole part of the {full_width} of Middlebury 2003 at full size; "

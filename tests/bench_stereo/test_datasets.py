@@ -13,7 +13,7 @@ import pytest
 
 from engines import datasets
 from engines.datasets import find_datasets
-from engines.truth import archive, pfm, picture
+from engines.truth import archive, grey, pfm, picture
 from saccade.errors import DataError
 
 M2003, M2003_OLD, M2006 = (
@@ -271,6 +271,13 @@ def test_files_that_claim_impossible_sizes_are_named(tmp_path):
     map_.write_bytes(b"Pf\n" + b"9" * 5000 + b" 1\n-1\n")
     with pytest.raises(DataError, match=r"disp0.pfm is no portable float map"):
         pfm(map_)
+
+
+def test_disparities_of_16_bits_are_not_taken_for_their_upper_half(tmp_path):
+    path = tmp_path / "disp1.png"
+    made.write(path, np.full((4, 5), 40 * 256, np.uint16))
+    with pytest.raises(DataError, match=r"disp1.png is uint16; expected disparities of 8 bits"):
+        grey(path)
 
 
 def test_the_real_sets_are_understood(shared_data):
