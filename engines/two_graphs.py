@@ -71,6 +71,11 @@ class TwoGraphs(ClosesItself):
     def _correlated(self, found: Mapping[str, Array], step: Second) -> Array:
         """The volume, computed in float32, as the second graph takes it: exports in mixed precision want float16."""
         left, right = (np.ascontiguousarray(_named(found, n), np.float32) for n in (step.left, step.right))
+        if left.shape != right.shape or left.ndim != 4:  # the kernel would read beyond the smaller one
+            raise EngineError(
+                f"{self._card.name}: {step.left!r} is {left.shape} and {step.right!r} {right.shape}; expected features "
+                "of one shape (1, C, H, W)"
+            )
         _, channels, height, width = left.shape
         wanted = next(tensor for tensor in self._second.spec.inputs if tensor.name == step.input)
         groups, disparities = wanted.shape[1:3] if len(wanted.shape) == 5 else (0, 0)

@@ -119,6 +119,18 @@ def test_features_that_are_not_there_are_named(tmp_path):
         engine.infer(pair())
 
 
+@pytest.mark.parametrize("shape", [(1, 16, 3, 4), (1, 8, 24, 40), (16, 24, 40)])
+def test_features_that_are_not_alike_are_refused(tmp_path, monkeypatch, shape):
+    """A card may name features of another level; the correlation would read what lies beyond them."""
+    card = add("fast-foundation-stereo", files(tmp_path, "fast-foundation-stereo"), "", tmp_path / "dir")
+    with open_unproven(card) as engine:
+        found = engine.graphs[0].infer(pair())
+        other = {**found, card.second.right: np.zeros(shape, np.float32)}
+        monkeypatch.setattr(engine.graphs[0], "infer", lambda inputs: other)
+        with pytest.raises(EngineError, match=f"{card.second.right!r} .*expected features of one shape"):
+            engine.infer(pair())
+
+
 def test_the_files_of_both_are_beside_the_card(card):
     read = load_card(card.path)
     assert read == card
