@@ -122,7 +122,7 @@ def _template(name_or_path: str) -> dict[str, Any]:
             raise ConfigError(f"no template card {name_or_path!r}; {choices(name_or_path, templates())}, or a path")
     try:
         document = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except Exception as error:  # of yaml see `load_card`
         raise ConfigError(f"cannot read card {path}: {error}") from error
     if not isinstance(document, dict) or "name" not in document:
         raise ConfigError(f"{path} holds no card; expected keys such as name, kind, backend")

@@ -199,7 +199,7 @@ def load_card(name_or_path: str | Path, **options: Any) -> Card:
         document = yaml.safe_load(path.read_text())
     except OSError as error:
         raise ConfigError(f"cannot read card {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except Exception as error:  # yaml lets through what its constructors stumble over, such as the 32nd of a month
         raise ConfigError(f"{path} is not YAML: {error}") from error
     if not isinstance(document, dict):
         raise ConfigError(f"{path} holds no card; expected keys such as name, kind, backend")

@@ -3,6 +3,7 @@
 import pytest
 import yaml
 
+from engines.added import add
 from engines.card import card_names, load_card
 from engines.open import open_engine
 from saccade.errors import ConfigError
@@ -78,6 +79,13 @@ def test_a_file_that_is_no_card_is_refused(tmp_path):
     path.write_text("- 1\n")
     with pytest.raises(ConfigError, match="no card"):
         load_card(path)
-    path.write_text("a: [")
-    with pytest.raises(ConfigError, match="not YAML"):
+
+
+@pytest.mark.parametrize("text", ["a: [", "a: 2024-13-45", "a: !!timestamp now", "a: !!int ''", "[" * 5000])
+def test_a_card_that_yaml_stumbles_over_is_refused(tmp_path, text):
+    path = tmp_path / "x.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"x\.yaml is not YAML"):
         load_card(path)
+    with pytest.raises(ConfigError, match=r"cannot read card .*x\.yaml"):
+        add(str(path), [], "", tmp_path)
