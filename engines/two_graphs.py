@@ -8,6 +8,7 @@ from threading import Lock
 import numpy as np
 
 from engines.card import Card, Second
+from engines.device.device import DeviceTensor
 from engines.engine import Array, ClosesItself, Engine, EngineError, EngineSpec
 from engines.engine import TensorSpec as Tensor
 from saccade.errors import choices
@@ -71,11 +72,7 @@ class TwoGraphs(ClosesItself):
     def _correlated(self, found: Mapping[str, Array], step: Second) -> Array:
         """The volume, computed in float32, as the second graph takes it: exports in mixed precision want float16."""
         left, right = (np.ascontiguousarray(_named(found, n), np.float32) for n in (step.left, step.right))
-        if left.shape != right.shape or left.ndim != 4:  # the kernel would read beyond the smaller one
-            raise EngineError(
-                f"{self._card.name}: {step.left!r} is {left.shape} and {step.right!r} {right.shape}; expected features "
-                "of one shape (1, C, H, W)"
-            )
+        check_alike(self._card.name, step, left, right)
         _, channels, height, width = left.shape
         wanted = next(tensor for tensor in self._second.spec.inputs if tensor.name == step.input)
         groups, disparities = wanted.shape[1:3] if len(wanted.shape) == 5 else (0, 0)
@@ -91,6 +88,15 @@ class TwoGraphs(ClosesItself):
             self._volume = np.empty(shape, np.float32)
         group_correlation(left[0], right[0], self._volume[0])
         return self._volume.astype(wanted.dtype, copy=False)
+
+
+def check_alike(name: str, step: Second, left: Array | DeviceTensor, right: Array | DeviceTensor) -> None:
+    """EngineError for features of two shapes: what correlates them would read beyond the smaller ones."""
+    if left.shape != right.shape or len(left.shape) != 4:
+        raise EngineError(
+            f"{name}: {step.left!r} is {left.shape} and {step.right!r} {right.shape}; expected features of one shape "
+            "(1, C, H, W)"
+        )
 
 
 @kernel(void, array(f32, 3), array(f32, 3), buffer(f32, 4))

@@ -12,6 +12,7 @@ from engines.device.device import Device, DeviceTensor, Memory, Stream
 from engines.engine import ClosesItself, EngineError
 from engines.kernels.launch import Kernels, kind_of
 from engines.kernels.on_device import DeviceEngine
+from engines.two_graphs import check_alike
 
 
 class DeviceTwoGraphs(ClosesItself):
@@ -61,6 +62,7 @@ class DeviceTwoGraphs(ClosesItself):
 
     def _correlated(self, found: Mapping[str, DeviceTensor], step: Second, stream: Stream) -> DeviceTensor:
         left, right = found[step.left], found[step.right]
+        check_alike(self._card.name, step, left, right)
         _, channels, height, width = left.shape
         wanted = next(tensor for tensor in self._second.spec.inputs if tensor.name == step.input)
         groups, disparities = wanted.shape[1:3] if len(wanted.shape) == 5 else (0, 0)

@@ -1,11 +1,13 @@
 """The step between two graphs, and float16, against NumPy: on the CPU through a C++ compiler and on a GPU."""
 
 import numpy as np
+import pytest
 from device_stand_in import DeviceStandIn, uploaded
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engines.card import Card, Second
+from engines.engine import EngineError
 from engines.kernels.two_graphs import DeviceTwoGraphs
 from engines.two_graphs import TwoGraphs
 
@@ -46,6 +48,22 @@ def test_features_are_correlated_as_on_the_cpu(machine, groups, each, disparitie
     assert there[1].keys() == takes.keys()
     for name in takes:
         np.testing.assert_array_equal(there[1][name], here[1][name], strict=True)
+
+
+def test_features_that_are_not_alike_are_refused_as_on_the_cpu(machine):
+    device, kernels = machine
+    step = Second("second.onnx", "0" * 64, "group_correlation", "volume", "left_04", "right_04")
+    card = Card("two", "stereo", "sgbm", "here", "MIT", second=step)
+    features = {"left_04": np.zeros((1, 8, 12, 20), np.float32), "right_04": np.zeros((1, 8, 6, 10), np.float32)}
+    with device.use(), device.stream("normal") as stream:
+        first = DeviceStandIn(device, {"left": ("float32", (-1,) * 4)}, features)
+        takes = {"volume": ("float32", (1, 4, 6, 12, 20))}
+        second = DeviceStandIn(device, takes, {"disparity": np.zeros((1, 1, 2, 2), np.float32)})
+        with (
+            DeviceTwoGraphs(device, kernels, first, second, card) as twin,
+            pytest.raises(EngineError, match="expected features of one shape"),
+        ):
+            twin.infer_on_device({}, stream)
 
 
 @EXAMPLES
