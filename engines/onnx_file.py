@@ -36,7 +36,7 @@ def check_graph(path: Path) -> None:
         raise EngineError(f"cannot read {path}: {error.strerror}") from error
     try:
         _check_model(data, path)
-    except (IndexError, ValueError, UnicodeDecodeError) as error:
+    except (IndexError, ValueError, UnicodeDecodeError, RecursionError) as error:
         raise EngineError(f"{path} is not an ONNX graph ({error}); expected a file made by an ONNX exporter") from error
 
 

@@ -121,6 +121,15 @@ def test_what_is_no_graph_is_refused(tmp_path, data):
         check_graph(file(tmp_path, data))
 
 
+def test_graphs_within_graphs_without_end_are_refused(tmp_path):
+    data = b""
+    for field in 500 * [b"\x32", b"\x2a", b"\x0a"] + [b"\x3a"]:  # a graph, its attribute, its node; the model's graph
+        size = len(data)
+        data = field + bytes([size & 127 | 128, size >> 7 & 127 | 128, size >> 14]) + data
+    with pytest.raises(EngineError, match="not an ONNX graph"):
+        check_graph(file(tmp_path, data))
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(EngineError, match=r"cannot read .*absent\.onnx"):
         check_graph(tmp_path / "absent.onnx")
