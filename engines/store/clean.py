@@ -37,7 +37,8 @@ def waste(keep_bytes: int | None) -> list[Waste]:
     """
     versions = {runtime: _versions(runtime) for runtime in COMPILERS}
     models = _models()
-    judged = [(entry.folder, _useless(entry, versions, models)) for entry in entries()]
+    # What is not to be trusted is the user's to judge; doctor tells.
+    judged = [(entry.folder, _useless(entry, versions, models)) for entry in entries() if not entry.trouble]
     gone = [_waste(folder, why) for folder, why in judged if why] + list(_timing(versions))
     if keep_bytes is None:
         return gone
@@ -96,7 +97,7 @@ _AT_ONCE.set()
 def _useless(entry: Entry, versions: dict[str, dict[str, str] | None], models: set[str]) -> str:
     found = entry.manifest
     if found is None:
-        return "" if entry.trouble else "half built"  # what is not to be trusted is the user's to judge; doctor tells
+        return "half built"
     if found.status == "quarantined":
         return f"in quarantine: {found.reason}"
     current = versions.get(found.runtime)

@@ -117,11 +117,12 @@ def test_a_card_that_was_given_by_a_relative_path_is_found_from_anywhere(tmp_pat
     assert not [one for one in waste(None) if one.path == entry.folder]
 
 
-def test_what_is_not_to_be_trusted_is_left_to_its_user(verified, tmp_path, capsys):
+@pytest.mark.parametrize("down_to", [(), ("--keep-mb", "0.001")])
+def test_what_is_not_to_be_trusted_is_left_to_its_user(verified, tmp_path, capsys, down_to):
     _, folder = verified
     folder.chmod(0o770)
     folder.with_name("link-0123").symlink_to(tmp_path)
-    assert clean("--yes") == OK
+    assert clean("--yes", *down_to) == OK
     assert capsys.readouterr().out == "0.0 MB freed\n"
     assert folder.with_name("link-0123").is_symlink()
     assert (folder / "graph-0.engine").exists()
