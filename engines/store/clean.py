@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -42,7 +44,7 @@ def waste(keep_bytes: int | None) -> list[Waste]:
     gone = [_waste(folder, why) for folder, why in judged if why] + list(_timing(versions))
     if keep_bytes is None:
         return gone
-    kept = sorted((folder for folder, why in judged if not why), key=lambda f: (f / MANIFEST).stat().st_mtime_ns)
+    kept = sorted((folder for folder, why in judged if not why), key=_used_ns)
     left = sum(map(size_of, kept))
     for folder in kept:
         if left <= keep_bytes:
@@ -67,14 +69,29 @@ def remove(one: Waste) -> bool:
             lock.unlink(missing_ok=True)
     except KeyboardInterrupt:
         return False
+    except FileNotFoundError:
+        return True  # somebody else has removed it just now
     except OSError as error:
         raise EngineError(f"cannot remove {one.path}: {error.strerror or error}; remove it yourself") from error
     return True
 
 
 def size_of(folder: Path) -> int:
-    """Bytes of the files in a folder."""
-    return sum(int(file.lstat().st_size) for file in folder.rglob("*") if not file.is_dir())
+    """Bytes of the files in a folder; builds and other cleaning may go on in it meanwhile."""
+    size = 0
+    for inside, _, files in os.walk(folder):
+        for name in files:
+            with contextlib.suppress(FileNotFoundError):
+                size += os.lstat(os.path.join(inside, name)).st_size
+    return size
+
+
+def _used_ns(folder: Path) -> int:
+    """When an engine was used last; 0 where it was removed just now."""
+    try:
+        return (folder / MANIFEST).stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def _waste(folder: Path, why: str) -> Waste:

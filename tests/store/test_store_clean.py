@@ -17,7 +17,7 @@ from engines.engine import EngineError
 from engines.open import open_engine
 from engines.store.advice import unusable
 from engines.store.build import ensure, job
-from engines.store.clean import remove, waste
+from engines.store.clean import remove, size_of, waste
 from engines.store.manifest import MANIFEST, Manifest, entries, read_manifest, write_manifest
 from saccade.cli import OK, main
 
@@ -126,6 +126,28 @@ def test_what_is_not_to_be_trusted_is_left_to_its_user(verified, tmp_path, capsy
     assert capsys.readouterr().out == "0.0 MB freed\n"
     assert folder.with_name("link-0123").is_symlink()
     assert (folder / "graph-0.engine").exists()
+
+
+def test_what_others_remove_meanwhile_is_nobodys_trouble(verified, monkeypatch):
+    _, folder = verified
+    judged = entries()
+    half = folder.with_name("half-0123")
+    half.mkdir(mode=0o700)
+    (half / ".graph-0.engine.part-1").symlink_to("nowhere")
+    before, lstat = waste(None), os.lstat
+
+    def replaced(path):  # as a build puts its file in place
+        Path(path).unlink(missing_ok=True)
+        return lstat(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("engines.store.clean.os.lstat", replaced)
+        assert size_of(half) == 0
+    for one in (half, folder):
+        shutil.rmtree(one)
+    assert [remove(one) for one in before] == [True]
+    monkeypatch.setattr("engines.store.clean.entries", lambda: judged)
+    assert waste(1) == []
 
 
 def test_what_cannot_be_removed_is_named(verified, monkeypatch):
