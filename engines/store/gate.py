@@ -126,8 +126,8 @@ def _tolerance(card: Card, case: Case, limits: Limits, want: Array) -> Tolerance
     own = card.golden.tolerance if card.golden and case.scene is None else None
     if own and card.build.precision == "fp32":
         return own
-    low, high = np.nanpercentile(np.asarray(want, np.float64), (5, 95))
-    allowed, spread, rounding = limits.parity, max(float(high - low), 1e-6), limits.rounding * max(abs(low), abs(high))
+    low, high = _extent(want)
+    allowed, spread, rounding = limits.parity, max(high - low, 1e-6), limits.rounding * max(abs(low), abs(high))
     own = own or Tolerance(0.0, 1.0, 0.0, 0.0)
     return Tolerance(
         max(own.max_abs, allowed.max_abs * spread), min(own.cosine, allowed.cosine),
@@ -139,8 +139,9 @@ def _measured(card: Card, case: Case, got: Array, limits: Limits, figures: dict[
     """The card's own measure on a scene, for people; EngineError where it is not met, or would let anything pass."""
     want = case.want[card.output.name]
     if card.kind == "depth":
-        low, high = np.nanpercentile(np.asarray(want, np.float64), (5, 95))
-        off = float(np.nanmean(np.abs(np.subtract(got, want, dtype=np.float64)))) / max(float(high - low), 1e-6)
+        low, high = _extent(want)
+        with np.errstate(invalid="ignore"):  # where both are infinite
+            off = float(np.nanmean(np.abs(np.subtract(got, want, dtype=np.float64)))) / max(high - low, 1e-6)
         _keep(figures, "mean difference / spread", off)
         if off > limits.spread:
             raise EngineError(
@@ -178,6 +179,13 @@ def near(seen: F32, reference: F32, limits: Limits) -> bool:
 def _apart(seen: F32, reference: F32) -> tuple[float, float]:
     found = errors(seen, reference, np.isfinite(reference))
     return found.epe, found.bad1
+
+
+def _extent(array: Array) -> tuple[float, float]:
+    """The 5th and 95th percentile of its numbers; NaN without any."""
+    finite = np.asarray(array[np.isfinite(array)], np.float64)
+    low, high = np.percentile(finite, (5, 95)) if finite.size else (np.nan, np.nan)
+    return float(low), float(high)
 
 
 def _spread(array: Array) -> float:

@@ -1,6 +1,7 @@
 """The gate: what a compiled engine must answer alike, and that each measure can refuse."""
 
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import own_compiler
@@ -9,13 +10,13 @@ from compiled_cards import SIZE
 from own_compiler import MAGIC
 from stand_ins import matcher, written
 
-from engines.card import Tolerance, load_card, with_threads
+from engines.card import Card, Output, Tolerance, load_card, with_threads
 from engines.compiler import BuildPlan, Shapes
-from engines.engine import EngineError
+from engines.engine import ClosesItself, EngineError, EngineSpec, TensorSpec
 from engines.open import open_unproven
 from engines.parity import same_interface
 from engines.probe.scenes import slanted, step
-from engines.store.cases import cases_for, shown
+from engines.store.cases import Case, Cases, cases_for, shown
 from engines.store.gate import LIMITS, elsewhere, gate_digest, judge, near
 from engines.store.key import models_of
 from engines.store.shapes import LARGEST, SMALLEST, USUAL, plans, tried_sizes
@@ -80,6 +81,39 @@ def test_the_disparity_itself_is_judged_where_parity_is_generous(tried, monkeypa
     (reason,) = judged(tried, "Inexact", card).reasons
     assert "disparity differs from the CPU's" in reason
     assert "expected at most 0.05 px" in reason
+
+
+class Yard(ClosesItself):
+    """A depth model that sees the upper part of a picture infinitely far away, with an error of its own."""
+
+    spec = EngineSpec("yard", (TensorSpec("left", "uint8", ("H", "W")),), (TensorSpec("z", "float32", ("H", "W")),))
+    report: ClassVar = {"backend": "numpy"}
+
+    def __init__(self, error=0.0):
+        self.error = error
+
+    def infer(self, inputs):
+        z = inputs["left"] + np.float32(10)
+        z[:, ::2] += np.float32(self.error)
+        z[: len(z) // 3] = np.inf
+        return {"z": z}
+
+    def close(self):
+        pass
+
+
+def test_depth_that_is_infinite_in_places_is_judged_where_it_is_a_number(monkeypatch):
+    output = Output("z", unit="canonical", focal_px=300.0)
+    card = Card("yard", "depth", "onnx", "here", "MIT", onnx="yard.onnx", sha256="0" * 64, output=output)
+    scene = slanted((96, 160), 16)
+    inputs = {"left": scene.left}
+    cases = Cases(Yard.spec, (Case("yard", inputs, Yard().infer(inputs), scene),))
+    judgement = judge(card, Yard(0.01), cases)
+    assert judgement.passed, judgement.reasons
+    assert 0 < judgement.figures["mean difference / spread"] < 1e-3
+    monkeypatch.setitem(LIMITS, "fp32", replace(LIMITS["fp32"], parity=Tolerance(0.5, 0.99, 0.1, 0.05)))
+    (reason,) = judge(card, Yard(5.0), cases).reasons
+    assert "depth is off by" in reason
 
 
 def test_limits_that_let_everything_pass_are_reported_as_broken(tried, monkeypatch):
