@@ -156,7 +156,9 @@ def _share(one: Mapping[str, Array], other: Mapping[str, Array]) -> bool:
 
 
 def _same(want: Mapping[str, Array], got: Mapping[str, Array]) -> bool:
-    return all(np.array_equal(want[n], a, equal_nan=a.dtype.kind == "f") for n, a in got.items())
+    return want.keys() == got.keys() and all(
+        np.array_equal(want[n], a, equal_nan=a.dtype.kind == "f") for n, a in got.items()
+    )
 
 
 def _copy(arrays: Mapping[str, Array]) -> dict[str, Array]:

@@ -67,6 +67,8 @@ class Doubling(ClosesItself):
             a += 1
         if self.fault == "same":
             return {"b": a}
+        if self.fault == "forgets" and self.calls > 1:
+            return {}
         if self.fault in ("one slot", "global"):
             self.slot.a = a
             time.sleep(0.005)
@@ -106,3 +108,8 @@ FAULTS = {
 def test_each_fault_is_found(fault):
     with pytest.raises(AssertionError, match=FAULTS[fault]):
         check_engine(Doubling(fault), {"a": INPUTS["a"].copy()}, RESIZED, lambda: Doubling(fault))
+
+
+def test_an_output_that_is_left_out_later_is_found():
+    with pytest.raises(AssertionError, match="other outputs"):
+        check_engine(Doubling("forgets"), INPUTS)
