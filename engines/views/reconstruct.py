@@ -9,7 +9,7 @@ import numpy as np
 
 from engines.card import Card
 from engines.engine import Array, Engine, EngineError
-from engines.pictures import ModelInput, fitted_shape
+from engines.pictures import ModelInput, Shape, fitted_shape
 from engines.views.convention import Views
 from engines.views.geometry import matrices, read_intrinsics, read_poses, write_intrinsics, write_poses
 from engines.views.splats import Splats, read_splats
@@ -56,7 +56,10 @@ class Reconstructor:
                 f"{self.views.least} to {self.views.most}"
             )
         inputs = feed(self._card, self._engine, pictures, camera, poses, depths_m)
-        return read(self._card, self._engine.infer(inputs), camera)
+        found = read(self._card, self._engine.infer(inputs), camera)
+        if len(found.depth) != len(pictures):
+            raise EngineError(f"{self._card.name}: depth of {len(found.depth)} views for {len(pictures)} pictures")
+        return found
 
 
 def views_of(card: Card) -> Views:
@@ -93,16 +96,15 @@ def read(card: Card, outputs: Mapping[str, Array], camera: Pinhole) -> Reconstru
     """What a model's outputs mean by its card; `camera` is that of the pictures."""
     views, seen = views_of(card), _seen(card, camera)
     T = intrinsics = None
+    given = _planes(outputs, views.depth) if views.depth else _each(outputs, views.points, 3, (3,))
     if views.said.poses:
-        said = _each(outputs, views.said.poses, 1 if views.said.form == "encoding" else 2)
-        T = read_poses(said, views.said)
+        T = read_poses(_of_cameras(outputs, views.said.poses, views, len(given)), views.said)
     if views.said.form == "encoding" or views.said.intrinsics:
-        name = views.said.intrinsics or views.said.poses
-        values = _each(outputs, name, 1 if views.said.form == "encoding" else 2)
+        values = _of_cameras(outputs, views.said.intrinsics or views.said.poses, views, len(given))
         intrinsics = read_intrinsics(values, views.said, seen.width, seen.height)
         if card.size.rule != "pad":
             intrinsics = intrinsics * ((camera.width / seen.width, camera.height / seen.height) * 2)
-    depth = _planes(outputs, views.depth) if views.depth else _from_points(_each(outputs, views.points, 3), T, views)
+    depth = given if views.depth else _from_points(given, T, views)
     sure = _confidence(_planes(outputs, views.confidence), views) if views.confidence else np.ones_like(depth)
     if sure.shape != depth.shape:
         raise EngineError(f"{card.name}: confidence is {sure.shape}, depth {depth.shape}; expected the same")
@@ -134,14 +136,27 @@ def _seen(card: Card, camera: Pinhole) -> Pinhole:
     return camera.scaled(width, height)
 
 
-def _each(outputs: Mapping[str, Array], name: str, axes: int) -> Array:
-    """An output with one axis for the views before its last `axes`."""
+def _each(outputs: Mapping[str, Array], name: str, axes: int, *ends: Shape) -> Array:
+    """An output with one axis for the views before its last `axes`, which end in one of `ends` where any is given."""
     if name not in outputs:
         raise EngineError(f"the card names the output {name!r}; the model has {', '.join(outputs)}")
     array = outputs[name]
     if array.ndim < axes or array.size == 0:
         raise EngineError(f"output {name} is {array.shape}; expected one entry a view of {axes} axes")
+    if ends and not any(array.shape[array.ndim - len(end) :] == end for end in ends):
+        raise EngineError(f"output {name} is {array.shape}; expected one entry a view that ends in {ends[-1]}")
     return array.reshape(-1, *array.shape[array.ndim - axes :])
+
+
+def _of_cameras(outputs: Mapping[str, Array], name: str, views: Views, count: int) -> Array:
+    """Poses or intrinsics of `count` views."""
+    if views.said.form == "encoding":
+        found = _each(outputs, name, 1, (9,))
+    else:
+        found = _each(outputs, name, 2, *([(3, 4), (4, 4)] if name == views.said.poses else [(3, 3)]))
+    if len(found) != count:
+        raise EngineError(f"output {name} is {outputs[name].shape}; expected {count} of them, as many as of depth")
+    return found
 
 
 def _planes(outputs: Mapping[str, Array], name: str) -> F32:

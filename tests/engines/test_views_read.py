@@ -135,3 +135,22 @@ def test_gaussians_that_are_not_finite_are_left_out_and_counts_must_agree():
 def test_outputs_that_are_not_there_are_named():
     with pytest.raises(EngineError, match="names the output 'sure'; the model has depth"):
         read(CARD, {"depth": np.ones((2, 60, 80), np.float32)}, CAMERA)
+
+
+EYES = np.tile(np.eye(4, dtype=np.float32), (2, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("views", "outputs", "words"),
+    [
+        ({"said": {"poses": "p"}}, {"p": EYES[:, :2]}, r"output p is \(2, 2, 4\).* ends in \(4, 4\)"),
+        ({"said": {"poses": "p"}}, {"p": EYES[[0, 0, 1]]}, r"output p is \(3, 4, 4\); expected 2"),
+        ({"said": {"poses": "p", "form": "encoding"}}, {"p": EYES[:, :1, :4]}, r"output p .* ends in \(9,\)"),
+        ({"said": {"intrinsics": "K"}}, {"K": EYES[:, :2, :2]}, r"output K .* ends in \(3, 3\)"),
+        ({"said": {"intrinsics": "K"}}, {"K": EYES[:1, :3, :3]}, r"output K is \(1, 3, 3\); expected 2"),
+        ({"depth": "", "points": "q", "points_in": "camera"}, {"q": np.ones((2, 60, 80, 2), np.float32)}, "output q"),
+    ],
+)
+def test_what_is_said_in_another_shape_is_named(views, outputs, words):
+    with pytest.raises(EngineError, match=words):
+        said(edited(CARD, {"views": views}), np.ones((2, 60, 80), np.float32), **outputs)
