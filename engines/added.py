@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from engines.probe.edit import merged
 from engines.probe.interface import graph_size, resize_to
 from engines.probe.view_interface import fixed_by_graph
 from engines.verdict import Verdict, needs_verdict, read_verdict
+from engines.whole import write_text
 from saccade.errors import ConfigError, SaccadeError, choices
 
 
@@ -55,7 +57,7 @@ def add(template: str, graphs: Sequence[Path], name: str, folder: Path) -> Card:
     document.pop("golden", None)  # the answers of another model, if it is a copy, and not copied along in any case
     edit: dict[str, Any] = {"name": name, **files[0], **({"second": files[1]} if expected == 2 else {})}
     path = folder / f"{name}.yaml"
-    path.write_text(yaml.safe_dump(merged(document, edit), sort_keys=False, allow_unicode=True))
+    write_text(path, yaml.safe_dump(merged(document, edit), sort_keys=False, allow_unicode=True))
     return _sized(load_card(path))
 
 
@@ -70,10 +72,10 @@ def check_name(name: str) -> None:
 
 
 def rewrite(card: Card, edit: dict[str, Any]) -> Card:
-    """Write an edit into the file of a card, and read it again."""
+    """Write an edit into the file of a card, and read it again; ConfigError where it cannot be written."""
     path = Path(card.path)
     document = merged(yaml.safe_load(path.read_text()), edit)
-    path.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
+    write_text(path, yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
     return load_card(path)
 
 
@@ -83,12 +85,15 @@ def listed(folder: Path) -> list[Listed]:
 
 
 def remove(name: str, folder: Path) -> list[Path]:
-    """Delete an added model, its card and verdict; the files that are gone."""
+    """Delete an added model, its card and verdict; the files that are gone. ConfigError for one that has to stay."""
     if name not in card_names(folder):
         raise ConfigError(f"no added model {name!r} in {folder}; {choices(name, card_names(folder))}")
     gone = files_of(name, folder)
     for file in gone:
-        file.unlink()
+        try:
+            file.unlink()
+        except OSError as error:
+            raise ConfigError(f"cannot remove {file}: {error.strerror}; remove it yourself") from error
     return gone
 
 
@@ -137,8 +142,10 @@ def _copied(source: Path, target: Path) -> str:
         found = hashlib.sha256(partial.read_bytes()).hexdigest()
         os.replace(partial, target)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise ConfigError(f"cannot copy {source} to {target}: {error.strerror}") from error
+    finally:
+        with suppress(OSError):  # it is in its place now, or nothing can be removed there either
+            partial.unlink()
     return found
 
 

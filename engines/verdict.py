@@ -13,6 +13,7 @@ from engines.card import CARDS, BuildPlan, Card
 from engines.engine import EngineError
 from engines.options import OpenVinoOptions, OrtOptions, TrtOptions
 from engines.probe import VERSION, Report
+from engines.whole import write_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +50,17 @@ def require_verdict(card: Card) -> None:
 
 
 def write_verdict(card: Card, report: Report) -> Path:
-    """Keep a report as the verdict on a card that was read from a file; the path that it was written to."""
+    """Keep a report as the verdict on a card that was read from a file; the path that it was written to.
+
+    ConfigError where it cannot be written.
+    """
     path = _path(card)
     document = {
         "passed": report.passed, "probe": VERSION, "card": digest(card), "model": _models(card),
         "findings": [str(finding) for finding in report.findings], "edit": report.edit,
         "judged": [str(judged) for judged in report.judged], "notes": list(report.notes),
     }  # fmt: skip
-    path.write_text(json.dumps(document, indent=1) + "\n")
+    write_text(path, json.dumps(document, indent=1) + "\n")
     return path
 
 

@@ -1,10 +1,14 @@
 """`saccade engine`: adding, listing, probing, mending and removing foreign models."""
 
+import errno
 import json
+import os
+from pathlib import Path
 
 import pytest
 from stand_ins import matcher, written
 
+from engines.added import rewrite
 from engines.card import added_cards, load_card
 from engines.engine import EngineError
 from engines.open import open_engine
@@ -126,6 +130,40 @@ def test_wrong_use_says_what_is_valid(arguments, words, capsys, tmp_path):
 def test_a_folder_that_cannot_be_is_named(tmp_path, capsys):
     assert main(["engine", "add", *model(tmp_path), "--dir", f"{__file__}/in"]) == USAGE
     assert f"cannot make the folder {__file__}/in" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("file", ["mine.yaml", "mine.verdict.json", "mine.part"])
+def test_a_file_that_cannot_be_written_is_named(tmp_path, home, capsys, file):
+    (home / file).mkdir(parents=True)
+    assert main(["engine", "add", *model(tmp_path), "--name", "mine"]) == USAGE
+    said = capsys.readouterr().err
+    assert "cannot" in said
+    assert str(home / file.replace(".part", ".onnx")) in said
+    assert not list(home.glob(".*"))
+
+
+def test_a_file_that_cannot_be_removed_is_named(tmp_path, home, capsys):
+    assert main(["engine", "add", *model(tmp_path), "--name", "mine"]) == OK
+    (home / "mine.onnx").unlink()
+    (home / "mine.onnx").mkdir()
+    assert main(["engine", "remove", "mine"]) == USAGE
+    assert f"cannot remove {home / 'mine.onnx'}" in capsys.readouterr().err
+
+
+def test_a_card_stays_whole_where_an_edit_of_it_cannot_be_written(tmp_path, home, monkeypatch):
+    assert main(["engine", "add", *model(tmp_path, matcher(finish=times(-1))), "--name", "mine"]) == FAILED
+    before, card = (home / "mine.yaml").read_text(), load_card("mine")
+
+    def full(path, text):
+        with path.open("w") as file:
+            file.write(text[:9])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(ConfigError, match=r"cannot write .*mine\.yaml: No space left"):
+        rewrite(card, {"output": {"sign": "negative"}})
+    assert (home / "mine.yaml").read_text() == before
+    assert not list(home.glob(".*"))
 
 
 def test_a_foreign_model_that_is_not_added_says_how(capsys):
