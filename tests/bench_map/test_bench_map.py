@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from saccade.cli import main
+from saccade.cli import FAILED, USAGE, main
 from saccade.cli.bench import volume as bench_volume
 from saccade.cli.bench.map import NAMES, parts
 from saccade.cli.bench.odometry import Followed, _figures
@@ -104,6 +104,23 @@ def test_what_is_not_there_is_named_and_nothing_else(tmp_path, capsys):
     assert document["parts"]["tsdf"]["figures"] == {}
     assert len(document["parts"]["odometry"]["absent"]) == 3
     assert "Not measured" in (tmp_path / "m.md").read_text()
+
+
+@pytest.mark.parametrize("option", ["--json", "--markdown"])
+def test_what_cannot_be_written_is_named_after_what_was_measured_is_shown(tmp_path, capsys, option):
+    (tmp_path / "there").mkdir()
+    given = ["bench", "map", "--only", "tsdf", "--data", str(tmp_path), option, str(tmp_path / "there")]
+    assert main(given) == FAILED
+    shown = capsys.readouterr()
+    assert "not measured" in shown.out
+    assert f"cannot write {tmp_path / 'there'}: Is a directory" in shown.err
+
+
+@pytest.mark.parametrize("metres", ["nan", "inf", "9"])
+def test_a_drive_of_no_length_is_refused(metres, capsys, monkeypatch):
+    monkeypatch.setattr("saccade.cli.bench.map.parts", dict)
+    assert main(["bench", "map", "--only", "memory", "--drive", metres]) == USAGE
+    assert f"--drive {metres}: expected at least 10 m" in capsys.readouterr().err
 
 
 def test_slower_than_open3d_is_said_to_be_missed(tmp_path, monkeypatch):

@@ -58,11 +58,9 @@ def run(args: argparse.Namespace) -> int:
     """Measure, print, write; exit code 0 even where something asked for is missed, which is said."""
     from rich.console import Console
 
-    from saccade.cli import OK
-    from saccade.cli.bench.stereo_report import as_json
-    from saccade.cli.page import with_part
+    from saccade.cli import FAILED, OK
 
-    if args.drive < 10:
+    if not 10 <= args.drive < float("inf"):
         raise ConfigError(f"--drive {args.drive:g}: expected at least 10 m")
     console = Console(width=None if sys.stdout.isatty() else 140)
     made: dict[str, Section] = {}
@@ -74,6 +72,19 @@ def run(args: argparse.Namespace) -> int:
             console.print(f"asked for and not reached: {what}", style="yellow", highlight=False)
         for what in made[name].absent:
             console.print(f"not measured: {what}", highlight=False)
+    try:
+        _write(args, made)
+    except OSError as error:
+        print(f"cannot write {error.filename}: {error.strerror}", file=sys.stderr)
+        return FAILED
+    return OK
+
+
+def _write(args: argparse.Namespace, made: dict[str, Section]) -> None:
+    """Write the files that were asked for."""
+    from saccade.cli.bench.stereo_report import as_json
+    from saccade.cli.page import with_part
+
     document = document_of(made, args.note)
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)
@@ -81,7 +92,6 @@ def run(args: argparse.Namespace) -> int:
     if args.markdown:
         page = args.markdown.read_text() if args.markdown.is_file() else ""
         args.markdown.write_text(with_part(page, PART, "\n".join(markdown(document, made))))
-    return OK
 
 
 def document_of(made: dict[str, Section], note: str) -> dict[str, Any]:
