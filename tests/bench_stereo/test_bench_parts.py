@@ -229,6 +229,12 @@ def test_a_part_of_a_page_is_replaced_and_the_rest_stays():
     assert with_part("", "one", "first").startswith("<!-- one: begin")
 
 
+def test_a_part_without_an_end_takes_nothing_of_the_page_with_it():
+    page = with_part("# Title", "one", "first").replace("<!-- one: end -->", "") + "prose\n"
+    with pytest.raises(ConfigError, match="without '<!-- one: end -->'"):
+        with_part(page, "one", "second")
+
+
 def test_pictures_show_errors_in_their_class_and_fit_into_their_bytes(tmp_path):
     pair = find_datasets(made.eth3d(tmp_path / "scene"))[0][0].pairs[0].read()
     good, bad = np.nan_to_num(pair.truth, nan=1), np.nan_to_num(pair.truth, nan=1) + 3.5
