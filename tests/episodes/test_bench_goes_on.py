@@ -72,6 +72,18 @@ def test_it_goes_on_where_it_was_ended_and_finds_the_same_bytes(
     assert list(tmp_path.rglob("*.part")) == []
 
 
+@pytest.mark.parametrize("option", ["--plot", "--markdown"])
+def test_a_file_that_cannot_be_written_is_named_and_nothing_is_played_again_for_it(
+    player: Player, tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    (tmp_path / "there").mkdir()
+    file = tmp_path / "f.json"
+    assert bench(file, option, str(tmp_path / "there")) == USAGE
+    assert f"cannot write {tmp_path / 'there'}: Is a directory" in capsys.readouterr().err
+    assert bench(file, option, str(tmp_path / "elsewhere")) == OK
+    assert len(player.played) == 6
+
+
 def test_what_it_was_writing_when_it_was_killed_is_played_again(player: Player, tmp_path: Path) -> None:
     file, part = tmp_path / "f.json", tmp_path / "f.json.part"
     player.ends_after = 4
