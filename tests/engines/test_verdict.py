@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 import numpy as np
+import onnx
 import pytest
 import yaml
 from stand_ins import matcher, written
@@ -40,6 +41,20 @@ def test_a_model_that_was_never_probed_is_refused(tmp_path):
     path = written(tmp_path, matcher())
     with pytest.raises(EngineError, match=f"never probed; run: saccade engine probe {path}"):
         open_engine(path)
+
+
+def test_a_model_whose_weights_are_in_another_file_is_not_probed(tmp_path, monkeypatch):
+    """They would be read from wherever the process is, and the verdict would say nothing of them."""
+    graph = matcher()
+    weights = graph.graph.initializer[0]
+    monkeypatch.chdir(tmp_path)
+    onnx.external_data_helper.set_external_data(weights, "weights.bin")
+    onnx.external_data_helper.save_external_data(weights, str(tmp_path))
+    weights.ClearField("raw_data")
+    card = load_card(written(tmp_path, graph))
+    with pytest.raises(EngineError, match="are in another file"):
+        prove(card)
+    assert read_verdict(card) is None
 
 
 def test_a_model_that_passed_is_opened(copied):
