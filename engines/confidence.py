@@ -64,7 +64,7 @@ class Confidence:
         return self._confidence
 
     def _allocate(self, shape: tuple[int, ...]) -> None:
-        self._shape = shape
+        self._shape = ()  # until all of it is there: what cannot be had now is asked for again next time
         self._confidence, self._none = np.empty(shape, np.uint8), np.empty(shape, np.bool_)
         small = tuple(-(-size // _STEP) for size in shape)
         self._known, self._filled, self._a, self._b = (np.empty(small, np.float32) for _ in range(4))
@@ -72,3 +72,4 @@ class Confidence:
         self._small, self._moved = np.empty(small, np.uint8), np.empty(small, np.uint8)
         row, column = np.indices(small, np.float32) * _STEP
         self._row, self._column = row, column
+        self._shape = shape

@@ -36,6 +36,7 @@ class FullSize:
         own = plane(outputs[card.output.confidence], card) if card.output.confidence else None
         shapes = (shape, raw.shape, fitted_shape(card.size, shape) if own is None else own.shape)
         if shapes != self._shapes:
+            self._shapes = ()  # until all of it is there: what cannot be had now is asked for again next time
             self._allocate(*shapes)
             self._shapes = shapes
         factor, offset_px, most_px, zoom = self._numbers

@@ -88,7 +88,8 @@ class OpenCvEngine(ClosesItself):
             self._matcher = self._wls = None
 
     def _allocate(self, shape: tuple[int, ...]) -> None:
-        height, width = self._shape = shape
+        self._shape = ()  # until all of it is there: what cannot be had now is asked for again next time
+        height, width = shape
         top, bottom, before, behind = self._margins
         wide = (top + height + bottom, before + width + behind)
         self._inner = np.s_[top : top + height, before : before + width]
@@ -97,6 +98,7 @@ class OpenCvEngine(ClosesItself):
         self._disparity = np.empty(shape, np.float32)
         self._none, self._beyond = np.empty(shape, np.bool_), np.empty(shape, np.bool_)
         self._furthest = (np.arange(width) * _FIXED_POINT).clip(max=2**15 - 1).astype(np.int16)
+        self._shape = shape
 
 
 class _Wls:

@@ -78,7 +78,8 @@ class ModelInput:
         return self._tensor
 
     def _allocate(self, shape: Shape) -> None:
-        self._shape, colour, fitted = shape, self._colour, fitted_shape(self._size, shape)
+        self._shape = ()  # until all of it is there: what cannot be had now is asked for again next time
+        colour, fitted = self._colour, fitted_shape(self._size, shape)
         source, channels = (1 if len(shape) == 2 else 3), (1 if colour.order == "grey" else 3)
         of = () if channels == 1 else (3,)
         self._code = _CODES.get((source, colour.order))
@@ -101,6 +102,7 @@ class ModelInput:
         self._channels: tuple[float, ...] = (*map(float, mean), *map(float, std))
         # A number for each value of a row, so that the loop over it is vectorised.
         self._mean, self._std = np.tile(mean, fitted[1]), np.tile(std, fitted[1])
+        self._shape = shape
 
 
 def _check(picture: U8) -> None:

@@ -1,5 +1,6 @@
 """Pictures in and disparity out against the same steps written one by one, to the last bit, whatever the card says."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 import cv2
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 from engines.card import Card, Colour, Output, Size
 from engines.engine import EngineError
 from engines.full_size import FullSize
+from engines.opencv import OpenCvEngine
+from engines.options import BmOptions
 from engines.pictures import ModelInput, fitted_shape
 
 SIZES = [
@@ -167,3 +170,35 @@ def test_what_a_model_does_not_say_of_itself_is_seen_in_the_pictures(size):
     np.testing.assert_allclose(disparity[known], 4.0)
     assert not confidence[~known].any()
     assert np.median(confidence[-15:, 10:-10]) > 150
+
+
+@pytest.mark.parametrize("fails", range(6))
+@pytest.mark.parametrize("larger", [False, True])
+def test_memory_that_could_not_be_had_is_asked_for_again(monkeypatch, fails, larger):
+    """What was half made, or made for another size, must not be taken for whole."""
+    first, other = ((40, 64), (61, 70)) if larger else ((61, 70), (40, 64))
+    card = Card("x", "stereo", "sgbm", "here", "MIT")
+    prepare, read, engine = ModelInput(Colour(), Size("pad", stride=16)), FullSize(card), OpenCvEngine("x", BmOptions())
+
+    def steps(picture):
+        yield lambda: prepare(picture).copy()
+        yield lambda: read({"disparity": np.full(picture.shape, 3.0, np.float32)}, picture, picture)[1].copy()
+        yield lambda: engine.infer({"left": picture, "right": picture})["confidence"].copy()
+
+    rng, empty = np.random.default_rng(1), np.empty
+    pictures = {shape: rng.integers(0, 256, shape, np.uint8) for shape in (first, other)}
+    before = {shape: [step() for step in steps(pictures[shape])] for shape in (other, first)}
+    for step in steps(pictures[other]):
+        left = iter(range(fails))
+
+        def running_out(*how, left=left, **more):
+            if next(left, None) is None:
+                raise MemoryError
+            return empty(*how, **more)
+
+        with monkeypatch.context() as patched, suppress(MemoryError):
+            patched.setattr(np, "empty", running_out)
+            step()
+    for shape in (first, other, first):
+        for step, wanted in zip(steps(pictures[shape]), before[shape], strict=True):
+            np.testing.assert_array_equal(step(), wanted)
