@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from view_stand_ins import intrinsics, small
+from view_stand_ins import VIEWS, Pretends, intrinsics, small
 
 from engines.engine import EngineError
 from engines.probe import edited
 from engines.views.convention import Cameras, Splatting
 from engines.views.geometry import read_intrinsics, read_poses, write_intrinsics
-from engines.views.reconstruct import read
+from engines.views.reconstruct import Reconstructor, read
 from engines.views.splats import read_splats
-from saccade.geometry import Pinhole
+from saccade.geometry import SE3, Pinhole
 
 CAMERA = Pinhole(55.0, 50.0, 39.0, 30.0, 80, 60)
 CARD = small({"views": {"confidence": "sure"}})
@@ -154,3 +154,14 @@ EYES = np.tile(np.eye(4, dtype=np.float32), (2, 1, 1))
 def test_what_is_said_in_another_shape_is_named(views, outputs, words):
     with pytest.raises(EngineError, match=words):
         said(edited(CARD, {"views": views}), np.ones((2, 60, 80), np.float32), **outputs)
+
+
+def test_depth_of_fewer_views_than_pictures_is_named():
+    class Fewer(Pretends):
+        def infer(self, inputs):
+            return {"depth": np.ones((1, VIEWS - 1, 60, 80), np.float32)}
+
+    card = small({"views": {}})
+    pictures = [np.zeros((60, 80, 3), np.uint8)] * VIEWS
+    with pytest.raises(EngineError, match="depth of 2 views for 3 pictures"):
+        Reconstructor(Fewer(card.views), card)(pictures, CAMERA, [SE3.identity()] * VIEWS)
