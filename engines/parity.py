@@ -100,13 +100,25 @@ def golden_files(card: Card) -> list[Path]:
     return files
 
 
+def golden_arrays(path: Path) -> dict[str, Array]:
+    """One half of a golden pair; EngineError for a file that is no archive of numbers."""
+    try:
+        with np.load(path) as file:
+            arrays = dict(file)
+    except Exception as error:  # zipfile, its codecs and numpy's parser of headers share no base class
+        raise EngineError(f"cannot read {path}: {error}") from error
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
+            raise EngineError(f"{path} holds {name!r}, which is no array of numbers")
+    return arrays
+
+
 def check_golden(card: Card, engine: Engine) -> Parity:
     """`check_parity` against what the card's author saw the model give."""
     if card.golden is None:
         raise EngineError(f"card {card.name!r} has no golden input and output; add `golden:` to it")
     before, after = golden_files(card)
-    with np.load(before) as inputs, np.load(after) as outputs:
-        return check_parity(engine, dict(inputs), dict(outputs), card.golden.tolerance)
+    return check_parity(engine, golden_arrays(before), golden_arrays(after), card.golden.tolerance)
 
 
 def same_interface(spec: EngineSpec, wanted: EngineSpec) -> None:

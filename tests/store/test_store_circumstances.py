@@ -69,6 +69,22 @@ def test_a_golden_pair_that_is_missing_is_named(tmp_path):
     refused(f"{card.beside('out.npz')} is missing; put it back, or take `golden:` out of {card.path}", job(card))
 
 
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (lambda path: path.write_bytes(b"PK\x03\x04" + bytes(50)), "cannot read .*out.npz"),
+        (lambda path: np.savez(path, disparity=np.array(["far"])), "out.npz holds 'disparity', which is no array of"),
+        (lambda path: np.savez(path, disp=np.zeros(3)), "its reference has disp"),
+        (lambda path: np.savez(path, disparity=np.zeros((1, 2))), r"its reference \(1, 2\)"),
+    ],
+    ids=["cut short", "words", "another name", "another shape"],
+)
+def test_a_golden_pair_that_is_none_says_nothing_of_the_engine(tmp_path, fault, words):
+    card = golden(tmp_path, np.zeros((1, 1, 96, 160), np.float32))
+    fault(card.beside("out.npz"))
+    refused(f"even the CPU cannot be held to the golden pair: .*{words}", job(card))
+
+
 def test_the_golden_pair_of_a_card_that_was_copied_does_not_come_along(tmp_path):
     card = golden(tmp_path, np.zeros((1, 1, 96, 160), np.float32))
     added = add(card.path, [card.beside(card.onnx)], "mine", tmp_path / "mine")
