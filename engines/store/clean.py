@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engines.added import listed
-from engines.card import added_cards, load_card
+from engines.card import Card, added_cards, load_card
 from engines.engine import EngineError
 from engines.store.build import remove_parts
 from engines.store.compilers import COMPILERS, compiler_of
@@ -135,17 +135,20 @@ def _versions(runtime: str) -> dict[str, str] | None:
 
 def _models() -> set[str]:
     """Hashes of all graphs that the cards there are name."""
-    cards = [row.card for row in listed(added_cards()) if row.card is not None]
-    return {card.sha256 for card in cards} | {card.second.sha256 for card in cards if card.second}
+    return set().union(*(_graphs_of(row.card) for row in listed(added_cards()) if row.card is not None))
 
 
 def _models_at(found: Manifest) -> set[str]:
     """Likewise of the card that an engine was built from, which may lie anywhere."""
     try:
-        card = load_card(found.path)
+        return _graphs_of(load_card(found.path))
     except SaccadeError:
         return set()
-    return {card.sha256, *([card.second.sha256] if card.second else [])}
+
+
+def _graphs_of(card: Card) -> set[str]:
+    """Hashes of a card's graphs as engines are keyed by them; a card may have them in capitals."""
+    return {sha256.lower() for sha256 in (card.sha256, *([card.second.sha256] if card.second else []))}
 
 
 def _timing(versions: dict[str, dict[str, str] | None]) -> Iterator[Waste]:

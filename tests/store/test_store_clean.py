@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from compiled_cards import card_at
 from own_compiler import builds, use
+from stand_ins import approved
 from store_driver import build, started, until
 
 from engines.card import load_card
@@ -71,6 +72,16 @@ def test_cleaning_takes_models_that_are_gone(tmp_path, cache, capsys):
     shutil.rmtree(tmp_path / "gone")
     assert clean() == OK
     assert "its model is gone" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("cache", "no_child")
+def test_a_model_whose_card_has_its_hash_in_capitals_is_not_gone(tmp_path):
+    card = card_at(tmp_path / "card")
+    path = Path(card.path)
+    path.write_text(path.read_text().replace(card.sha256, card.sha256.upper()))
+    approved(path)
+    ensure(job(load_card(path)))
+    assert waste(None) == []
 
 
 def test_cleaning_down_to_a_size_takes_what_was_used_longest_ago(verified, capsys):
