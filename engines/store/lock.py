@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from engines.compiler import Progress
+from engines.engine import EngineError
 from engines.store.files import cannot_write, private_folder
 
 _LOOK_S = 0.2
@@ -24,6 +25,7 @@ def locked(path: Path, progress: Progress, stop: threading.Event) -> Iterator[Pr
 
     What the `with` gives is told the progress in turn, for those who wait, and passes it on. `flock` belongs to the
     open file, so a holder that is killed leaves no lock behind. `stop` ends the waiting with KeyboardInterrupt.
+    EngineError where the file cannot be made, or the file system has no locks.
     """
     private_folder(path.parent)
     fd = _held(path, progress, stop)
@@ -47,7 +49,7 @@ def _held(path: Path, progress: Progress, stop: threading.Event) -> int:
         except OSError as error:
             raise cannot_write(path, error) from error
         try:
-            while not _taken(fd):
+            while not _taken(fd, path):
                 progress(*_doing(fd))
                 if stop.wait(_LOOK_S):
                     raise KeyboardInterrupt
@@ -59,11 +61,15 @@ def _held(path: Path, progress: Progress, stop: threading.Event) -> int:
         os.close(fd)  # it was cleaned away while we waited: another one may be held by somebody already
 
 
-def _taken(fd: int) -> bool:
+def _taken(fd: int, path: Path) -> bool:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:  # such as of a network's file system
+        raise EngineError(
+            f"cannot lock {path}: {error.strerror}; set XDG_CACHE_HOME to a folder on a disk of this machine"
+        ) from error
     return True
 
 

@@ -1,5 +1,8 @@
 """What goes wrong around an engine puts none in quarantine: it may be tried again."""
 
+import errno
+import os
+
 import numpy as np
 import pytest
 import yaml
@@ -108,6 +111,14 @@ def test_timings_that_cannot_be_read_or_kept_cost_no_engine(tmp_path, monkeypatc
         lambda what, share: None,
     )  # fmt: skip
     assert len(answer["parts"]) == 1
+
+
+def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch):
+    def without(fd, how):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("engines.store.lock.fcntl.flock", without)
+    refused("cannot lock .*: No locks available; set XDG_CACHE_HOME", job(card_at(tmp_path / "card")))
 
 
 def test_only_want_of_memory_is_a_circumstance_of_the_device():
