@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, TimeoutError
 from functools import partial
 
 import numpy as np
@@ -134,16 +134,23 @@ def _works_beside(engine: Engine, second: Engine, inputs: Mapping[str, Array]) -
 def _at_once(calls: list[Callable[[], dict[str, Array]]]) -> list[dict[str, Array] | None]:
     """What each call gives in a thread of its own, begun together; None where it raised EngineError."""
     ready = threading.Barrier(len(calls))
+    futures = [Future[dict[str, Array] | None]() for _ in calls]
 
-    def begun(call: Callable[[], dict[str, Array]]) -> dict[str, Array] | None:
-        ready.wait(_PATIENCE_S)
+    def begun(call: Callable[[], dict[str, Array]], future: Future[dict[str, Array] | None]) -> None:
         try:
-            return call()
+            ready.wait(_PATIENCE_S)
+            future.set_result(call())
         except EngineError:
-            return None
+            future.set_result(None)
+        except BaseException as error:
+            future.set_exception(error)
 
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return [future.result(_PATIENCE_S) for future in [pool.submit(begun, call) for call in calls]]
+    for each in zip(calls, futures, strict=True):
+        threading.Thread(target=begun, args=each, daemon=True).start()  # nobody waits for one that never ends
+    try:
+        return [future.result(_PATIENCE_S) for future in futures]
+    except TimeoutError:
+        raise AssertionError(f"two threads at once, and one had no answer in {_PATIENCE_S:g} s") from None
 
 
 def _turned(inputs: Mapping[str, Array]) -> dict[str, Array]:

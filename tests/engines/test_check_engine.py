@@ -44,11 +44,13 @@ class Doubling(ClosesItself):
             raise EngineError("no" if self.fault == "mute" else "closed")
         if self.fault != "unchecked":
             self.check(inputs)
+        if self.fault == "hangs" and not self.lock.acquire(blocking=False):
+            threading.Event().wait()
         if self.fault == "refusing" and not self.lock.acquire(blocking=False):
             raise EngineError("in use by another thread")
         with self.lock if self.fault in ("locked", "global") else nullcontext():
             found = self.doubled(inputs.get("a", INPUTS["a"]))
-        if self.fault == "refusing":
+        if self.fault in ("refusing", "hangs"):
             self.lock.release()
         return found
 
@@ -69,7 +71,7 @@ class Doubling(ClosesItself):
             return {"b": a}
         if self.fault == "forgets" and self.calls > 1:
             return {}
-        if self.fault in ("one slot", "global"):
+        if self.fault in ("one slot", "global", "hangs"):
             self.slot.a = a
             time.sleep(0.005)
             a = self.slot.a
@@ -113,3 +115,18 @@ def test_each_fault_is_found(fault):
 def test_an_output_that_is_left_out_later_is_found():
     with pytest.raises(AssertionError, match="other outputs"):
         check_engine(Doubling("forgets"), INPUTS)
+
+
+def test_threads_that_wait_for_each_other_for_ever_are_found(monkeypatch):
+    monkeypatch.setattr("engines.check._PATIENCE_S", 2.0)
+    found = []
+
+    def checked():
+        with pytest.raises(AssertionError, match="one had no answer in 2 s"):
+            check_engine(Doubling("hangs"), INPUTS)
+        found.append(True)
+
+    checking = threading.Thread(target=checked, daemon=True)
+    checking.start()
+    checking.join(20)
+    assert found, "the check hangs too"
