@@ -88,7 +88,10 @@ def run(args: argparse.Namespace) -> int:
         print(f"{name} would be installed; this was a dry run")
         return OK
     facts = Facts(parent, name, found.name, len(found.frames), plan)
-    cards, missing = install(net, outcome, facts, pairs, folder)
+    try:
+        cards, missing = install(net, outcome, facts, pairs, folder)
+    except OSError as error:
+        raise ConfigError(f"not installed: cannot write into {folder}: {error.strerror or error}") from error
     for card in cards:
         print(f"installed {card.name} ({card.path})")
     if missing:

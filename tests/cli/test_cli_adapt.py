@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -95,19 +98,9 @@ def test_a_card_in_eight_bits_is_told_before_the_recording_is_read(
     assert "one of our own networks in fp32, such as stereo-s" in told
 
 
-@pytest.mark.parametrize(("out", "told"), [("reef", "/reef/ours-dive.yaml in"), ("", "engine: ours-dive in")])
-def test_what_is_told_to_be_used_can_be_found(
-    out: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    ours = card(tmp_path / "ours.yaml")
-    folder(tmp_path / "dive", [(f"{side}/{i}.png", WALL) for side in ("left", "right") for i in range(4)])
+def without_learning(monkeypatch: pytest.MonkeyPatch, install: Callable[..., tuple[list[Card], str]]) -> None:
+    """Everything but what is learned and judged."""
     learned = SimpleNamespace(Plan=dict, adapt=lambda *_: SimpleNamespace(refusal=""))
-
-    def install(net: object, outcome: object, facts: object, pairs: object, folder: Path) -> tuple[list[Card], str]:
-        return [replace(load_card(ours), path=str(folder / "ours-dive.yaml"))], ""
-
     made = {"adapt": learned, "child": SimpleNamespace(Facts=lambda *_: None, install=install)}
     made["pool"] = SimpleNamespace(Pair=lambda *_: None, coloured=lambda picture: picture)
     made["weights"] = SimpleNamespace(load=lambda path: None)
@@ -116,10 +109,39 @@ def test_what_is_told_to_be_used_can_be_found(
     monkeypatch.setattr(adapt, "find_spec", lambda name: object())
     monkeypatch.setattr(adapt, "_told", lambda *_: "")
     monkeypatch.setattr(pairs, "_check_geometry", lambda *_: None)
+
+
+@pytest.mark.parametrize(("out", "told"), [("reef", "/reef/ours-dive.yaml in"), ("", "engine: ours-dive in")])
+def test_what_is_told_to_be_used_can_be_found(
+    out: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    ours = card(tmp_path / "ours.yaml")
+    folder(tmp_path / "dive", [(f"{side}/{i}.png", WALL) for side in ("left", "right") for i in range(4)])
+
+    def install(net: object, outcome: object, facts: object, pairs: object, folder: Path) -> tuple[list[Card], str]:
+        return [replace(load_card(ours), path=str(folder / "ours-dive.yaml"))], ""
+
+    without_learning(monkeypatch, install)
     assert main(["adapt", "dive", "--card", ours, *(["--out", out] if out else [])]) == OK
     (use,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("use it"))
     assert told in use
     assert not out or Path(use.split()[3]).is_absolute()
+
+
+def test_a_disk_that_is_full_when_it_is_installed_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder(tmp_path / "dive", [(f"{side}/{i}.png", WALL) for side in ("left", "right") for i in range(4)])
+
+    def full(*_: object) -> tuple[list[Card], str]:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    without_learning(monkeypatch, full)
+    assert main(["adapt", "dive", "--card", card(tmp_path / "ours.yaml"), "--out", "reef"]) == USAGE
+    assert "not installed: cannot write into reef: No space left on device" in capsys.readouterr().err
 
 
 def test_without_torch_it_says_what_to_install(
