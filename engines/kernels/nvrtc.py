@@ -129,8 +129,13 @@ def _keep(path: Path, made: bytes) -> None:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(hashlib.sha256(made).digest() + made)
-        os.replace(file.name, path)
+            try:
+                file.write(hashlib.sha256(made).digest() + made)
+                file.flush()
+                os.replace(file.name, path)
+            except BaseException:  # Ctrl-C as well
+                os.unlink(file.name)
+                raise
     except OSError:
         return
 

@@ -100,6 +100,15 @@ def test_what_was_cut_short_is_made_again(kept, left):
     assert compiler.made == 2
 
 
+def test_what_cannot_be_kept_leaves_nothing_behind(kept):
+    compiler, path = kept
+    path.unlink()
+    path.mkdir()  # nothing can take its place
+    assert image("between", (8, 7)) == b"image"
+    assert compiler.made == 2
+    assert list(path.parent.iterdir()) == [path]
+
+
 def test_the_structs_are_the_kernels_structs():
     """Sizes and offsets by the rules of C for fields of four bytes: one after the other, no gaps."""
     for dtype, fields in ((CAMERA, 6), (PREPARATION, 6 + 8 + 6), (TRIANGULATION, 6 + 16)):
