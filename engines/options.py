@@ -13,6 +13,10 @@ Precision = Literal["fp32", "bf16", "fp16", "int8"]
 may compute in bfloat16, which has fp32's range and 8 significant bits."""
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 IN_THE_GRAPH: tuple[Precision, ...] = ("fp16", "int8")
+MOST_DISPARITIES = 2048
+"""OpenCV gives sixteenths of a pixel in 16 bits, and nothing at all beyond them."""
+_MOST_BLOCK, _MOST_P2, _INT = 99, 30_000, 2**31 - 1
+"""OpenCV's SGBM sums costs in 16 bits, too: more comes out as none, and windows of 255 px were seen to crash it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +88,8 @@ class SgbmOptions:
 
     def __post_init__(self) -> None:
         _check_matching("sgbm", self)
-        if self.block < 1 or self.block % 2 == 0 or not 0 < self.p1 < self.p2:
-            raise ValueError("sgbm: block must be odd and 0 < p1 < p2")
+        if not 1 <= self.block <= _MOST_BLOCK or self.block % 2 == 0 or not 0 < self.p1 < self.p2 <= _MOST_P2:
+            raise ValueError(f"sgbm: block must be odd, 1 to {_MOST_BLOCK}, and 0 < p1 < p2 <= {_MOST_P2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +120,7 @@ class BmOptions:
         for name in ("block", "prefilter_px"):
             if not 5 <= getattr(self, name) <= 255 or getattr(self, name) % 2 == 0:
                 raise ValueError(f"bm: {name} is {getattr(self, name)}; expected an odd number from 5 to 255")
-        if not 1 <= self.prefilter_cap <= 63 or self.texture < 0:
+        if not 1 <= self.prefilter_cap <= 63 or not 0 <= self.texture <= _INT:
             raise ValueError("bm: prefilter_cap must be 1 to 63 and texture not negative")
 
 
@@ -127,9 +131,12 @@ def _check_threads(where: str, threads: int, share: float) -> None:
 
 def _check_matching(where: str, options: SgbmOptions | BmOptions) -> None:
     """What both kinds of matching ask of their options."""
-    if options.disparities <= 0 or options.disparities % 16:
-        raise ValueError(f"{where}: disparities is {options.disparities}; expected a positive multiple of 16")
-    if options.left_right_px < 1 and options.left_right_px != -1:
+    if not 0 < options.disparities <= MOST_DISPARITIES or options.disparities % 16:
+        raise ValueError(
+            f"{where}: disparities is {options.disparities}; expected a positive multiple of 16 up to "
+            f"{MOST_DISPARITIES}"
+        )
+    if not 1 <= options.left_right_px <= _INT and options.left_right_px != -1:
         raise ValueError(f"{where}: left_right_px is {options.left_right_px}; expected at least 1, or -1")
-    if not 0 <= options.uniqueness <= 100 or options.speckle_px < 0:
+    if not 0 <= options.uniqueness <= 100 or not 0 <= options.speckle_px <= _INT:
         raise ValueError(f"{where}: uniqueness must be 0 to 100 and speckle_px not negative")

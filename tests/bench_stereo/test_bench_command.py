@@ -118,6 +118,7 @@ def test_a_set_of_broken_pairs_only_is_told(tmp_path, capsys):
         (("--card", "sgbm-ful"), "did you mean 'sgbm-full'"),
         (("--card", "cards/none.yaml"), "cannot read card cards/none.yaml"),
         (("--disparities", "100"), "multiple of 16"),
+        (("--disparities", "2064"), "up to 2048"),
     ],
 )
 def test_what_cannot_be_used_is_named(generated, capsys, args, told):

@@ -53,13 +53,16 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from engines.datasets import LAYOUTS, find_datasets
+    from engines.options import MOST_DISPARITIES
     from saccade.cli import FAILED, OK, PARTIAL
     from saccade.cli.bench.methods import methods_of
     from saccade.cli.bench.stereo_measure import largest
     from saccade.cli.bench.stereo_report import failures, terminal
 
-    if args.disparities % 16:
-        raise ConfigError(f"--disparities {args.disparities}: OpenCV searches a multiple of 16")
+    if args.disparities % 16 or args.disparities > MOST_DISPARITIES:
+        raise ConfigError(
+            f"--disparities {args.disparities}: OpenCV searches a multiple of 16, up to {MOST_DISPARITIES}"
+        )
     root = args.data or DATA
     if args.data is None and not root.is_dir():
         raise ConfigError(f"no stereo pairs at {root}; give a folder of them with --data, laid out as in {LAYOUTS}")
