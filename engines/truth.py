@@ -95,8 +95,11 @@ def mask(path: Path) -> U8:
 
 
 def _decoded(path: Path, how: int) -> U8:
-    if not path.is_file():
-        raise DataError(f"no file {path}")
+    try:
+        if not path.is_file():
+            raise DataError(f"no file {path}")
+    except OSError as error:  # a folder on the way that may not be looked into
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
     try:
         found = cv2.imread(str(path), how)
     except cv2.error:  # of a size that it does not read

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import struct
 import zipfile
 import zlib
@@ -271,6 +273,15 @@ def test_files_that_claim_impossible_sizes_are_named(tmp_path):
     map_.write_bytes(b"Pf\n" + b"9" * 5000 + b" 1\n-1\n")
     with pytest.raises(DataError, match=r"disp0.pfm is no portable float map"):
         pfm(map_)
+
+
+def test_a_picture_that_may_not_be_looked_for_is_named(tmp_path, monkeypatch):
+    def refused(path, **how):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(Path, "stat", refused)
+    with pytest.raises(DataError, match=r"cannot read .*im0\.png: Permission denied"):
+        picture(tmp_path / "im0.png")
 
 
 def test_disparities_of_16_bits_are_not_taken_for_their_upper_half(tmp_path):
